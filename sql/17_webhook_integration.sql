@@ -152,6 +152,14 @@ BEGIN
            SET webhook_url = EXCLUDED.webhook_url, headers = NULL,
                signing_secret = CASE WHEN zentry_notify.type_has(OLD.webhook_type, 'credentials') THEN NULL ELSE s.signing_secret END;
     END IF;
+    IF TG_OP = 'UPDATE' AND url_is_new THEN
+        -- What the old URL has asked for is not asked by the new one.
+        UPDATE zentry_notify.delivery d SET next_attempt_at = now()
+         WHERE d.webhook_integration_id = OLD.id AND d.status IN ('p', 'r') AND d.next_attempt_at > now();
+        UPDATE zentry_notify.legacy_delivery d SET next_attempt_at = now()
+         WHERE d.webhook_integration_id = OLD.id AND d.status IN ('pending', 'retry') AND d.next_attempt_at > now();
+        PERFORM zentry_notify.wake(ARRAY[written.id], true);
+    END IF;
     IF TG_OP = 'UPDATE' AND written.id <> OLD.id THEN
         UPDATE zentry_notify.webhook_secret s SET webhook_integration_id = written.id WHERE s.webhook_integration_id = OLD.id;
     END IF;

@@ -1730,6 +1730,14 @@ BEGIN
            SET webhook_url = EXCLUDED.webhook_url, headers = NULL,
                signing_secret = CASE WHEN zentry_notify.type_has(OLD.webhook_type, 'credentials') THEN NULL ELSE s.signing_secret END;
     END IF;
+    IF TG_OP = 'UPDATE' AND url_is_new THEN
+        -- What the old URL has asked for is not asked by the new one.
+        UPDATE zentry_notify.delivery d SET next_attempt_at = now()
+         WHERE d.webhook_integration_id = OLD.id AND d.status IN ('p', 'r') AND d.next_attempt_at > now();
+        UPDATE zentry_notify.legacy_delivery d SET next_attempt_at = now()
+         WHERE d.webhook_integration_id = OLD.id AND d.status IN ('pending', 'retry') AND d.next_attempt_at > now();
+        PERFORM zentry_notify.wake(ARRAY[written.id], true);
+    END IF;
     IF TG_OP = 'UPDATE' AND written.id <> OLD.id THEN
         UPDATE zentry_notify.webhook_secret s SET webhook_integration_id = written.id WHERE s.webhook_integration_id = OLD.id;
     END IF;
@@ -3651,6 +3659,8 @@ DECLARE
     most     bigint := 1000000000;
 BEGIN
     PERFORM zentry_notify.check_sender(sender);
+    -- As the worker: what somebody else keeps locked is reported again, and holds up no other.
+    PERFORM set_config('lock_timeout', '500ms', true);
     -- What this session holds nobody takes from it. What it does not hold, somebody may be about to take.
     PERFORM FROM zentry_notify.sender_queue q
             JOIN jsonb_to_recordset(report->'epochs') c (webhook_id bigint, epoch bigint) ON c.webhook_id = q.webhook_integration_id
@@ -3673,10 +3683,13 @@ BEGIN
            SET status = o.status::"char", attempts = greatest(o.attempts, 0), response_status_code = o.code, response_body = left(o.body, 1000),
                error_message = left(o.error, 1000),
                finished_at = CASE WHEN o.status <> 'r' THEN greatest(least(coalesce(o.finished_at, now()), latest), earliest) END,
-               next_attempt_at = CASE WHEN o.status = 'r' THEN greatest(least(o.next_attempt_at, latest), earliest) END
+               -- What was against it when a person mended or resumed the webhook keeps it from nothing.
+               next_attempt_at = CASE WHEN o.status = 'r' THEN greatest(least(o.next_attempt_at,
+                   CASE WHEN o.webhook_since <> (SELECT w.activated_at FROM zentry_notify.webhook w WHERE w.id = l.webhook_integration_id)
+                        THEN now() ELSE latest END), earliest) END
           FROM jsonb_to_recordset(report->'deliveries') o (
                    id bigint, webhook_id bigint, status text, attempts smallint, code smallint, body text, error text, finished_at timestamptz,
-                   next_attempt_at timestamptz)
+                   next_attempt_at timestamptz, webhook_since timestamptz)
          -- By the primary key, as in the worker's statement.
          WHERE l.id = o.id AND coalesce(l.status, ' ') IN ('p', 'r') AND l.webhook_integration_id = o.webhook_id AND o.webhook_id = ANY (held)
            AND o.status IN ('s', 'r', 'f')
@@ -3719,9 +3732,10 @@ BEGIN
      WHERE c.webhook_integration_id = o.webhook_id AND o.webhook_id = ANY (held);
     INSERT INTO zentry_notify.webhook_circuit AS c (webhook_integration_id, failures, opened_at, next_try_at, error_message)
     SELECT w.id, greatest(o.failures, 0), greatest(least(o.since, latest), earliest), greatest(least(o.next_try, latest), earliest), coalesce(left(o.error, 1000), '')
-      FROM jsonb_to_recordset(report->'opened') o (webhook_id bigint, failures integer, since timestamptz, next_try timestamptz, error text)
+      FROM jsonb_to_recordset(report->'opened') o (
+               webhook_id bigint, failures integer, since timestamptz, next_try timestamptz, error text, webhook_since timestamptz)
       JOIN zentry_notify.webhook w ON w.id = o.webhook_id
-     WHERE w.id = ANY (held)
+     WHERE w.id = ANY (held) AND w.activated_at IS NOT DISTINCT FROM coalesce(o.webhook_since, w.activated_at)
     ON CONFLICT (webhook_integration_id) DO UPDATE
        SET failures = EXCLUDED.failures, opened_at = EXCLUDED.opened_at, next_try_at = EXCLUDED.next_try_at,
            error_message = coalesce(nullif(EXCLUDED.error_message, ''), c.error_message);
@@ -3799,24 +3813,30 @@ $$;
 COMMENT ON FUNCTION zentry_notify.offer_queues(bigint[]) IS
     'These queues are for senders, and no others: those are recalled. Returns those that are not the worker''s yet: what is still held, or is being changed';
 
-CREATE OR REPLACE FUNCTION zentry_notify.tell_senders(what text, retried bigint[], resumed bigint[]) RETURNS void
+CREATE OR REPLACE FUNCTION zentry_notify.tell_senders(what text, retried bigint[], resumed bigint[]) RETURNS SETOF bigint
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    told bigint[] := '{}';
 BEGIN
     IF retried <> '{}' OR resumed <> '{}' THEN
         -- Whoever changes one of them takes it, gives it up, or hears of what was asked before: to wait for that might be for ever.
         WITH free AS (
             SELECT q.webhook_integration_id AS id FROM zentry_notify.sender_queue q
-             WHERE q.sender_id IS NOT NULL AND q.webhook_integration_id = ANY (retried || resumed) FOR UPDATE SKIP LOCKED)
-        UPDATE zentry_notify.sender_queue q
-           SET asked = CASE WHEN q.webhook_integration_id = ANY (resumed) OR q.asked = 'resume' THEN 'resume' ELSE 'retry' END
-          FROM free f WHERE q.webhook_integration_id = f.id;
+             WHERE q.webhook_integration_id = ANY (retried || resumed) FOR UPDATE SKIP LOCKED),
+        asked AS (
+            UPDATE zentry_notify.sender_queue q
+               SET asked = CASE WHEN q.webhook_integration_id = ANY (resumed) OR q.asked = 'resume' THEN 'resume' ELSE 'retry' END
+              FROM free f WHERE q.webhook_integration_id = f.id AND q.sender_id IS NOT NULL)
+        SELECT coalesce(array_agg(f.id), '{}') INTO told FROM free f;
     END IF;
     PERFORM pg_notify(zentry_notify.sender_signal(), what) WHERE EXISTS (SELECT FROM zentry_notify.sender);
+    RETURN QUERY SELECT q.webhook_integration_id FROM zentry_notify.sender_queue q
+                  WHERE q.webhook_integration_id = ANY (retried || resumed) AND q.webhook_integration_id <> ALL (told);
 END
 $$;
 COMMENT ON FUNCTION zentry_notify.tell_senders(text, bigint[], bigint[]) IS
-    'Tells senders, if there are any: queues, settings, or numbers of webhooks that something waits for. retried, resumed: what people have asked for';
+    'Tells senders, if there are any: queues, settings, or numbers of webhooks that something waits for. retried, resumed: what people have asked for. Returns those of these of which nothing could be noted, because somebody is about to change them';
 -- ---- 28_statistics.sql ----
 
 -- Counters as people and collectors of metrics want them.

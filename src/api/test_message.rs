@@ -13,7 +13,7 @@ use webhook::language::Language;
 use webhook::mention::Mention;
 use webhook::message;
 use webhook::nats::Publication;
-use webhook::outcome::{Answer, Judgement, TransportError, Verdict, judge, remarks, stream_looked_at};
+use webhook::outcome::{Answer, Judgement, Verdict, judge, judge_absence, remarks, stream_looked_at};
 use webhook::rich_text::beginning;
 use webhook::way::{Way, WayId};
 
@@ -210,8 +210,8 @@ fn post(
         if let Some(answer) = http.answers().into_iter().next() {
             let url = endpoint.post_url();
             // Nothing was sent: another way may lead there, as it does for the worker.
-            if let Err(error @ (TransportError::NoConnection(_) | TransportError::ConnectTimeout(_))) =
-                &answer.result
+            if let Err(error) = &answer.result
+                && judge_absence(error).verdict == Verdict::Unreached
                 && let Some(next) = ways.next()
             {
                 report::warning(

@@ -1,7 +1,7 @@
 //! Ways out in shared memory: what Discord allows each is the cluster's, and what left by each is counted for people.
 
 use std::sync::atomic::Ordering::SeqCst;
-use std::sync::atomic::{AtomicI64, AtomicU64};
+use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64};
 
 use jiff::Timestamp;
 use webhook::schedule::WayReport;
@@ -12,7 +12,11 @@ const KNOWN: usize = 64;
 /// Refusals count for ten minutes, of which the first may have begun before.
 const MINUTES: usize = 11;
 
-pub struct Ways([Shared; KNOWN]);
+pub struct Ways {
+    known: [Shared; KNOWN],
+    /// Changes whenever Discord has banned one of them, or has for longer.
+    parks: AtomicU32,
+}
 
 /// What is known of a way.
 struct Shared {
@@ -42,11 +46,14 @@ pub struct WayState {
 
 impl Ways {
     pub const fn none() -> Self {
-        Ways([const { Shared::free() }; KNOWN])
+        Ways {
+            known: [const { Shared::free() }; KNOWN],
+            parks: AtomicU32::new(0),
+        }
     }
 
     fn known(&self, way: WayId) -> Option<&Shared> {
-        self.0.iter().find(|known| known.id.load(SeqCst) == way.0)
+        self.known.iter().find(|known| known.id.load(SeqCst) == way.0)
     }
 
     /// Its place, taken when it has none. Two that take the same place at once may count for each other for a moment.
@@ -55,26 +62,32 @@ impl Ways {
             return known;
         }
         let free = |shared: &&Shared| shared.id.compare_exchange(0, way.0, SeqCst, SeqCst).is_ok();
-        if let Some(free) = self.0.iter().find(free) {
+        if let Some(free) = self.known.iter().find(free) {
             return free;
         }
-        let oldest = self.0.iter().min_by_key(|shared| shared.used_at.load(SeqCst));
-        let place = oldest.unwrap_or(&self.0[0]);
+        let oldest = self.known.iter().min_by_key(|shared| shared.used_at.load(SeqCst));
+        let place = oldest.unwrap_or(&self.known[0]);
         place.forget();
         place.id.store(way.0, SeqCst);
         place
     }
 
     pub fn park_discord(&self, way: WayId, until: Timestamp) {
-        let place = self.place(way);
-        place
-            .discord_parked_until
-            .fetch_max(until.as_microsecond(), SeqCst);
+        let (place, until) = (self.place(way), until.as_microsecond());
+        let before = place.discord_parked_until.fetch_max(until, SeqCst);
         place.used();
+        if before < until {
+            self.parks.fetch_add(1, SeqCst);
+        }
+    }
+
+    /// Changes whenever Discord has banned one of them.
+    pub fn parks(&self) -> u32 {
+        self.parks.load(SeqCst)
     }
 
     pub fn unpark_discord(&self) {
-        for shared in &self.0 {
+        for shared in &self.known {
             shared.discord_parked_until.store(0, SeqCst);
         }
     }

@@ -80,6 +80,21 @@ impl Worker {
             self.discord_resumed = resumed;
             self.scheduler.unpark_discord();
         }
+        let parks = self.registry.ways().parks();
+        if parks != self.parks {
+            self.parks = parks;
+            self.learn_parks(|_| true);
+        }
+    }
+
+    /// Discord has banned some of these ways out, as workers of all databases have found.
+    fn learn_parks(&mut self, of: impl Fn(&WayId) -> bool) {
+        let (shared, now) = (self.registry.ways(), Timestamp::now());
+        for way in self.ways.iter().filter(|way| of(way)) {
+            if let Some(until) = shared.discord_parked_until(*way) {
+                self.scheduler.park_discord(*way, until, now);
+            }
+        }
     }
 
     pub fn reload(&mut self) {
@@ -101,11 +116,9 @@ impl Worker {
         let ways: Vec<WayId> = settings::ways().iter().map(Way::id).collect();
         let known = std::mem::replace(&mut self.ways, ways);
         self.scheduler.set_ways(&self.ways);
+        self.learn_parks(|way| !known.contains(way));
         let (shared, now) = (self.registry.ways(), Timestamp::now());
         for way in self.ways.iter().filter(|way| !known.contains(way)) {
-            if let Some(until) = shared.discord_parked_until(*way) {
-                self.scheduler.park_discord(*way, until, now);
-            }
             for (at, count) in shared.refused_lately(*way) {
                 self.scheduler.remember_refused(*way, count, at, now);
             }

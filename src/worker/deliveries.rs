@@ -248,7 +248,7 @@ impl Store {
     }
 
     /// Writes outcomes of rows that are in the table.
-    pub fn record(&self, changes: &[&DeliveryChange]) {
+    pub fn record(&self, changes: &[&DeliveryChange], since: impl Fn(QueueId) -> Option<Timestamp>) {
         if changes.is_empty() {
             return;
         }
@@ -265,6 +265,7 @@ impl Store {
                     column(changes, |c| c.error.as_deref()),
                     column(changes, |c| finished_at(c).map(to_timestamptz)),
                     column(changes, |c| next_attempt(c.outcome).map(to_timestamptz)),
+                    column(changes, |c| since(c.queue).map(to_timestamptz)),
                 ],
             );
         });

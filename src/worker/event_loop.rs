@@ -269,6 +269,8 @@ impl Worker {
     fn work(&mut self, work: &Work) -> Result<(), String> {
         let divide = self.senders.is_due() && !work.configuration && self.look_at_senders()?;
         if work.configuration || divide {
+            // What was judged of webhooks as they were is written down of these, and not of what they are from now on.
+            self.settle();
             self.read_configuration()?;
             if self.uninstalled {
                 return Ok(());

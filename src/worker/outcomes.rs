@@ -68,11 +68,15 @@ impl Worker {
         for state in self.states_of(&changes) {
             self.record_state(state);
         }
-        let since = |queue| self.webhooks.get(&queue).map(|queue| queue.activated_at);
         let in_a_row = changes.in_a_row.into_iter();
-        let in_a_row = in_a_row.filter_map(|(queue, counts)| Some((queue, (since(queue)?, counts))));
+        let in_a_row = in_a_row.filter_map(|(queue, counts)| Some((queue, (self.since(queue)?, counts))));
         self.record_in_a_row(in_a_row.collect());
         self.note_expired(&changes.deliveries);
+    }
+
+    /// Since when the webhook is what was called, as far as it is known here.
+    fn since(&self, queue: QueueId) -> Option<Timestamp> {
+        self.webhooks.get(&queue).map(|webhook| webhook.activated_at)
     }
 
     /// Somebody may want to be told. That is no promise: what the database does not take is not tried again.
@@ -141,6 +145,7 @@ impl Worker {
         // What became of a delivery stays in its order.
         changes.sort_by_key(|change| change.queue);
         let store = &self.store;
+        let since = |queue| self.since(queue);
         let parts = database::attempt("zentry_notify: record what can be recorded of deliveries", || {
             database::be_impatient();
             let pieces = changes.iter().map(|change| Piece {
@@ -148,7 +153,8 @@ impl Worker {
                 waits: false,
             });
             Parts::write(pieces.collect(), Failure::is_of_known_rows, |places| {
-                store.record(&places.iter().map(|place| changes[*place]).collect::<Vec<_>>());
+                let part: Vec<&DeliveryChange> = places.iter().map(|place| changes[*place]).collect();
+                store.record(&part, since);
             })
         });
         let parts = match parts {
@@ -198,7 +204,7 @@ impl Worker {
 
     fn write(&self, changes: &[&DeliveryChange], due: Option<&Sums>) -> Result<(), Failure> {
         database::attempt("zentry_notify: record deliveries", || {
-            self.store.record(changes);
+            self.store.record(changes, |queue| self.since(queue));
             if let Some(due) = due {
                 let mut sums = due.clone();
                 sums.add_outcomes(changes);
@@ -247,10 +253,7 @@ impl Worker {
             let queue = change.queue();
             State {
                 change: change.clone(),
-                since: self
-                    .webhooks
-                    .get(&queue)
-                    .map_or(Timestamp::UNIX_EPOCH, |webhook| webhook.activated_at),
+                since: self.since(queue).unwrap_or(Timestamp::UNIX_EPOCH),
                 error: last_error(queue),
             }
         };

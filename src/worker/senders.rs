@@ -35,6 +35,9 @@ pub struct Senders {
     unsettled: bool,
     looked_at: Instant,
     news: News,
+    /// What people have asked for and could not be noted: somebody keeps the rows of these queues locked.
+    untold: News,
+    untold_at: Instant,
     told_at: Option<Instant>,
 }
 
@@ -50,6 +53,15 @@ struct News {
 impl News {
     fn is_empty(&self) -> bool {
         !self.settings && self.queues.is_empty() && self.retried.is_empty() && self.resumed.is_empty()
+    }
+
+    /// What people have asked for of these queues.
+    fn of(&self, queues: &BTreeSet<QueueId>) -> News {
+        News {
+            retried: self.retried.intersection(queues).copied().collect(),
+            resumed: self.resumed.intersection(queues).copied().collect(),
+            ..News::default()
+        }
     }
 
     /// As `zentry-notify send` reads it: words.
@@ -82,6 +94,8 @@ impl Senders {
             unsettled: true,
             looked_at: Instant::now(),
             news: News::default(),
+            untold: News::default(),
+            untold_at: Instant::now(),
             told_at: None,
         }
     }
@@ -108,6 +122,11 @@ impl Senders {
         is_open.then(|| LOOKS.saturating_sub(self.looked_at.elapsed()))
     }
 
+    /// When what could not be noted is tried again.
+    fn untold_in(&self) -> Option<Duration> {
+        (!self.untold.is_empty()).then(|| LOOKS.saturating_sub(self.untold_at.elapsed()))
+    }
+
     /// It is time to look who is there.
     pub fn is_due(&self) -> bool {
         self.looks_in() == Some(Duration::ZERO)
@@ -115,7 +134,10 @@ impl Senders {
 
     /// Whether the worker has something to do for them.
     pub fn is_busy(&self) -> bool {
-        !self.news.is_empty() || !self.out.is_empty() || self.offered != self.theirs
+        !self.news.is_empty()
+            || !self.untold.is_empty()
+            || !self.out.is_empty()
+            || self.offered != self.theirs
     }
 
     /// How long what is to be done may wait; None: nothing is.
@@ -124,7 +146,10 @@ impl Senders {
             .told_at
             .map_or(Duration::ZERO, |at| TELLS.saturating_sub(at.elapsed()));
         let tell = (!self.news.is_empty()).then_some(told);
-        [tell, self.looks_in()].into_iter().flatten().min()
+        [tell, self.untold_in(), self.looks_in()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 }
 
@@ -224,15 +249,30 @@ impl Worker {
 
     /// Tells senders what they may look at, if there is anything.
     pub fn tell_senders(&mut self) {
+        if self.senders.untold_in() == Some(Duration::ZERO) {
+            let untold = std::mem::take(&mut self.senders.untold);
+            self.senders.news.retried.extend(untold.retried);
+            self.senders.news.resumed.extend(untold.resumed);
+        }
         let is_time = self.senders.told_at.is_none_or(|at| at.elapsed() >= TELLS);
         if self.senders.news.is_empty() || !is_time || self.back_off.is_waiting() {
             return;
         }
         self.senders.told_at = Some(Instant::now());
         let news = std::mem::take(&mut self.senders.news);
-        if let Err(error) = database::transaction("zentry_notify: tell senders", || tell(&news)) {
-            self.senders.news = news;
-            self.failed("telling senders", error);
+        match database::transaction("zentry_notify: tell senders", || tell(&news)) {
+            Ok(untold) if untold.is_empty() => {}
+            Ok(untold) => {
+                let Senders { untold: known, .. } = &mut self.senders;
+                let again = news.of(&untold);
+                known.retried.extend(again.retried);
+                known.resumed.extend(again.resumed);
+                self.senders.untold_at = Instant::now();
+            }
+            Err(error) => {
+                self.senders.news = news;
+                self.failed("telling senders", error);
+            }
         }
     }
 
@@ -267,12 +307,13 @@ fn offer(queues: Vec<i64>) -> BTreeSet<QueueId> {
     })
 }
 
-fn tell(news: &News) {
-    const SQL: &str = "SELECT zentry_notify.tell_senders($1, $2, $3)";
+/// Those of which it could not be noted that people have asked for them.
+fn tell(news: &News) -> BTreeSet<QueueId> {
+    const SQL: &str = "SELECT t FROM zentry_notify.tell_senders($1, $2, $3) t";
     let ids = |queues: &BTreeSet<QueueId>| queues.iter().map(|queue| queue.0).collect::<Vec<_>>();
     with_spi(|spi| {
         let types = [pg_sys::TEXTOID, pg_sys::INT8ARRAYOID, pg_sys::INT8ARRAYOID];
-        Plan::prepare(spi, SQL, &types).execute(
+        let rows = Plan::prepare(spi, SQL, &types).execute(
             spi,
             &[
                 news.words().into(),
@@ -280,7 +321,10 @@ fn tell(news: &News) {
                 ids(&news.resumed).into(),
             ],
         );
-    });
+        (0..rows.len())
+            .filter_map(|row| rows.get(row, 1).map(QueueId))
+            .collect()
+    })
 }
 
 /// Whether something waits that a sender has to send. Nobody tells when the last one is gone.

@@ -43,6 +43,8 @@ pub struct Worker {
     pub(super) discord_resumed: u32,
     /// Ways out, as the client has them.
     pub(super) ways: Vec<WayId>,
+    /// How often Discord had banned ways out when that was last looked at.
+    pub(super) parks: u32,
     pub(super) wordings: Wordings,
     /// Where the events come from.
     pub(super) origin: Origin,
@@ -120,6 +122,7 @@ impl Worker {
             workers: registry.workers(),
             discord_resumed: registry.discord_resumed(),
             ways: Vec::new(),
+            parks: 0,
             wordings: Wordings::default(),
             origin,
             webhooks: HashMap::new(),

@@ -201,7 +201,8 @@ pub fn gather(delivery: u32) -> Plan {
     )
 }
 
-/// Writes down what became of deliveries that are in the table.
+/// Writes down what became of deliveries that are in the table. What a webhook had against them that a person has mended or resumed since `$9` keeps them
+/// from nothing.
 ///
 /// By the primary key, hence coalesce: the planner takes the index of what waits for all but empty, and would read the
 /// whole of it, with all that is finished but not vacuumed.
@@ -210,8 +211,10 @@ pub fn record(delivery: u32) -> Plan {
         &format!(
             "UPDATE zentry_notify.delivery l \
              SET status = o.status::\"char\", attempts = o.attempts, response_status_code = o.code, response_body = o.body, \
-                 error_message = o.error, finished_at = o.finished_at, next_attempt_at = o.next_attempt_at \
-             FROM unnest($1, $2, $3, $4, $5, $6, $7, $8) o (id, status, attempts, code, body, error, finished_at, next_attempt_at) \
+                 error_message = o.error, finished_at = o.finished_at, \
+                 next_attempt_at = CASE WHEN o.next_attempt_at > now() AND o.since <> \
+                     (SELECT w.activated_at FROM zentry_notify.webhook w WHERE w.id = l.webhook_integration_id) THEN now() ELSE o.next_attempt_at END \
+             FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9) o (id, status, attempts, code, body, error, finished_at, next_attempt_at, since) \
              WHERE l.id = o.id AND coalesce(l.status, ' ') IN ('p', 'r') AND l.tableoid = {delivery}"
         ),
         &[
@@ -221,6 +224,7 @@ pub fn record(delivery: u32) -> Plan {
             INT2ARRAYOID,
             TEXTARRAYOID,
             TEXTARRAYOID,
+            TIMESTAMPTZARRAYOID,
             TIMESTAMPTZARRAYOID,
             TIMESTAMPTZARRAYOID,
         ],
@@ -333,15 +337,22 @@ pub fn fail_waiting() -> Plan {
     )
 }
 
-/// Notes since when webhook `$1` fails, and when it is tried again.
+/// Notes since when webhook `$1` fails, and when it is tried again, unless it is another than it was at `$6`.
 pub fn set_circuit() -> Plan {
     prepare(
         "INSERT INTO zentry_notify.webhook_circuit AS c (webhook_integration_id, failures, opened_at, next_try_at, error_message) \
-         SELECT w.id, $2, $3, $4, coalesce($5, '') FROM zentry_notify.webhook w WHERE w.id = $1 \
+         SELECT w.id, $2, $3, $4, coalesce($5, '') FROM zentry_notify.webhook w WHERE w.id = $1 AND w.activated_at = $6 \
          ON CONFLICT (webhook_integration_id) DO UPDATE \
          SET failures = EXCLUDED.failures, opened_at = EXCLUDED.opened_at, next_try_at = EXCLUDED.next_try_at, \
              error_message = coalesce(nullif(EXCLUDED.error_message, ''), c.error_message)",
-        &[INT8OID, INT4OID, TIMESTAMPTZOID, TIMESTAMPTZOID, TEXTOID],
+        &[
+            INT8OID,
+            INT4OID,
+            TIMESTAMPTZOID,
+            TIMESTAMPTZOID,
+            TEXTOID,
+            TIMESTAMPTZOID,
+        ],
     )
 }
 

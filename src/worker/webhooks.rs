@@ -114,6 +114,7 @@ impl Store {
                         to_timestamptz(state.since).into(),
                         to_timestamptz(state.next_try).into(),
                         error.into(),
+                        to_timestamptz(since).into(),
                     ],
                 );
             }

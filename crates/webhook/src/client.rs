@@ -162,7 +162,7 @@ impl Client {
                 let connects = error.is_connect();
                 let failure = failure::classify(error, self.limits.connect_timeout, url);
                 return Err(match (connects, way) {
-                    (false, _) => failure,
+                    (false, _) => failure::of_connected(failure),
                     (true, Way::Direct) => failure::of_connecting(failure),
                     (true, Way::Proxy(_)) => {
                         let number = (self.http.len() > 1).then_some(place + 1);

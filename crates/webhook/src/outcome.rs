@@ -49,7 +49,7 @@ pub enum TransportError {
     /// No answer in time, with the time that was allowed.
     #[error("no answer within {0:?}")]
     Timeout(Duration),
-    /// The name could not be resolved.
+    /// The name could not be resolved, so that nothing was sent.
     #[error("the host's name could not be resolved: {0}")]
     Resolve(String),
     /// The address, the proxy or the URL may not be used.
@@ -64,7 +64,7 @@ pub enum TransportError {
     /// The same, with the time that was allowed.
     #[error("no answer within {0:?}")]
     ConnectTimeout(Duration),
-    /// TLS: an expired, unknown or misnamed certificate, a version too old.
+    /// TLS, before anything was sent: an expired, unknown or misnamed certificate, a version too old.
     #[error("TLS failed: {0}")]
     Tls(String),
     /// What came back is not HTTP or not within bounds.
@@ -183,7 +183,10 @@ fn page_verdict(answer: &Answer) -> (Verdict, Option<String>) {
 pub fn judge_absence(error: &TransportError) -> Judgement {
     Judgement {
         verdict: match error {
-            TransportError::NoConnection(_) | TransportError::ConnectTimeout(_) => Verdict::Unreached,
+            TransportError::Resolve(_)
+            | TransportError::Tls(_)
+            | TransportError::NoConnection(_)
+            | TransportError::ConnectTimeout(_) => Verdict::Unreached,
             _ => Verdict::Unavailable { wait: None },
         },
         pause: None,

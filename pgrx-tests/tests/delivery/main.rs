@@ -12,6 +12,7 @@ mod files;
 mod gone;
 mod in_a_row;
 mod independence;
+mod mended_meanwhile;
 mod nats;
 mod nats_servers;
 mod notices;
@@ -24,6 +25,7 @@ mod retry;
 mod shutdown;
 mod signed;
 mod vendors;
+mod ways_of_all_databases;
 mod ways_out;
 
 use postgres::Client;

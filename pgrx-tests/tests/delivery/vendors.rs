@@ -81,7 +81,7 @@ impl Vendors {
     }
 }
 
-fn channel(site: &Site, client: &mut Client, kind: Kind, base: &str) -> Webhook {
+pub fn channel(site: &Site, client: &mut Client, kind: Kind, base: &str) -> Webhook {
     const REGISTER: &str = "SELECT zentry_register_webhook($1, $2, $3, event_types => '{task_completed}')";
     let webhook = site.emulator.register(kind);
     webhook.limit(Limits::default());

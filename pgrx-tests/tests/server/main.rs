@@ -30,6 +30,7 @@ mod pages;
 mod redaction;
 mod schema;
 mod send;
+mod sender_faults;
 mod serve;
 mod support;
 mod tokens;

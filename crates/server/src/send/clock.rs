@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use nix::time::{ClockId, clock_gettime};
+
+/// Clocks that are this far apart have not just drifted since they were compared.
+const SET: SignedDuration = SignedDuration::from_secs(1);
 
 /// Since the machine was started.
 pub fn now() -> Duration {
@@ -30,9 +33,53 @@ impl DatabaseClock {
         DatabaseClock { said, at: now() }
     }
 
+    /// The database has said this in answer to a call that was made at `sent`: somewhere in between. Where that cannot be, its clock was set.
+    pub fn hear(&mut self, said: Timestamp, sent: Duration) {
+        let latest = self.now();
+        let waited = now().saturating_sub(sent);
+        let ahead = said.duration_since(latest);
+        if ahead > SET || ahead + SignedDuration::try_from(waited).unwrap_or(SignedDuration::MAX) < -SET {
+            *self = Self::said(said);
+        }
+    }
+
     pub fn now(&self) -> Timestamp {
         let since = now().saturating_sub(self.at);
         // It fails at the end of the calendar.
         self.said.checked_add(since).unwrap_or(self.said)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn a_database_whose_clock_is_set_is_followed() {
+        let start = Timestamp::from_second(1_800_000_000).unwrap();
+        let mut clock = DatabaseClock::said(start);
+        for said in [
+            start + Duration::from_secs(3600),
+            start - Duration::from_secs(3600),
+        ] {
+            clock.hear(said, now());
+            let shown = clock.now();
+            assert!(
+                shown >= said && shown < said + Duration::from_secs(1800),
+                "{shown}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_answer_that_was_long_on_its_way_says_nothing_of_the_clock() {
+        let start = Timestamp::from_second(1_800_000_000).unwrap();
+        let mut clock = DatabaseClock::said(start);
+        // It was said some time within the last hundred seconds.
+        let sent = now().saturating_sub(Duration::from_secs(100));
+        clock.hear(start - Duration::from_secs(50), sent);
+        assert!(clock.now() >= start);
     }
 }

@@ -17,7 +17,8 @@ pub struct Pending {
 
 #[derive(Default)]
 struct OfQueue {
-    deliveries: Vec<DeliveryChange>,
+    /// Each with since when its webhook was what was called.
+    deliveries: Vec<(DeliveryChange, Timestamp)>,
     states: Vec<(QueueChange, Timestamp)>,
     in_a_row: Option<(InARow, Timestamp)>,
 }
@@ -36,7 +37,8 @@ impl Pending {
         self.queues.keys().copied().collect()
     }
 
-    /// Adds changes of the scheduler. The state of a webhook is reported with its `activated_at`, so that it is not recorded of a later one.
+    /// Adds changes of the scheduler. What became of deliveries and the state of a webhook are reported with its `activated_at`, so that they are not recorded
+    /// of a later one.
     pub fn add(&mut self, changes: Changes, tally: Tally, webhooks: &HashMap<QueueId, ActiveWebhook>) {
         let since = |queue: QueueId| {
             let webhook = webhooks.get(&queue);
@@ -44,7 +46,8 @@ impl Pending {
         };
         for change in changes.deliveries {
             let of_queue = self.queues.entry(change.queue).or_default();
-            of_queue.deliveries.push(change);
+            let since = since(change.queue);
+            of_queue.deliveries.push((change, since));
         }
         for change in changes.queues {
             let queue = change.queue();
@@ -83,17 +86,19 @@ impl Pending {
         };
         let deliveries = of().flat_map(|(_, of_queue)| &of_queue.deliveries);
         // One that was tried twice is what it was last.
-        let last: BTreeMap<DeliveryId, &DeliveryChange> =
-            deliveries.clone().map(|change| (change.id, change)).collect();
+        let last: BTreeMap<DeliveryId, &(DeliveryChange, Timestamp)> =
+            deliveries.clone().map(|known| (known.0.id, known)).collect();
+        let deliveries = deliveries.map(|(change, _)| change);
         let states =
             || of().flat_map(|(_, of_queue)| latest(&of_queue.states).map(move |state| (of_queue, state)));
         let expired = deliveries.clone().filter(|change| change.expired());
         let expired: BTreeSet<i64> = expired.map(|change| change.queue.0).collect();
         json!({
             "epochs": queues.iter().map(|(queue, epoch)| json!({"webhook_id": queue.0, "epoch": epoch})).collect::<Vec<_>>(),
-            "deliveries": last.values().map(|change| json!({
+            "deliveries": last.values().map(|(change, since)| json!({
                 "id": change.id.0,
                 "webhook_id": change.queue.0,
+                "webhook_since": since,
                 "status": status(change.outcome),
                 "attempts": attempts(change),
                 "code": code(change),
@@ -123,10 +128,10 @@ impl Pending {
                 }
                 _ => None,
             }).collect::<Vec<_>>(),
-            "opened": states().filter_map(|(of_queue, (change, _))| match change {
+            "opened": states().filter_map(|(of_queue, (change, since))| match change {
                 QueueChange::CircuitOpened { queue, state } | QueueChange::CircuitMoved { queue, state } => Some(json!({
-                    "webhook_id": queue.0, "failures": state.failures, "since": state.since, "next_try": state.next_try,
-                    "error": of_queue.deliveries.iter().rev().find_map(|change| change.error.as_deref()),
+                    "webhook_id": queue.0, "webhook_since": since, "failures": state.failures, "since": state.since, "next_try": state.next_try,
+                    "error": of_queue.deliveries.iter().rev().find_map(|(change, _)| change.error.as_deref()),
                 })),
                 _ => None,
             }).collect::<Vec<_>>(),

@@ -44,6 +44,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// How soon outcomes that the database has refused are reported again.
 const REPORTS_AGAIN: Duration = Duration::from_secs(5);
+/// How long outcomes may be reported apart before something is sent again.
+const APART: Duration = Duration::from_secs(1);
 /// How soon a digest is read again of which something may not be routed yet, and for how long at most.
 const GATHERS: Duration = Duration::from_millis(250);
 const GATHERED: Duration = Duration::from_secs(30);
@@ -106,8 +108,8 @@ pub struct Sender {
     wanted: Wanted,
     counted_at: Duration,
     swept_at: Duration,
-    /// The database has refused outcomes; when it is asked again.
-    reports_at: Duration,
+    /// Queues whose outcomes the database has refused, and when each is reported again, apart from the others.
+    apart: BTreeMap<QueueId, Duration>,
     begins_at: Duration,
     began_at: Duration,
     pause: Duration,
@@ -145,7 +147,7 @@ impl Sender {
             wanted: Wanted::default(),
             counted_at: Duration::ZERO,
             swept_at: clock::now(),
-            reports_at: Duration::ZERO,
+            apart: BTreeMap::new(),
             begins_at: Duration::ZERO,
             began_at: Duration::ZERO,
             pause: FIRST_PAUSE,
@@ -355,34 +357,56 @@ impl Sender {
                 None => self.pending.forget(queue),
             }
         }
+        self.apart.retain(|queue, _| queues.contains_key(queue));
+        let mut alone: Vec<(Duration, QueueId)> =
+            self.apart.iter().map(|(queue, at)| (*at, *queue)).collect();
+        alone.retain(|(at, _)| *at <= now);
+        let together: BTreeMap<QueueId, i64> = queues
+            .iter()
+            .filter(|(queue, _)| !self.apart.contains_key(queue))
+            .map(|(queue, epoch)| (*queue, *epoch))
+            .collect();
         let counts = self.counted_at + COUNTS <= now && self.pending.counts();
-        if queues.is_empty() && !counts || now < self.reports_at {
-            return Ok(());
+        if (!together.is_empty() || counts) && !self.report(&together, counts).await? {
+            if counts {
+                self.counted_at = now + REPORTS_AGAIN;
+            }
+            alone.extend(together.keys().map(|queue| (now, *queue)));
         }
-        let log_payloads = self
-            .settings
-            .as_ref()
-            .is_none_or(|settings| settings.log_payloads);
-        let report = self.pending.report(&queues, counts, log_payloads);
+        alone.sort_unstable();
+        let late = clock::now() + APART;
+        for (_, queue) in alone {
+            let Some(epoch) = queues.get(&queue) else { continue };
+            let again = if clock::now() > late {
+                // What is left has to wait for what can be sent meanwhile.
+                now
+            } else if self.report(&BTreeMap::from([(queue, *epoch)]), false).await? {
+                continue;
+            } else {
+                clock::now() + REPORTS_AGAIN
+            };
+            self.apart.insert(queue, again);
+        }
+        Ok(())
+    }
+
+    /// Whether the database has taken the report.
+    async fn report(&mut self, queues: &BTreeMap<QueueId, i64>, counts: bool) -> Result<bool> {
+        let settings = self.settings.as_ref();
+        let log_payloads = settings.is_none_or(|settings| settings.log_payloads);
+        let report = self.pending.report(queues, counts, log_payloads);
         match self.call(async |session| session.record(&report).await).await? {
-            Ok(refused) => self.recorded(&queues, &refused, counts),
+            Ok(refused) => self.recorded(queues, &refused, counts),
             Err(error) => {
                 tracing::warn!(
                     "{}: the database does not take what became of deliveries: {:#}",
                     self.database(),
                     explain(error)
                 );
-                self.reports_at = clock::now() + REPORTS_AGAIN;
-                for (queue, epoch) in queues {
-                    let queues = BTreeMap::from([(queue, epoch)]);
-                    let report = self.pending.report(&queues, false, log_payloads);
-                    if let Ok(refused) = self.call(async |session| session.record(&report).await).await? {
-                        self.recorded(&queues, &refused, false);
-                    }
-                }
+                return Ok(false);
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     fn recorded(&mut self, queues: &BTreeMap<QueueId, i64>, refused: &[i64], counts: bool) {
@@ -392,10 +416,12 @@ impl Sender {
                 self.database()
             );
             self.ownership.refused(QueueId(*queue));
+            self.gathering.remove(&QueueId(*queue));
             self.wanted.webhooks = true;
         }
         for queue in queues.keys() {
             self.pending.forget(*queue);
+            self.apart.remove(queue);
             if self.held_back.remove(queue) {
                 self.scheduler.notice([*queue]);
             }
@@ -448,6 +474,7 @@ impl Sender {
         }
         for queue in let_go {
             self.ownership.let_go(QueueId(queue));
+            self.gathering.remove(&QueueId(queue));
         }
         for (queue, what) in asked {
             let queue = QueueId(queue);
@@ -522,10 +549,14 @@ impl Sender {
                 .map(|claim| number(claim.shown.unwrap_or(claim.limit)))
                 .collect(),
         };
+        let sent = clock::now();
         let rows = self
             .call(async |session| session.claim(&wanted).await)
             .await?
             .map_err(explain)?;
+        if let Some(said) = rows.first().and_then(|row| row.try_get(12).ok()) {
+            self.clock.hear(said, sent);
+        }
         let mut found: HashMap<QueueId, Vec<Delivery>> = HashMap::new();
         let (mut left, mut cut) = (MAX_BYTES, Vec::new());
         let gathering: HashMap<QueueId, _> = claims
@@ -621,11 +652,9 @@ impl Sender {
         let in_session = |wait: Option<Duration>| wait.filter(|_| self.session.is_some());
         let wall =
             |at: Timestamp| Duration::try_from(at.duration_since(self.clock.now())).unwrap_or_default();
-        let report = (!self.pending.is_empty()).then(|| {
-            let counts = self.counted_at + COUNTS;
-            let outcomes = self.pending.queues().is_empty();
-            if outcomes { counts } else { self.reports_at }.saturating_sub(now)
-        });
+        let counts = self.pending.counts().then(|| self.counted_at + COUNTS);
+        let report = self.apart.values().copied().chain(counts).min();
+        let report = report.map(|at| at.saturating_sub(now));
         let waits = [
             in_session(self.scheduler.next_wake().map(wall)),
             in_session(self.ownership.quiet_for(now)),

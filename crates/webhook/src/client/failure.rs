@@ -40,6 +40,14 @@ pub(super) fn classify(error: reqwest::Error, connect_timeout: Duration, url: &S
     TransportError::Connection(text(innermost(&error)))
 }
 
+/// The same, of a connection that had come about: the request may have arrived.
+pub(super) fn of_connected(failure: TransportError) -> TransportError {
+    match failure {
+        TransportError::Tls(reason) => TransportError::Connection(format!("TLS: {reason}")),
+        other => other,
+    }
+}
+
 /// The same, of a connection that did not come about.
 pub(super) fn of_connecting(failure: TransportError) -> TransportError {
     match failure {

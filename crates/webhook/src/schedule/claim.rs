@@ -86,7 +86,7 @@ impl Scheduler {
     }
 
     fn may_claim(&self, group: Group) -> bool {
-        self.gates.parked_until(group.pool) <= self.clock.now() && self.lacks(group)
+        self.gates.parked_until(group.pool, self.clock.now()) <= self.clock.now() && self.lacks(group)
     }
 
     /// Whether the next connections of a group would wait for rows, or queues that came later go first.
@@ -106,7 +106,9 @@ impl Scheduler {
         let groups = Group::ALL
             .iter()
             .filter(|group| self.hungry.waiting(**group) > 0 && self.lacks(**group));
-        let parked = groups.map(|group| self.gates.parked_until(group.pool)).min()?;
+        let parked = groups
+            .map(|group| self.gates.parked_until(group.pool, self.clock.now()))
+            .min()?;
         // Requests that become slow leave their rows' places to others.
         let room = match self.prefetch.free() {
             0 => self.next_slow()?,

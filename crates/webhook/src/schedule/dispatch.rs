@@ -10,6 +10,7 @@ use super::concurrency::Standing;
 use super::endpoint_queue::InFlight;
 use super::run_queue::Group;
 use super::{Compose, DeliveryChange, Outcome, QueueId, Request, Scheduler};
+use crate::endpoint::EndpointKind;
 
 impl Scheduler {
     /// The requests that may leave now.
@@ -121,7 +122,7 @@ impl Scheduler {
         queue.in_flight = Some(InFlight {
             taken,
             left: now,
-            way,
+            way: (kind != EndpointKind::Nats).then_some(way),
             pool,
             standing,
             revision: queue.config.revision,
@@ -131,7 +132,9 @@ impl Scheduler {
         queue.turn = None;
         queue.left();
         self.concurrency.take(standing);
-        self.gates.leave(way, pool);
+        if kind != EndpointKind::Nats {
+            self.gates.leave(way, pool);
+        }
         Some(Request {
             id: self.in_flight.leave(id),
             queue: id,

@@ -76,6 +76,9 @@ pub(super) struct EndpointQueue {
     /// An endpoint that does not work asked to be left alone until then.
     rests_until: Tick,
     hold: Option<Hold>,
+    /// A person has made all that waits due, and it has not failed since: what rows say of their next attempts may have been written down after that, of what was
+    /// judged before.
+    pub(super) resumed: bool,
     pub(super) limiter: Option<Limiter>,
     /// Where the request that is out counts.
     counted_in: Option<Limiter>,
@@ -124,7 +127,8 @@ pub(super) enum State {
 pub(super) struct InFlight {
     pub(super) taken: usize,
     pub(super) left: Tick,
-    pub(super) way: WayId,
+    /// None: to a stream, which knows no ways out.
+    pub(super) way: Option<WayId>,
     /// Of the queue when its turn came.
     pub(super) pool: Pool,
     pub(super) standing: Standing,
@@ -168,6 +172,7 @@ impl EndpointQueue {
             answered_at: None,
             rests_until: Tick::DISTANT_PAST,
             hold: None,
+            resumed: false,
             limiter: None,
             counted_in: None,
             posts: config.in_a_row.posts.iter().copied().collect(),
@@ -310,6 +315,7 @@ impl EndpointQueue {
             Some(delivery.id)
         });
         self.hold = last.map(|last| Hold { last, until });
+        self.resumed = false;
     }
 
     /// A person wants what waits to be sent now: forgets what was read, so that it is read again. What is in flight
@@ -330,6 +336,7 @@ impl EndpointQueue {
     /// A person wants it to be tried: what it was told to wait for is forgotten.
     pub(super) fn resume(&mut self) {
         self.paced_until = Tick::DISTANT_PAST;
+        self.resumed = true;
     }
 
     pub(super) fn max_age(&self, policy: &Policy) -> Duration {

@@ -233,9 +233,13 @@ impl Gates {
         }
     }
 
-    /// Until when nothing leaves by any way.
-    pub(super) fn parked_until(&self, pool: Pool) -> Tick {
-        let parked = self.ways.iter().map(|gate| gate.parked_until(pool));
+    /// Until when nothing leaves by any way: the vendor has parked it, or it leads nowhere while others may.
+    pub(super) fn parked_until(&self, pool: Pool, now: Tick) -> Tick {
+        let all_down = self.ways.iter().all(|gate| gate.reach.is_down(now));
+        let parked = self.ways.iter().map(|gate| match all_down {
+            true => gate.parked_until(pool),
+            false => gate.parked_until(pool).max(gate.reach.down_until()),
+        });
         parked.min().unwrap_or(Tick::DISTANT_PAST)
     }
 
@@ -255,8 +259,9 @@ impl Gates {
     fn way_opens_at(&self, place: usize, pool: Pool, now: Tick) -> Option<Tick> {
         let gate = self.ways.get(place)?;
         let opens = gate.opens_at(pool)?;
-        // When none leads anywhere, that is no reason to prefer another.
-        if !gate.reach.is_doubted() || self.ways.iter().all(|gate| gate.reach.is_down(now)) {
+        // When none leads anywhere, that is no reason to prefer another; nor when there is no other any more.
+        let is_alone = self.ways.len() == 1;
+        if is_alone || !gate.reach.is_doubted() || self.ways.iter().all(|gate| gate.reach.is_down(now)) {
             return Some(opens);
         }
         // One at a time finds out whether it leads somewhere again.

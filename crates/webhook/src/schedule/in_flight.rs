@@ -66,7 +66,9 @@ impl Scheduler {
             if let Some(in_flight) = self.in_flight_of(queue) {
                 in_flight.slow = true;
                 let (way, pool) = (in_flight.way, in_flight.pool);
-                self.gates.arrive(way, pool, now);
+                if let Some(way) = way {
+                    self.gates.arrive(way, pool, now);
+                }
             }
         }
         let mut in_the_way = std::mem::take(&mut self.in_flight.in_the_way);

@@ -268,7 +268,7 @@ impl Scheduler {
 
     /// Until when nothing leaves to Discord's own hosts by any way: they are parked, or have refused as much as they may. None: something may.
     pub fn discord_parked_until(&self) -> Option<Timestamp> {
-        let until = self.gates.parked_until(Pool::Discord);
+        let until = self.gates.parked_until(Pool::Discord, self.clock.now());
         (until > self.clock.now()).then(|| self.clock.wall(until))
     }
 

@@ -32,6 +32,7 @@ impl Scheduler {
             queue.state = State::Idle;
             queue.turn = None;
             queue.gathers_since = None;
+            queue.resumed = false;
         } else if queue.gate(&self.clock) > self.clock.now() {
             if !queue.stands_in_line(&self.clock) {
                 queue.turn = None;
@@ -165,7 +166,12 @@ impl Scheduler {
 
     /// The queues of a pool give their rows back, if none can leave for long.
     pub(super) fn give_up_places(&mut self, pool: Pool) {
-        if self.gates.parked_until(pool).since(self.clock.now()) <= KEEPS_ROWS {
+        if self
+            .gates
+            .parked_until(pool, self.clock.now())
+            .since(self.clock.now())
+            <= KEEPS_ROWS
+        {
             return;
         }
         let groups = Group::ALL.into_iter().filter(|group| group.pool == pool);

@@ -16,7 +16,6 @@ use super::health::TooOften;
 use super::{
     Changes, CircuitState, DeliveryChange, Outcome, Policy, QueueChange, RequestId, Scheduler, Tally, backoff,
 };
-use crate::endpoint::EndpointKind;
 use crate::outcome::{Judgement, RateScope, Verdict};
 
 /// So many times [`Policy::max_attempts`]: an outage of some hours leaves a digest whole.
@@ -43,22 +42,22 @@ impl Scheduler {
         };
         queue.arrived(now, self.clock.wall(now));
         self.concurrency.release(in_flight.standing, in_flight.aside);
-        let (way, kind) = (in_flight.way, queue.config.kind);
-        self.gates.back(way, in_flight.pool);
-        if !in_flight.slow {
-            self.gates.arrive(way, in_flight.pool, now);
-        }
-        // What a stream has for an answer or for none is of no way out.
-        match (judgement.verdict, judgement.status_code) {
-            _ if kind == EndpointKind::Nats => {}
-            (Verdict::Unreached, _) => self.gates.unreached(way, id, now, &mut self.random),
-            (_, Some(status)) => {
-                self.gates.reached(way);
-                if in_flight.pool == Pool::Discord && matches!(status, 401 | 403 | 429) {
-                    self.gates.refused(way, 1, now);
-                }
+        let way = in_flight.way;
+        if let Some(way) = way {
+            self.gates.back(way, in_flight.pool);
+            if !in_flight.slow {
+                self.gates.arrive(way, in_flight.pool, now);
             }
-            (_, None) => {}
+            match (judgement.verdict, judgement.status_code) {
+                (Verdict::Unreached, _) => self.gates.unreached(way, id, now, &mut self.random),
+                (_, Some(status)) => {
+                    self.gates.reached(way);
+                    if in_flight.pool == Pool::Discord && matches!(status, 401 | 403 | 429) {
+                        self.gates.refused(way, 1, now);
+                    }
+                }
+                (_, None) => {}
+            }
         }
 
         let (rows, changes) = (queue.rows.len(), self.changes.deliveries.len());
@@ -72,17 +71,16 @@ impl Scheduler {
                 scope: RateScope::Discord,
             } => Some(now.after(wait.min(LONGEST_WAIT))),
             Verdict::Blocked => {
-                let blocks = self.gates.blocked(way, queue.pool());
+                let blocks = way.map_or(1, |way| self.gates.blocked(way, queue.pool()));
                 Some(now.after(backoff::edge(blocks, &mut self.random)))
             }
             _ => None,
         };
-        let avoided = match judgement.verdict {
-            Verdict::Unreached => self.gates.avoid(queue.avoided(now), way),
+        let avoided = match (judgement.verdict, way) {
+            (Verdict::Unreached, Some(way)) => self.gates.avoid(queue.avoided(now), way),
             _ => queue.avoided(now),
         };
-        let may_move = kind != EndpointKind::Nats;
-        let elsewhere = may_move && self.gates.elsewhere(way, queue.pool(), avoided, now);
+        let elsewhere = way.is_some_and(|way| self.gates.elsewhere(way, queue.pool(), avoided, now));
         let asks = matches!(queue.doubt, Doubt::Asks(_));
         let circuit_was_open = queue.health.is_open();
         let mut ruling = Ruling {
@@ -128,20 +126,19 @@ impl Scheduler {
         if closed && queue.more || queue.slim && queue.doubt == Doubt::None {
             self.give_rows_back(id);
         }
-        match judgement.verdict {
-            Verdict::Unavailable { .. } | Verdict::Unreached => {}
-            Verdict::Blocked => {}
-            _ => self.gates.passed(way, pool),
+        match (judgement.verdict, way) {
+            (Verdict::Unavailable { .. } | Verdict::Unreached | Verdict::Blocked, _) | (_, None) => {}
+            (_, Some(way)) => self.gates.passed(way, pool),
         }
-        if let Some(until) = parked {
+        if let (Some(until), Some(way)) = (parked, way) {
             self.park(way, pool, until);
             if pool == Pool::Discord
                 && let Some(until) = self.gates.way_parked_until(way, pool)
             {
                 self.changes.discord_parked.insert(way, self.clock.wall(until));
             }
-        } else if pool == Pool::Discord {
-            self.give_up_places(pool);
+        } else if pool == Pool::Discord || judgement.verdict == Verdict::Unreached {
+            self.give_up_places(Pool::Discord);
         }
         self.settle(id);
     }

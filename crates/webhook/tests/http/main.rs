@@ -8,6 +8,7 @@ mod proxy;
 mod server;
 mod thread;
 mod tls;
+mod ways;
 
 use std::net::SocketAddr;
 use std::time::Duration;

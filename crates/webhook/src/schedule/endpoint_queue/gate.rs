@@ -90,9 +90,8 @@ impl EndpointQueue {
 
     pub(super) fn due(&self, delivery: &Delivery, clock: &Clock) -> Tick {
         let latest = clock.now().after(LONGEST_WAIT);
-        let row = delivery
-            .next_attempt_at
-            .map_or(Tick::DISTANT_PAST, |at| clock.tick(at).min(latest));
+        let row = delivery.next_attempt_at.filter(|_| !self.resumed);
+        let row = row.map_or(Tick::DISTANT_PAST, |at| clock.tick(at).min(latest));
         match self.hold {
             Some(hold) if delivery.id <= hold.last => row.min(hold.until),
             _ => row,
