@@ -3,9 +3,15 @@
 //! A [`Sender`] is one for a database. It is a loop over the scheduler of the crate `webhook`, in which every call to the database is waited for: so
 //! at most one message of a queue is out of which the database does not know.
 
+mod ban;
 mod clock;
 mod configuration;
+mod known;
+mod link;
+mod posts;
+mod reading;
 mod report;
+mod reporting;
 mod sender;
 mod session;
 
