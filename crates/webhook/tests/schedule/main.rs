@@ -15,6 +15,7 @@ mod queueing;
 mod rates;
 mod refusals;
 mod retries;
+mod shared_ways;
 mod simulation;
 mod ways;
 mod world;
