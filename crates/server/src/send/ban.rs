@@ -13,28 +13,26 @@ const BANNED: Duration = Duration::from_secs(5);
 pub struct Ban(Option<Timestamp>);
 
 impl Ban {
-    /// Notes until when nothing leaves, and returns whether others have to hear of it.
+    /// Notes until when nothing leaves, and returns whether others have to hear of it. None: a person, here or at another database of the
+    /// process, has ended what there was.
     pub fn note(&mut self, until: Option<Timestamp>, now: Timestamp) -> bool {
-        let later = |until: &Timestamp| {
-            self.0
-                .is_none_or(|known| until.duration_since(known).as_secs_f64() > 1.0)
+        let Some(until) = until else {
+            return self.0.take().is_some_and(|known| known > now);
         };
-        let news = until.filter(|until| is_long(*until, now)).filter(later);
-        if news.is_some() {
-            self.0 = news;
+        let is_later = self
+            .0
+            .is_none_or(|known| until.duration_since(known).as_secs_f64() > 1.0);
+        let is_news = is_later && is_long(until, now);
+        if is_news {
+            self.0 = Some(until);
         }
-        news.is_some()
+        is_news
     }
 
     /// Returns until when it holds, as long as it does.
     pub fn until(&mut self, now: Timestamp) -> Option<Timestamp> {
         self.0 = self.0.filter(|until| *until > now);
         self.0
-    }
-
-    /// Ends it: a person wants Discord to be tried.
-    pub fn lift(&mut self) {
-        self.0 = None;
     }
 }
 
@@ -53,5 +51,33 @@ pub fn release(until: Timestamp, now: Timestamp, deliveries: &mut [DeliveryChang
         {
             *next_attempt_at = change.at;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_second(seconds).unwrap()
+    }
+
+    #[test]
+    fn what_is_long_is_told_once_and_its_end_too() {
+        let mut ban = Ban::default();
+        assert!(!ban.note(None, at(0)));
+        assert!(!ban.note(Some(at(4)), at(0)));
+        assert!(ban.note(Some(at(60)), at(0)));
+        assert!(!ban.note(Some(at(60)), at(1)));
+        assert_eq!(ban.until(at(1)), Some(at(60)));
+        assert!(ban.note(Some(at(90)), at(2)));
+        // Somebody has ended it.
+        assert!(ban.note(None, at(3)));
+        assert_eq!(ban.until(at(3)), None);
+        // It is over by itself.
+        assert!(ban.note(Some(at(90)), at(4)));
+        assert!(!ban.note(None, at(91)));
     }
 }

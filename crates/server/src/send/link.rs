@@ -20,6 +20,8 @@ pub const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// A sender's connection to its database.
 pub struct Link {
     parameters: Parameters,
+    /// What the log calls the database.
+    database: String,
     /// What the sender is called there.
     name: String,
     /// How long the database waits for a word of the sender.
@@ -37,9 +39,10 @@ pub struct Link {
 
 impl Link {
     /// A connection that is still to be made.
-    pub fn new(parameters: Parameters, name: String, patience: Duration) -> Self {
+    pub fn new(parameters: Parameters, database: String, name: String, patience: Duration) -> Self {
         Link {
             parameters,
+            database,
             name,
             patience,
             session: None,
@@ -54,7 +57,7 @@ impl Link {
 
     /// What the log calls the database.
     pub fn database(&self) -> &str {
-        self.parameters.database()
+        &self.database
     }
 
     /// Returns the database's time of day.

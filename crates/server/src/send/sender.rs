@@ -9,13 +9,14 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 use webhook::client::{Client, ClientConfig};
 use webhook::outcome::Judgement;
-use webhook::schedule::{Claim, Policy, QueueChange, QueueId, RequestId, Scheduler};
+use webhook::schedule::{Claim, QueueChange, QueueId, RequestId, Scheduler};
 use webhook::way::{Way, WayId};
 
 use super::ban::{self, Ban};
 use super::clock;
 use super::known::Known;
 use super::link::{LONGEST_PAUSE, Link, lost};
+use super::neighbours::Neighbours;
 use super::posts::Posts;
 use super::reading::Reading;
 use super::reporting::Reporting;
@@ -37,8 +38,8 @@ pub struct Options {
     pub patience: Duration,
     /// What is this machine's to know: the ways out, the authorities.
     pub of_machine: ClientConfig,
-    /// How many databases these ways out send for.
-    pub sharing: u32,
+    /// The senders of this process, which these ways out are shared with.
+    pub neighbours: Neighbours,
 }
 
 /// What is to be asked of the database.
@@ -58,7 +59,7 @@ impl Wanted {
 /// A sender for one database.
 pub struct Sender {
     of_machine: ClientConfig,
-    sharing: u32,
+    neighbours: Neighbours,
     link: Link,
     known: Known,
     scheduler: Scheduler,
@@ -72,15 +73,18 @@ pub struct Sender {
 }
 
 impl Sender {
-    /// One that has not begun.
-    pub fn new(parameters: Parameters, options: Options) -> Self {
-        let mut scheduler = Scheduler::new(Policy::default(), Timestamp::now().as_nanosecond() as u64);
+    /// One that has not begun. `database`: what the log calls it.
+    pub fn new(parameters: Parameters, database: String, options: Options) -> Self {
+        let seed = Timestamp::now().as_nanosecond() as u64;
+        let mut scheduler = options.neighbours.scheduler(seed);
         let ways: Vec<WayId> = options.of_machine.ways.iter().map(Way::id).collect();
         scheduler.set_ways(&ways);
+        let link = Link::new(parameters, database, options.name, options.patience);
+        scheduler.synchronize(link.now(), clock::now());
         Sender {
             of_machine: options.of_machine,
-            sharing: options.sharing,
-            link: Link::new(parameters, options.name, options.patience),
+            neighbours: options.neighbours,
+            link,
             known: Known::new(),
             scheduler,
             posts: Posts::new(),
@@ -118,12 +122,16 @@ impl Sender {
                     return self.link.end().await;
                 }
             }
+            if self.scheduler.has_changed_ways() {
+                self.neighbours.tell();
+            }
             self.wait(&mut stop, until).await;
         }
     }
 
     async fn begin(&mut self) -> Result<()> {
         let settings = self.link.begin().await?;
+        self.scheduler.synchronize(self.link.now(), clock::now());
         self.use_settings(settings)?;
         self.wanted = Wanted {
             look: true,
@@ -139,7 +147,8 @@ impl Sender {
         if let Some(settings) = self.known.news(&said)? {
             self.posts
                 .use_client(Client::new(&settings.client(&self.of_machine))?);
-            self.scheduler.set_policy(settings.policy(self.sharing));
+            self.scheduler
+                .set_policy(settings.policy(self.neighbours.count()));
             self.known.use_settings(settings, said);
         }
         Ok(())
@@ -184,6 +193,7 @@ impl Sender {
     }
 
     async fn turn(&mut self) -> Result<()> {
+        self.neighbours.listen();
         self.link.check()?;
         self.record().await?;
         self.give_up().await?;
@@ -263,12 +273,11 @@ impl Sender {
         for (queue, what) in asked {
             let queue = QueueId(queue);
             self.reading.rewind(queue);
-            if what == "resume" {
-                if self.scheduler.resume([queue]) {
-                    self.ban.lift();
+            match what.as_str() {
+                "resume" => {
+                    self.scheduler.resume([queue]);
                 }
-            } else {
-                self.scheduler.retry_now([queue]);
+                _ => self.scheduler.retry_now([queue]),
             }
         }
         Ok(())
@@ -361,6 +370,7 @@ impl Sender {
                 Some(words) => self.heed(&words),
                 None => self.lose(&lost()),
             },
+            () = self.neighbours.told(), if self.link.is_up() => {}
             () = sleep(pause) => {}
             _ = stop.changed(), if until.is_none() => {}
         }

@@ -15,6 +15,7 @@ mod form;
 mod forwarded;
 mod listen;
 mod log_page;
+mod many;
 mod monitoring;
 mod page;
 mod path;
@@ -32,7 +33,7 @@ use std::any::Any;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::extract::{DefaultBodyLimit, OriginalUri, Request, State};
 use axum::http::{HeaderName, HeaderValue, Method, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
@@ -43,18 +44,14 @@ use tower_http::normalize_path::NormalizePath;
 use tower_http::set_header::SetResponseHeaderLayer;
 use tower_http::trace::{DefaultOnResponse, TraceLayer};
 use tracing::Level;
-use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use self::description::Description;
-
 /// All routes with what surrounds them.
 fn router(app: App, secure: uri::Secure) -> anyhow::Result<Router> {
-    // A year: who has come by TLS once does not try without it, where somebody in between could answer.
-    let by_tls_alone =
-        admin::is_secure(&app, secure).then(|| header(header::STRICT_TRANSPORT_SECURITY, "max-age=31536000"));
-    let (routes, description) = OpenApiRouter::with_openapi(Description::openapi())
+    let is_secure = admin::is_secure(&app, secure);
+    let name = app.options().name.clone();
+    let (routes, description) = OpenApiRouter::with_openapi(description::below(name.as_ref()))
         .nest("/api/notifications/api", api::router())
         .routes(routes!(api::root::root))
         .routes(routes!(monitoring::healthz))
@@ -63,7 +60,10 @@ fn router(app: App, secure: uri::Secure) -> anyhow::Result<Router> {
     let routes = routes
         .nest("/api/notifications", api::router().into())
         .route("/api/notifications", get(api::root::root))
-        .merge(description::page(description::with_slashes(description)))
+        .merge(description::page(
+            description::with_slashes(description),
+            name.as_ref(),
+        ))
         .merge(admin::router(app.options().public_url.as_deref())?)
         .fallback(async || Error::not_found())
         .method_not_allowed_fallback(async |method: Method| Error::method_not_allowed(&method))
@@ -80,15 +80,8 @@ fn router(app: App, secure: uri::Secure) -> anyhow::Result<Router> {
             TraceLayer::new_for_http()
                 .make_span_with(span)
                 .on_response(DefaultOnResponse::new().level(Level::INFO)),
-        )
-        .layer(header(
-            header::CONTENT_SECURITY_POLICY,
-            "default-src 'none'; frame-ancestors 'none'",
-        ))
-        .layer(header(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
-        .layer(header(header::REFERRER_POLICY, "no-referrer"))
-        .layer(header(header::CACHE_CONTROL, "no-store"))
-        .layer(tower::util::option_layer(by_tls_alone))
+        );
+    let routes = with_headers(routes, is_secure)
         .layer(axum::Extension(secure))
         .with_state(app);
     // A path with a slash at its end and without are the same, but for that of Swagger UI, which sends who comes without to the other.
@@ -98,9 +91,29 @@ fn router(app: App, secure: uri::Secure) -> anyhow::Result<Router> {
         .fallback_service(trimmed))
 }
 
+/// Gives the answers the headers that are usual here, as far as they have not set them themselves. `is_secure`: browsers come by TLS.
+fn with_headers<S: Clone + Send + Sync + 'static>(routes: Router<S>, is_secure: bool) -> Router<S> {
+    // A year: who has come by TLS once does not try without it, where somebody in between could answer.
+    let by_tls_alone = is_secure.then(|| header(header::STRICT_TRANSPORT_SECURITY, "max-age=31536000"));
+    routes
+        .layer(header(
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; frame-ancestors 'none'",
+        ))
+        .layer(header(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .layer(header(header::REFERRER_POLICY, "no-referrer"))
+        .layer(header(header::CACHE_CONTROL, "no-store"))
+        .layer(tower::util::option_layer(by_tls_alone))
+}
+
 /// One line in the log for each request. Of the token there is its key; of the query, which may name projects, nothing.
 fn span(request: &Request) -> tracing::Span {
-    let path = request.uri().path();
+    // Below the name of a database, where there are several.
+    let path = request
+        .extensions()
+        .get()
+        .map_or(request.uri(), |uri: &OriginalUri| &uri.0)
+        .path();
     tracing::info_span!("request", method = %request.method(), path, token = tracing::field::Empty)
 }
 

@@ -7,7 +7,7 @@ use std::{fs, io};
 use anyhow::{Context, Result};
 use postgres::Client;
 use zentry_e2e::cluster::Stage;
-use zentry_e2e::emulator::{Behaviour, Certificate, Kind, Limits, Webhook};
+use zentry_e2e::emulator::{Behaviour, Certificate, Emulator, Kind, Limits, Webhook};
 use zentry_e2e::numbered;
 use zentry_e2e::proxy::Proxy;
 use zentry_e2e::scene::{SOON, Scene, all_sent};
@@ -16,8 +16,8 @@ use zentry_e2e::wait::eventually;
 use super::sender::{Sender, held, scene};
 use crate::support::connecting;
 
-/// How to reach the emulator as Discord's own host by proxies at these addresses.
-fn as_discord(scene: &mut Scene, name: &str, addresses: &[Ipv4Addr]) -> Result<(Vec<Proxy>, String)> {
+/// Makes proxies at these addresses by which the emulator is reached as Discord's own host, and a file of its authority.
+pub fn as_discord(scene: &mut Scene, name: &str, addresses: &[Ipv4Addr]) -> Result<(Vec<Proxy>, String)> {
     let base = scene.emulator.https_base_with(Certificate::Vendors)?;
     let target = base.trim_start_matches("https://").parse()?;
     let proxies: io::Result<Vec<Proxy>> = addresses
@@ -31,13 +31,14 @@ fn as_discord(scene: &mut Scene, name: &str, addresses: &[Ipv4Addr]) -> Result<(
     Ok((proxies?, ca_file.to_str().context("a path")?.to_owned()))
 }
 
-fn at_discord(scene: &mut Scene, name: &str) -> Result<(i64, Webhook)> {
+/// Registers a webhook of this vendor's, at Discord's own host, and returns its number with it.
+pub fn at_discord(vendor: &Emulator, client: &mut Client, name: &str) -> Result<(i64, Webhook)> {
     const REGISTER: &str =
         "SELECT zentry_register_webhook($1, 'discord', $2, event_types => '{task_completed}')";
-    let webhook = scene.emulator.register(Kind::Discord);
+    let webhook = vendor.register(Kind::Discord);
     webhook.limit(Limits::default());
     let url = webhook.url_at("https://discord.com");
-    let id = scene.client.query_one(REGISTER, &[&name, &url])?.get(0);
+    let id = client.query_one(REGISTER, &[&name, &url])?.get(0);
     Ok((id, webhook))
 }
 
@@ -50,7 +51,7 @@ fn is_banned(client: &mut Client, sender: &Sender) -> Result<bool> {
 fn an_address_that_is_banned_gives_its_webhooks_away() -> Result<()> {
     let (mut scene, login) = scene("remote")?;
     let (proxies, ca_file) = as_discord(&mut scene, "banned-sender", &[Ipv4Addr::LOCALHOST])?;
-    let (id, webhook) = at_discord(&mut scene, "banned")?;
+    let (id, webhook) = at_discord(&scene.emulator, &mut scene.client, "banned")?;
     let url = proxies[0].url();
     let arguments = ["--proxy", url.as_str(), "--ca-file", &ca_file];
     let first = Sender::start_with(&mut scene, &login, &arguments)?;
@@ -78,7 +79,7 @@ fn a_sender_with_several_addresses_gives_its_webhooks_away_when_all_are_banned()
     let (mut scene, login) = scene("remote")?;
     let (proxies, ca_file) = as_discord(&mut scene, "several-addresses", &ADDRESSES)?;
     let webhooks: Result<Vec<_>> = (1..=WEBHOOKS)
-        .map(|number| at_discord(&mut scene, &format!("webhook {number}")))
+        .map(|number| at_discord(&scene.emulator, &mut scene.client, &format!("webhook {number}")))
         .collect();
     let webhooks = webhooks?;
     let two = format!("{}, {}", proxies[0].url(), proxies[1].url());

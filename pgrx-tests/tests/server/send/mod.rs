@@ -1,6 +1,6 @@
 //! `send`: processes that send for a database, as other machines would: shared out, killed, paused, cut off.
 
-mod addresses;
+pub mod addresses;
 mod calls;
 mod digest;
 mod distrust;
