@@ -66,7 +66,7 @@ fn pages_are_below_the_name_and_who_signs_in_is_signed_in_there_alone() -> Resul
     let (status, _, response) = visit(&at("/sales/admin/logs/?status=failed"), "", None)?;
     let form = header(&response, "location");
     assert!(
-        status == 303 && form.starts_with("/sales/admin/sign-in/?next=%2Fadmin%2Flogs%2F"),
+        status == 303 && form.starts_with("/sales/admin/sign-in/?next=%2Fadmin%2Flogs%3Fstatus%3Dfailed"),
         "{form}"
     );
     let (_, page, _) = visit(&at(&form), "", None)?;
