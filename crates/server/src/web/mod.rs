@@ -33,7 +33,7 @@ use std::any::Any;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{DefaultBodyLimit, OriginalUri, Request, State};
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderName, HeaderValue, Method, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
@@ -51,6 +51,7 @@ use utoipa_axum::routes;
 fn router(app: App, secure: uri::Secure) -> anyhow::Result<Router> {
     let is_secure = admin::is_secure(&app, secure);
     let name = app.options().name.clone();
+    let prefix = name.as_ref().map_or_else(String::new, |name| format!("/{name}"));
     let (routes, description) = OpenApiRouter::with_openapi(description::below(name.as_ref()))
         .nest("/api/notifications/api", api::router())
         .routes(routes!(api::root::root))
@@ -78,7 +79,7 @@ fn router(app: App, secure: uri::Secure) -> anyhow::Result<Router> {
         .layer(middleware::from_fn_with_state(app.clone(), admin::surround))
         .layer(
             TraceLayer::new_for_http()
-                .make_span_with(span)
+                .make_span_with(move |request: &Request| span(request, &prefix))
                 .on_response(DefaultOnResponse::new().level(Level::INFO)),
         );
     let routes = with_headers(routes, is_secure)
@@ -107,14 +108,10 @@ fn with_headers<S: Clone + Send + Sync + 'static>(routes: Router<S>, is_secure: 
 }
 
 /// One line in the log for each request. Of the token there is its key; of the query, which may name projects, nothing.
-fn span(request: &Request) -> tracing::Span {
-    // Below the name of a database, where there are several.
-    let path = request
-        .extensions()
-        .get()
-        .map_or(request.uri(), |uri: &OriginalUri| &uri.0)
-        .path();
-    tracing::info_span!("request", method = %request.method(), path, token = tracing::field::Empty)
+/// `prefix`: the path of the database, where there are several.
+fn span(request: &Request, prefix: &str) -> tracing::Span {
+    let path = format!("{prefix}{}", request.uri().path());
+    tracing::info_span!("request", method = %request.method(), path = path.as_str(), token = tracing::field::Empty)
 }
 
 async fn limit_time(State(app): State<App>, request: Request, next: Next) -> Response {

@@ -7,7 +7,7 @@ use nix::sys::signal::Signal;
 use zentry_e2e::cable::Cable;
 use zentry_e2e::emulator::Behaviour;
 use zentry_e2e::numbered;
-use zentry_e2e::scene::{SOON, all_sent};
+use zentry_e2e::scene::{SOON, Scene, all_sent};
 use zentry_e2e::wait::eventually;
 
 use super::sender::{Sender, channels, held, scene};
