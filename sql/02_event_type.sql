@@ -1,4 +1,4 @@
--- What can happen, and what a message of it says. The built-in types are rows like those of users (36_event_types.sql fills them in).
+-- What can happen, and what a message of it says. The built-in types are rows like those of users (38_event_types.sql fills them in).
 
 CREATE TABLE zentry_notify.event_type (
     name       varchar(50) PRIMARY KEY CHECK (name OPERATOR(pg_catalog.~) '^[a-z][a-z0-9_]*$'),

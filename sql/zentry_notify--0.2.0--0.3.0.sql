@@ -3340,10 +3340,11 @@ AS $$
 $$;
 COMMENT ON FUNCTION zentry_notify.look_up(text, bigint[]) IS
     'What the attached tables'' look-ups (project_name, user_name) give for these ids, as far as the caller may read it';
--- ---- 27_senders.sql ----
+-- ---- 27_sender_sessions.sql ----
 
--- What zentry-notify send calls, and nothing else. Whoever calls names a sender, which has to be of this very session: a session that is over can't
--- write, so that what it held is free for others the moment it has ended. Clocks decide nothing. Nothing here is made of text that is stored.
+-- The sessions of zentry-notify send. It calls what is here and in the two files after this one, and nothing else. Whoever calls names a sender, which
+-- has to be of this very session: a session that is over can't write, so that what it held is free for others the moment it has ended. Clocks decide
+-- nothing. Nothing here is made of text that is stored.
 
 CREATE OR REPLACE FUNCTION zentry_notify.sender_signal() RETURNS name
     LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -3467,6 +3468,9 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zentry_notify.end_sending(bigint) IS 'Ends what begin_sending began: all that it holds is nobody''s';
+-- ---- 28_sender_queues.sql ----
+
+-- Who holds which queue: what zentry-notify send takes and gives up, and what the worker offers, recalls and tells.
 
 -- Queues of Discord are spread apart from the others, over the senders whose addresses Discord does not turn away. As many as can be held by all alike, and
 -- one more by some.
@@ -3559,6 +3563,62 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zentry_notify.release_queues(bigint, bigint[]) IS 'Gives up queues of which nothing is in flight and everything is recorded';
+
+-- What the worker calls, as the agent.
+CREATE OR REPLACE FUNCTION zentry_notify.offer_queues(webhook_ids bigint[]) RETURNS SETOF bigint
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM zentry_notify.sender) AND NOT EXISTS (SELECT FROM zentry_notify.sender_queue) AND webhook_ids = '{}' THEN
+        RETURN;
+    END IF;
+    PERFORM zentry_notify.forget_gone_senders();
+    -- What a sender is about to change is not waited for: it stays somebody else's until the worker looks again.
+    WITH free AS (
+        SELECT q.webhook_integration_id AS id FROM zentry_notify.sender_queue q
+         WHERE q.sender_id IS NULL AND q.webhook_integration_id <> ALL (webhook_ids) FOR UPDATE SKIP LOCKED)
+    DELETE FROM zentry_notify.sender_queue q USING free f WHERE q.webhook_integration_id = f.id;
+    WITH free AS (
+        SELECT q.webhook_integration_id AS id FROM zentry_notify.sender_queue q
+         WHERE q.recalled <> (q.webhook_integration_id <> ALL (webhook_ids)) FOR UPDATE SKIP LOCKED)
+    UPDATE zentry_notify.sender_queue q SET recalled = NOT q.recalled FROM free f WHERE q.webhook_integration_id = f.id;
+    INSERT INTO zentry_notify.sender_queue (webhook_integration_id)
+    SELECT DISTINCT o.id FROM unnest(webhook_ids) o (id)
+     WHERE o.id IS NOT NULL AND NOT EXISTS (SELECT FROM zentry_notify.sender_queue q WHERE q.webhook_integration_id = o.id);
+    PERFORM pg_notify(zentry_notify.sender_signal(), 'queues') WHERE EXISTS (SELECT FROM zentry_notify.sender);
+    RETURN QUERY SELECT q.webhook_integration_id FROM zentry_notify.sender_queue q WHERE q.recalled OR q.webhook_integration_id <> ALL (webhook_ids);
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.offer_queues(bigint[]) IS
+    'These queues are for senders, and no others: those are recalled. Returns those that are not the worker''s yet: what is still held, or is being changed';
+
+CREATE OR REPLACE FUNCTION zentry_notify.tell_senders(what text, retried bigint[], resumed bigint[]) RETURNS SETOF bigint
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    told bigint[] := '{}';
+BEGIN
+    IF retried <> '{}' OR resumed <> '{}' THEN
+        -- Whoever changes one of them takes it, gives it up, or hears of what was asked before: to wait for that might be for ever.
+        WITH free AS (
+            SELECT q.webhook_integration_id AS id FROM zentry_notify.sender_queue q
+             WHERE q.webhook_integration_id = ANY (retried || resumed) FOR UPDATE SKIP LOCKED),
+        asked AS (
+            UPDATE zentry_notify.sender_queue q
+               SET asked = CASE WHEN q.webhook_integration_id = ANY (resumed) OR q.asked = 'resume' THEN 'resume' ELSE 'retry' END
+              FROM free f WHERE q.webhook_integration_id = f.id AND q.sender_id IS NOT NULL)
+        SELECT coalesce(array_agg(f.id), '{}') INTO told FROM free f;
+    END IF;
+    PERFORM pg_notify(zentry_notify.sender_signal(), what) WHERE EXISTS (SELECT FROM zentry_notify.sender);
+    RETURN QUERY SELECT q.webhook_integration_id FROM zentry_notify.sender_queue q
+                  WHERE q.webhook_integration_id = ANY (retried || resumed) AND q.webhook_integration_id <> ALL (told);
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.tell_senders(text, bigint[], bigint[]) IS
+    'Tells senders, if there are any: queues, settings, or numbers of webhooks that something waits for. retried, resumed: what people have asked for. Returns those of these of which nothing could be noted, because somebody is about to change them';
+-- ---- 29_sender_deliveries.sql ----
+
+-- What zentry-notify send reads of the queues that it holds, and what it writes down of their deliveries.
 
 CREATE OR REPLACE FUNCTION zentry_notify.sending_settings() RETURNS jsonb
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -3784,60 +3844,7 @@ END
 $$;
 COMMENT ON FUNCTION zentry_notify.record_outcomes(bigint, jsonb) IS
     'Writes down what became of deliveries, of the queues whose epochs are still those that it is reported with, and returns the others';
-
--- What the worker calls, as the agent.
-CREATE OR REPLACE FUNCTION zentry_notify.offer_queues(webhook_ids bigint[]) RETURNS SETOF bigint
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    IF NOT EXISTS (SELECT FROM zentry_notify.sender) AND NOT EXISTS (SELECT FROM zentry_notify.sender_queue) AND webhook_ids = '{}' THEN
-        RETURN;
-    END IF;
-    PERFORM zentry_notify.forget_gone_senders();
-    -- What a sender is about to change is not waited for: it stays somebody else's until the worker looks again.
-    WITH free AS (
-        SELECT q.webhook_integration_id AS id FROM zentry_notify.sender_queue q
-         WHERE q.sender_id IS NULL AND q.webhook_integration_id <> ALL (webhook_ids) FOR UPDATE SKIP LOCKED)
-    DELETE FROM zentry_notify.sender_queue q USING free f WHERE q.webhook_integration_id = f.id;
-    WITH free AS (
-        SELECT q.webhook_integration_id AS id FROM zentry_notify.sender_queue q
-         WHERE q.recalled <> (q.webhook_integration_id <> ALL (webhook_ids)) FOR UPDATE SKIP LOCKED)
-    UPDATE zentry_notify.sender_queue q SET recalled = NOT q.recalled FROM free f WHERE q.webhook_integration_id = f.id;
-    INSERT INTO zentry_notify.sender_queue (webhook_integration_id)
-    SELECT DISTINCT o.id FROM unnest(webhook_ids) o (id)
-     WHERE o.id IS NOT NULL AND NOT EXISTS (SELECT FROM zentry_notify.sender_queue q WHERE q.webhook_integration_id = o.id);
-    PERFORM pg_notify(zentry_notify.sender_signal(), 'queues') WHERE EXISTS (SELECT FROM zentry_notify.sender);
-    RETURN QUERY SELECT q.webhook_integration_id FROM zentry_notify.sender_queue q WHERE q.recalled OR q.webhook_integration_id <> ALL (webhook_ids);
-END
-$$;
-COMMENT ON FUNCTION zentry_notify.offer_queues(bigint[]) IS
-    'These queues are for senders, and no others: those are recalled. Returns those that are not the worker''s yet: what is still held, or is being changed';
-
-CREATE OR REPLACE FUNCTION zentry_notify.tell_senders(what text, retried bigint[], resumed bigint[]) RETURNS SETOF bigint
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    told bigint[] := '{}';
-BEGIN
-    IF retried <> '{}' OR resumed <> '{}' THEN
-        -- Whoever changes one of them takes it, gives it up, or hears of what was asked before: to wait for that might be for ever.
-        WITH free AS (
-            SELECT q.webhook_integration_id AS id FROM zentry_notify.sender_queue q
-             WHERE q.webhook_integration_id = ANY (retried || resumed) FOR UPDATE SKIP LOCKED),
-        asked AS (
-            UPDATE zentry_notify.sender_queue q
-               SET asked = CASE WHEN q.webhook_integration_id = ANY (resumed) OR q.asked = 'resume' THEN 'resume' ELSE 'retry' END
-              FROM free f WHERE q.webhook_integration_id = f.id AND q.sender_id IS NOT NULL)
-        SELECT coalesce(array_agg(f.id), '{}') INTO told FROM free f;
-    END IF;
-    PERFORM pg_notify(zentry_notify.sender_signal(), what) WHERE EXISTS (SELECT FROM zentry_notify.sender);
-    RETURN QUERY SELECT q.webhook_integration_id FROM zentry_notify.sender_queue q
-                  WHERE q.webhook_integration_id = ANY (retried || resumed) AND q.webhook_integration_id <> ALL (told);
-END
-$$;
-COMMENT ON FUNCTION zentry_notify.tell_senders(text, bigint[], bigint[]) IS
-    'Tells senders, if there are any: queues, settings, or numbers of webhooks that something waits for. retried, resumed: what people have asked for. Returns those of these of which nothing could be noted, because somebody is about to change them';
--- ---- 28_statistics.sql ----
+-- ---- 30_statistics.sql ----
 
 -- Counters as people and collectors of metrics want them.
 
@@ -3984,7 +3991,7 @@ END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_stats_by_hour(integer, bigint) IS
     'Counts of deliveries in each of the last hours, the current one last, of one webhook or (null) of all. Hours without a delivery have a row, too. p50, p95 and p99 are seconds from the event to the answer';
--- ---- 29_own_objects.sql ----
+-- ---- 31_own_objects.sql ----
 
 -- What belongs to the extension: its tables, indexes and triggers in one list each, so that status can tell what is missing.
 
@@ -4132,7 +4139,7 @@ $$;
 COMMENT ON FUNCTION zentry_notify.put_own_triggers() IS 'Makes the triggers of own_triggers(), in the place of those that there are';
 
 SELECT zentry_notify.put_own_triggers();
--- ---- 30_status_server.sql ----
+-- ---- 32_status_server.sql ----
 
 -- Is it working, and if not, what do I do: what the cluster has (library, launcher, databases), and the settings.
 
@@ -4357,7 +4364,7 @@ AS $$
      WHERE s.here <> s.normal AND s.for_all = s.normal AND s.for_role = s.normal;
 $$;
 COMMENT ON FUNCTION zentry_notify.status_settings() IS 'Status of the settings that switch something off';
--- ---- 31_status_worker.sql ----
+-- ---- 33_status_worker.sql ----
 
 -- Status of this database's worker, and what it should be doing.
 
@@ -4517,7 +4524,7 @@ AS $$
      WHERE w.sends <> 'local' OR w.senders > 0
 $$;
 COMMENT ON FUNCTION zentry_notify.status_senders() IS 'Status of senders on other machines; nothing while there are none and the worker sends';
--- ---- 32_status_tables.sql ----
+-- ---- 34_status_tables.sql ----
 
 -- Status of our own tables: the rights on them, what others have put on them or taken off, who locks them, what is replicated.
 
@@ -4806,7 +4813,7 @@ AS $$
      ORDER BY 1, 2 DESC, 3;
 $$;
 COMMENT ON FUNCTION zentry_notify.status_replication() IS 'Status of logical replication that would have messages go out twice, or secrets go out at all';
--- ---- 33_status_events.sql ----
+-- ---- 35_status_events.sql ----
 
 -- Status of events on their way: the attached tables, what is routed, the webhooks, the queue, the failures.
 
@@ -5028,6 +5035,8 @@ AS $$
                  WHEN w.reason ~ 'by way of zentry_notify[.]proxy|a proxy between here and the webhook asks for a login' AND (SELECT s.value <> '' FROM setting s WHERE s.name = 'zentry_notify.proxy') THEN
                      format('-- see to the proxy, or name another one: %s SET zentry_notify.proxy = ''URL''; SELECT pg_reload_conf(); and then SELECT @extschema@.zentry_resume(%s);',
                             (SELECT s.change FROM setting s WHERE s.name = 'zentry_notify.proxy'), w.id)
+                 WHEN w.reason ~ 'by way of --proxy' THEN
+                     format('-- see to the proxy of zentry-notify send, which is its option --proxy; and then SELECT @extschema@.zentry_resume(%s);', w.id)
                  WHEN w.reason ~ 'is not a public address' AND NOT (SELECT s.value::boolean FROM setting s WHERE s.name = 'zentry_notify.allow_private_addresses') THEN
                      format('%s SET zentry_notify.allow_private_addresses = on; SELECT pg_reload_conf(); SELECT @extschema@.zentry_resume(%s);',
                             (SELECT s.change FROM setting s WHERE s.name = 'zentry_notify.allow_private_addresses'), w.id)
@@ -5127,7 +5136,7 @@ AS $$
                             (SELECT d.created_at FROM zentry_notify.legacy_delivery d ORDER BY d.id DESC LIMIT 1)) AS created_at) l;
 $$;
 COMMENT ON FUNCTION zentry_notify.status_log() IS 'Status of what became of deliveries, and of the time';
--- ---- 34_status.sql ----
+-- ---- 36_status.sql ----
 
 -- The whole status. One function for each part of the way from the write to the message; what they return, zentry_status() returns.
 
@@ -5197,7 +5206,7 @@ END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_status() IS
     'Whether everything works: one row for each part of the way from the write to the message. state is ok, attention or broken; remedy is the SQL that mends it, or a comment that says what to do';
--- ---- 35_import.sql ----
+-- ---- 37_import.sql ----
 
 -- The integrations of the application's own notifications, taken over.
 
@@ -5344,7 +5353,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zentry_notify.import_integration(jsonb) IS 'Takes over one integration, a row of the application''s table as JSON';
--- ---- 36_event_types.sql ----
+-- ---- 38_event_types.sql ----
 
 -- Event types of users, wordings, previews; and the rows of the built-in types.
 
@@ -5572,7 +5581,7 @@ BEGIN
 END
 $$;
 
--- ---- 37_privileges.sql ----
+-- ---- 39_privileges.sql ----
 
 -- PUBLIC has nothing but the trigger function; the agent what capture and delivery need; readers and managers are granted by calls.
 

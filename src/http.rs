@@ -4,7 +4,7 @@ use std::io::Read;
 use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::net::UnixStream;
 
-use webhook::client::{Client, ClientConfig};
+use webhook::client::{Client, ClientConfig, SetBy};
 use webhook::http_thread::{HttpThread, Incoming, Outgoing, Stopped};
 
 use crate::settings;
@@ -78,6 +78,7 @@ fn client(max_idle_per_host: usize) -> Result<Client, String> {
         ways: settings::ways(),
         source_address: None,
         max_idle_per_host,
+        set_by: SetBy::default(),
     };
     Client::new(&config).map_err(|error| error.to_string())
 }

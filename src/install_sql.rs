@@ -113,55 +113,69 @@ extension_sql_file!(
 );
 extension_sql_file!("../sql/25_audit.sql", name = "audit", requires = ["replication"]);
 extension_sql_file!("../sql/26_api.sql", name = "api", requires = ["audit"]);
-extension_sql_file!("../sql/27_senders.sql", name = "sending", requires = ["api"]);
 extension_sql_file!(
-    "../sql/28_statistics.sql",
-    name = "statistics",
-    requires = ["sending"]
+    "../sql/27_sender_sessions.sql",
+    name = "sender_sessions",
+    requires = ["api"]
 );
 extension_sql_file!(
-    "../sql/29_own_objects.sql",
+    "../sql/28_sender_queues.sql",
+    name = "sender_queues",
+    requires = ["sender_sessions"]
+);
+extension_sql_file!(
+    "../sql/29_sender_deliveries.sql",
+    name = "sender_deliveries",
+    requires = ["sender_queues"]
+);
+extension_sql_file!(
+    "../sql/30_statistics.sql",
+    name = "statistics",
+    requires = ["sender_deliveries"]
+);
+extension_sql_file!(
+    "../sql/31_own_objects.sql",
     name = "own_objects",
     requires = ["statistics"]
 );
 extension_sql_file!(
-    "../sql/30_status_server.sql",
+    "../sql/32_status_server.sql",
     name = "status_server",
     requires = ["own_objects"]
 );
 extension_sql_file!(
-    "../sql/31_status_worker.sql",
+    "../sql/33_status_worker.sql",
     name = "status_worker",
     requires = ["status_server"]
 );
 extension_sql_file!(
-    "../sql/32_status_tables.sql",
+    "../sql/34_status_tables.sql",
     name = "status_tables",
     requires = ["status_worker"]
 );
 extension_sql_file!(
-    "../sql/33_status_events.sql",
+    "../sql/35_status_events.sql",
     name = "status_events",
     requires = ["status_tables"]
 );
 extension_sql_file!(
-    "../sql/34_status.sql",
+    "../sql/36_status.sql",
     name = "status",
     requires = ["status_events"]
 );
-extension_sql_file!("../sql/35_import.sql", name = "import", requires = ["status"]);
+extension_sql_file!("../sql/37_import.sql", name = "import", requires = ["status"]);
 extension_sql_file!(
-    "../sql/36_event_types.sql",
+    "../sql/38_event_types.sql",
     name = "event_types",
     requires = ["import"]
 );
 extension_sql_file!(
-    "../sql/37_privileges.sql",
+    "../sql/39_privileges.sql",
     name = "privileges",
     requires = ["event_types"]
 );
 extension_sql_file!(
-    "../sql/38_install.sql",
+    "../sql/40_install.sql",
     name = "install",
     requires = ["privileges"],
     finalize

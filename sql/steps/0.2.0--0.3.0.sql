@@ -356,16 +356,18 @@ ALTER TABLE zentry_notify.webhook DROP COLUMN webhook_url;
 --# include 24_replication.sql
 --# include 25_audit.sql
 --# include 26_api.sql
---# include 27_senders.sql
---# include 28_statistics.sql
---# include 29_own_objects.sql
---# include 30_status_server.sql
---# include 31_status_worker.sql
---# include 32_status_tables.sql
---# include 33_status_events.sql
---# include 34_status.sql
---# include 35_import.sql
---# include 36_event_types.sql
+--# include 27_sender_sessions.sql
+--# include 28_sender_queues.sql
+--# include 29_sender_deliveries.sql
+--# include 30_statistics.sql
+--# include 31_own_objects.sql
+--# include 32_status_server.sql
+--# include 33_status_worker.sql
+--# include 34_status_tables.sql
+--# include 35_status_events.sql
+--# include 36_status.sql
+--# include 37_import.sql
+--# include 38_event_types.sql
 -- Everybody may call the trigger's function now, so that what managers were granted says nothing any more.
 DO $$
 DECLARE
@@ -380,11 +382,11 @@ BEGIN
 END
 $$;
 
---# include 37_privileges.sql
+--# include 39_privileges.sql
 
 -- The structure that the above leads to, as digests of its files.
 --# structure 01_schema.sql 9644aaa7488d6366
---# structure 02_event_type.sql f743596f94072eb5
+--# structure 02_event_type.sql 300d31e4bce1296f
 --# structure 03_webhook.sql 299a9ac2da9511f9
 --# structure 06_legacy_delivery.sql 4e594d666bb17293
 --# structure 07_webhook_state.sql 1e95ff075f60298b
@@ -392,4 +394,4 @@ $$;
 --# structure 09_delivery_stat.sql 975f394c8f1c4fc4
 --# structure 10_event_wording.sql abc35a2f0dcc42c8
 --# structure 11_api_token.sql 75e91431a803e2f0
---# structure 38_install.sql 99869d0017f9c3b3
+--# structure 40_install.sql 27dd5ff20664d98e

@@ -1,4 +1,4 @@
-//! What only the library knows of how things are; `sql/30_status_server.sql` and those after it make sense of it.
+//! What only the library knows of how things are; `sql/32_status_server.sql` and those after it make sense of it.
 
 use jiff::Timestamp;
 use pgrx::iter::SetOfIterator;

@@ -15,7 +15,7 @@ use reqwest::{Body, Method, Request, Response};
 use tokio::time::{Instant, timeout_at};
 
 use config::Limits;
-pub use config::{ClientConfig, ClientError, ProxyError, parse_proxy};
+pub use config::{ClientConfig, ClientError, ProxyError, SetBy, parse_proxy};
 pub use tls::check_authorities;
 
 use crate::endpoint::{self, EndpointKind, SecretUrl};
@@ -151,8 +151,9 @@ impl Client {
         self.check_literal_address(url)?;
         let mut ways = self.http.iter();
         let Some(place) = ways.position(|(known, ..)| *known == way) else {
-            let gone = "this way out is not in zentry_notify.proxy any more";
-            return Err(TransportError::Forbidden(gone.into()));
+            let proxy = self.limits.set_by.proxy;
+            let gone = format!("this way out is not in {proxy} any more");
+            return Err(TransportError::Forbidden(gone));
         };
         let (_, way, http) = &self.http[place];
         let deadline = Instant::now() + self.limits.request_timeout;
@@ -160,13 +161,13 @@ impl Client {
             Ok(Ok(response)) => response,
             Ok(Err(error)) => {
                 let connects = error.is_connect();
-                let failure = failure::classify(error, self.limits.connect_timeout, url);
+                let failure = failure::classify(error, &self.limits, url);
                 return Err(match (connects, way) {
                     (false, _) => failure::of_connected(failure),
                     (true, Way::Direct) => failure::of_connecting(failure),
                     (true, Way::Proxy(_)) => {
                         let number = (self.http.len() > 1).then_some(place + 1);
-                        failure::of_proxy(failure, number)
+                        failure::of_proxy(failure, self.limits.set_by, number)
                     }
                 });
             }

@@ -22,6 +22,7 @@ mod limits;
 mod load;
 mod logs;
 mod long_logs;
+mod many;
 mod metrics;
 mod monitoring;
 mod otlp_receiver;

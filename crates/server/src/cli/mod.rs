@@ -2,6 +2,7 @@
 
 mod audit;
 mod code;
+mod databases;
 mod generate;
 mod integrations;
 mod logs;
@@ -15,24 +16,24 @@ mod setup_webhooks;
 mod since;
 mod status;
 mod switch;
+mod target;
 mod test_webhook;
 mod token;
 mod traces;
 mod wording;
 
+use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::{fs, io};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::builder::PossibleValuesParser;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use self::output::{Output, tell};
-use crate::database::{
-    self, Access, BeginError, Connection, Database, Identity, Parameters, PoolOptions, Session,
-};
+use self::target::Target;
+use crate::database::{Access, BeginError, Connection, Session};
 use crate::queries::integrations::{self as integrations_of, Integration};
 
 /// Reads a type of webhooks.
@@ -78,7 +79,7 @@ struct Cli {
 struct Options {
     /// The database: postgresql://USER@HOST/DATABASE, or "host=... dbname=... user=..."
     ///
-    /// Without a password: everybody on this machine can read a command line. What it leaves out comes from PGSERVICE, PGHOST, PGUSER and the like, ~/.pg_service.conf and ~/.pgpass, as with psql. `send` takes several.
+    /// Without a password: everybody on this machine can read a command line. What it leaves out comes from PGSERVICE, PGHOST, PGUSER and the like, ~/.pg_service.conf and ~/.pgpass, as with psql. `send` takes several; with names, `send` and `serve` take them by --database.
     #[arg(
         long,
         global = true,
@@ -128,7 +129,13 @@ pub fn main() -> ExitCode {
     let matches = Cli::command().get_matches();
     let cli =
         Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.format(&mut Cli::command()).exit());
-    let outcome = Target::of(&cli.options, is_typed(&matches)).and_then(|target| run(cli, target));
+    let options = &cli.options;
+    let target = Target::of(
+        &options.database_url,
+        options.database_url_file.as_deref(),
+        is_typed(&matches),
+    );
+    let outcome = target.and_then(|target| run(cli, target));
     match outcome {
         Ok(code) => code,
         // Whoever read what we print has heard enough.
@@ -159,7 +166,7 @@ fn is_typed(matches: &ArgMatches) -> bool {
 async fn run(cli: Cli, target: Target) -> Result<ExitCode> {
     let output = Output::new(cli.options.json);
     match cli.command {
-        Command::Serve(command) => command.run(&target.parameters()?).await,
+        Command::Serve(command) => command.run(&target).await,
         Command::Send(command) => command.run(&target).await,
         Command::TestWebhook(command) => command.run(&target, &output).await,
         Command::SetupWebhooks(command) => command.run(&target, &output).await,
@@ -184,57 +191,6 @@ async fn run(cli: Cli, target: Target) -> Result<ExitCode> {
         Command::Apply(command) => command.run(&target, &output).await,
         Command::Completions(command) => command.run(),
         Command::Man(command) => command.run(),
-    }
-}
-
-/// The database that a command is for; that of the environment where there is none.
-struct Target(Vec<String>);
-
-impl Target {
-    /// From the options; `typed`: the connection string stands on the command line. One with a password is refused there, not covered up:
-    /// it has been in the process list by now, and in the shell's history for good, and who sees it taken would do it again.
-    fn of(options: &Options, typed: bool) -> Result<Self> {
-        if typed {
-            for url in &options.database_url {
-                anyhow::ensure!(
-                    !database::has_password(url)?,
-                    "--database-url has a password, which everybody on this machine can read in the list of processes\n\
-                     hint: Leave it out there, change it, and give it by PGPASSFILE or ~/.pgpass, by a file (--database-url-file), or by \
-                     DATABASE_URL or PGPASSWORD in the environment or in an environment file of the service."
-                );
-            }
-            return Ok(Self(options.database_url.clone()));
-        }
-        let Some(path) = &options.database_url_file else {
-            return Ok(Self(options.database_url.clone()));
-        };
-        let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-        let urls = text.lines().map(str::trim).filter(|line| !line.is_empty());
-        let urls: Vec<String> = urls.map(ToOwned::to_owned).collect();
-        anyhow::ensure!(!urls.is_empty(), "{} is empty", path.display());
-        Ok(Self(urls))
-    }
-
-    fn parameters(&self) -> Result<Parameters> {
-        anyhow::ensure!(
-            self.0.len() < 2,
-            "several databases are given, and this command is for one"
-        );
-        Parameters::find(self.0.first().map(String::as_str))
-    }
-
-    /// The databases of a command that is for several.
-    fn all(&self) -> Result<Vec<Parameters>> {
-        if self.0.is_empty() {
-            return Ok(vec![self.parameters()?]);
-        }
-        self.0.iter().map(|url| Parameters::find(Some(url))).collect()
-    }
-
-    /// A connection as the role that logs in.
-    async fn connect(&self) -> Result<Connection> {
-        let database = Database::new(&self.parameters()?, &PoolOptions::single())?;
-        database.connection(Identity::Login).await.map_err(explain_pool)
     }
 }
 

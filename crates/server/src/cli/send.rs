@@ -6,17 +6,18 @@ use std::process::ExitCode;
 use std::time::Duration;
 use std::{fs, process};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::Args;
 use tokio::sync::watch;
 use tokio::task::{JoinSet, LocalSet};
 use tracing_subscriber::filter::LevelFilter;
-use webhook::client::{Client, ClientConfig};
+use webhook::client::{Client, ClientConfig, ClientError, SetBy};
 use webhook::way::parse_ways;
 
-use super::Target;
+use super::databases::Databases;
+use super::target::{Chosen, Target};
 use crate::process::{log_to_stderr, told_to_end};
-use crate::send::{Options, Sender};
+use crate::send::{Neighbours, Options, Sender};
 use crate::web::seats;
 
 /// Files that the requests, the idle connections and the sessions may need.
@@ -28,12 +29,15 @@ const FILES: usize = 6_000;
 Examples:
   zentry-notify send --database-url postgresql://zentry_sender@db/zentry
   zentry-notify send --database-url postgresql://sender@one/app --database-url postgresql://sender@two/app
+  zentry-notify send --databases /etc/zentry-notify/databases
   zentry-notify send --proxy http://proxy.example.com:3128
   zentry-notify send --proxy direct,socks5h://a.example.com:1080,socks5h://b.example.com:1080
 
 The role that logs in needs SELECT zentry_grant('zentry_sender', 'sender'), and the database zentry_notify.senders = remote, or both.
 The connection must not go through a pooler in transaction mode. Any number of these may run: they share the webhooks evenly.")]
 pub struct Send {
+    #[command(flatten)]
+    databases: Databases,
     /// What this process is called in zentry_notify.sender; this machine's name and the process's number if it is not given
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
@@ -57,7 +61,10 @@ pub struct Send {
 impl Send {
     pub async fn run(self, target: &Target) -> Result<ExitCode> {
         log_to_stderr(self.log_level);
-        let databases = target.all()?;
+        let mut databases = self.databases.named(target)?;
+        if databases.is_empty() {
+            databases = target.all()?;
+        }
         let options = Options {
             name: self
                 .name
@@ -68,7 +75,7 @@ impl Send {
                 .collect(),
             patience: Duration::from_secs(self.patience),
             of_machine: self.client()?,
-            sharing: u32::try_from(databases.len()).unwrap_or(u32::MAX),
+            neighbours: Neighbours::new(databases.len()),
         };
         seats::affordable(FILES, 0);
         let (say, stop) = watch::channel(false);
@@ -81,8 +88,14 @@ impl Send {
         let here = LocalSet::new();
         here.run_until(async {
             let mut senders = JoinSet::new();
-            for parameters in databases {
-                senders.spawn_local(Sender::new(parameters, options.clone()).run(stop.clone()));
+            for Chosen { name, parameters } in databases {
+                let database = match name {
+                    Some(name) => name.to_string(),
+                    None if options.neighbours.count() > 1 => parameters.place(),
+                    None => parameters.database().to_owned(),
+                };
+                let sender = Sender::new(parameters, database, options.clone());
+                senders.spawn_local(sender.run(stop.clone()));
             }
             while let Some(ended) = senders.join_next().await {
                 ended.context("a sender has failed inside")?;
@@ -94,22 +107,33 @@ impl Send {
 
     /// What is this machine's to know, checked.
     fn client(&self) -> Result<ClientConfig> {
-        let ways = parse_ways(self.proxy.as_deref().unwrap_or_default())?;
-        let read = |path: &PathBuf| fs::read(path).with_context(|| format!("cannot read {}", path.display()));
+        let ways = parse_ways(self.proxy.as_deref().unwrap_or_default()).context("--proxy")?;
+        let read = |path: &PathBuf| {
+            fs::read(path).with_context(|| format!("--ca-file: cannot read {}", path.display()))
+        };
         let config = ClientConfig {
             ways,
             ca_pem: self.ca_file.as_ref().map(read).transpose()?,
             source_address: self.source_address.map(own_address).transpose()?,
+            set_by: SetBy {
+                proxy: "--proxy",
+                ca_file: "--ca-file",
+            },
             ..ClientConfig::default()
         };
-        Client::new(&config)?;
-        Ok(config)
+        match Client::new(&config) {
+            Ok(_) => Ok(config),
+            Err(ClientError::CaPem(why)) => bail!("--ca-file: the certificates can't be read: {why}"),
+            Err(ClientError::Proxy(why)) => bail!("--proxy: the proxy can't be used: {why}"),
+            Err(error) => Err(error.into()),
+        }
     }
 }
 
 /// The address, if connections can leave from it.
 fn own_address(address: IpAddr) -> Result<IpAddr> {
-    TcpListener::bind((address, 0)).with_context(|| format!("messages cannot leave from {address}"))?;
+    TcpListener::bind((address, 0))
+        .with_context(|| format!("--source-address: messages cannot leave from {address}"))?;
     Ok(address)
 }
 

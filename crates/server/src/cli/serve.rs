@@ -5,16 +5,19 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use axum::http::HeaderValue;
 use clap::Args;
+use tokio::task::JoinSet;
 use tokio::time::sleep;
 use tracing_subscriber::filter::LevelFilter;
 
+use super::databases::Databases;
 use super::output::tell;
+use super::target::{Chosen, Target};
 use super::traces::{TraceOptions, report};
 use super::{Access, explain, explain_begin, explain_pool};
-use crate::database::{Database, Identity, Parameters, PoolOptions};
+use crate::database::{Database, Identity, Name, PoolOptions};
 use crate::process::log_to_stderr;
 use crate::traces::Follower;
 use crate::web::{App, Bound, Listen, Options, seats};
@@ -25,6 +28,10 @@ use crate::web::{App, Bound, Listen, Options, seats};
 Examples:
   zentry-notify serve --database-url postgresql://zentry_server@db/zentry
   zentry-notify serve --listen 0.0.0.0:8443 --tls-cert server.pem --tls-key server.key
+  zentry-notify serve --database sales=postgresql://zentry_server@a/sales --database shop=service=shop
+
+With --database, each database is below a path of its name, such as /sales/admin/, /sales/api/notifications/ and /sales/metrics,
+with tokens of its own; / lists them.
 
 The role that logs in needs SELECT zentry_grant('zentry_server', 'server'), and to be a member of each role that has tokens.")]
 pub struct Serve {
@@ -37,13 +44,15 @@ pub struct Serve {
     /// PEM file of the certificate's key
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
+    #[command(flatten)]
+    databases: Databases,
     /// What links begin with, behind a proxy: `https://host[:port]`
     #[arg(long, value_name = "URL")]
     public_url: Option<String>,
     /// An origin whose pages may call the API from a browser, such as `https://app.example.com`; may be repeated
     #[arg(long, value_name = "ORIGIN")]
     cors_origin: Vec<HeaderValue>,
-    /// Connections to the database at most; a fifth of them, one at least, is for tests of webhooks, which wait for an answer
+    /// Connections to each database at most; a fifth of them, one at least, is for tests of webhooks, which wait for an answer
     #[arg(long, value_name = "NUMBER", default_value_t = 10, value_parser = pool_size)]
     pool_size: usize,
     /// Clients that may be connected at a time; fewer where the process may not have as many files open
@@ -72,7 +81,7 @@ pub struct Serve {
 }
 
 impl Serve {
-    pub async fn run(self, parameters: &Parameters) -> Result<ExitCode> {
+    pub async fn run(self, target: &Target) -> Result<ExitCode> {
         log_to_stderr(self.log_level);
         let request_timeout = Duration::from_secs(self.request_timeout);
         let trials = (self.pool_size / 5).max(1);
@@ -81,7 +90,12 @@ impl Serve {
             patience: request_timeout.min(Duration::from_secs(10)),
             statement_timeout: Some(request_timeout),
         };
+        let mut databases = self.databases.named(target)?;
+        if databases.is_empty() {
+            databases.push(target.one()?);
+        }
         let options = Options {
+            name: None,
             public_url: self.public_url.map(|url| url.trim_end_matches('/').to_owned()),
             max_failed_tries: self.max_failed_tries,
             trusted_proxies: self.trusted_proxy,
@@ -93,16 +107,35 @@ impl Serve {
             address: self.listen,
             tls: self.tls_cert.zip(self.tls_key),
             head_timeout: Duration::from_secs(self.head_timeout),
-            seats: seats::affordable(self.max_connections, self.pool_size),
+            seats: seats::affordable(self.max_connections, self.pool_size * databases.len()),
         };
         let for_trials = PoolOptions {
             size: trials,
             ..pool.clone()
         };
-        let exporter = self.traces.exporter()?;
-        let database = Database::new(parameters, &pool)?;
-        let app = App::new(database.clone(), Database::new(parameters, &for_trials)?, options);
-        let bound = Bound::new(app, listen)?;
+        let own = PoolOptions {
+            size: 1,
+            ..pool.clone()
+        };
+        let (mut apps, mut followers) = (Vec::new(), Vec::new());
+        for Chosen { name, parameters } in databases {
+            let connect = |pool: &PoolOptions| {
+                let database = Database::new(&parameters, pool);
+                match &name {
+                    Some(name) => database.with_context(|| format!("database {name}")),
+                    None => database,
+                }
+            };
+            let options = Options {
+                name: name.clone(),
+                ..options.clone()
+            };
+            apps.push(App::new(connect(&pool)?, connect(&for_trials)?, options));
+            if let Some(exporter) = self.traces.exporter()? {
+                followers.push((name.clone(), Follower::new(connect(&own)?, exporter, None)));
+            }
+        }
+        let bound = Bound::new(apps.clone(), listen)?;
         let url = bound.url();
         if bound.is_open_to_others() {
             tell(format_args!(
@@ -111,17 +144,20 @@ impl Serve {
                  --public-url https://..."
             ));
         }
-        if let Some(exporter) = exporter {
-            let own = PoolOptions {
-                size: 1,
-                ..pool.clone()
-            };
-            let follower = Follower::new(Database::new(parameters, &own)?, exporter, None);
-            tokio::spawn(follower.follow(self.traces.interval(), report));
+        for (name, follower) in followers {
+            let interval = self.traces.interval();
+            let report = move |reason: Option<&str>| report(name.as_ref(), reason);
+            tokio::spawn(follower.follow(interval, report));
+        }
+        // Once the first of them answers.
+        let mut waiting = JoinSet::new();
+        for app in apps {
+            waiting.spawn(async move { wait_for(app.database(), app.options().name.as_ref()).await });
         }
         tokio::spawn(async move {
-            wait_for(&database).await;
+            let _ = waiting.join_next().await;
             tell(format_args!("listening on {url}"));
+            waiting.join_all().await;
         });
         bound.serve().await?;
         Ok(ExitCode::SUCCESS)
@@ -129,13 +165,14 @@ impl Serve {
 }
 
 /// Until the database answers. Clients are told meanwhile that it does not, and who started the server is told why, once for each reason.
-async fn wait_for(database: &Database) {
+async fn wait_for(database: &Database, name: Option<&Name>) {
     const PAUSE: Duration = Duration::from_millis(500);
     let mut told = String::new();
     while let Err(error) = reach(database).await {
         let reason = format!("{error:#}");
         if reason != told {
-            tell(format_args!("waiting for the database: {reason}"));
+            let name = name.map_or_else(String::new, |name| format!(" {name}"));
+            tell(format_args!("waiting for the database{name}: {reason}"));
             told = reason;
         }
         sleep(PAUSE).await;

@@ -9,7 +9,7 @@ use clap::Args;
 use super::Target;
 use super::output::tell;
 use super::since::Since;
-use crate::database::{Database, PoolOptions};
+use crate::database::{Database, Name, PoolOptions};
 use crate::traces::{Destination, Exporter, Follower};
 
 /// Where to, and how often: of `serve` too.
@@ -64,22 +64,25 @@ impl Traces {
             .options
             .exporter()?
             .context("nobody says where to\nhint: Give --otlp-endpoint, such as http://localhost:4318, or set OTEL_EXPORTER_OTLP_ENDPOINT.")?;
-        let database = Database::new(&target.parameters()?, &PoolOptions::single())?;
+        let database = Database::new(&target.one()?.parameters, &PoolOptions::single())?;
         let since = self.since.map(|since| since.0);
         let mut follower = Follower::new(database, exporter, since);
         let exported = follower.export().await?;
         tell(format_args!("exported: {exported}"));
         if self.follow {
-            follower.follow(self.options.interval(), report).await;
+            follower
+                .follow(self.options.interval(), |reason| report(None, reason))
+                .await;
         }
         Ok(ExitCode::SUCCESS)
     }
 }
 
-/// What is wrong with the export, or that it is not any more.
-pub fn report(reason: Option<&str>) {
+/// Says what is wrong with the export, or that it is not any more; of which database, where there are several.
+pub fn report(database: Option<&Name>, reason: Option<&str>) {
+    let of = database.map_or_else(String::new, |name| format!(" of {name}"));
     match reason {
-        Some(reason) => tell(format_args!("traces wait: {reason}")),
-        None => tell(format_args!("traces are exported again")),
+        Some(reason) => tell(format_args!("traces{of} wait: {reason}")),
+        None => tell(format_args!("traces{of} are exported again")),
     }
 }

@@ -2,6 +2,7 @@
 
 mod conninfo;
 mod files;
+mod name;
 mod parameters;
 mod pinned;
 mod session;
@@ -16,6 +17,7 @@ use deadpool_postgres::{
 };
 
 pub use self::conninfo::has_password;
+pub use self::name::Name;
 pub use self::parameters::Parameters;
 pub use self::session::{Access, BeginError, Connection, Identity, Session};
 

@@ -133,6 +133,13 @@ impl Parameters {
         self.map.get("dbname").map_or("", String::as_str)
     }
 
+    /// Which database it is, for who has several: `shop at db.example.com:5432`.
+    pub fn place(&self) -> String {
+        let of = |name: &str| self.map.get(name).map(String::as_str);
+        let host = of("host").or(of("hostaddr")).unwrap_or_default();
+        format!("{} at {host}:{}", self.database(), of("port").unwrap_or_default())
+    }
+
     pub fn ssl_mode(&self) -> SslMode {
         self.ssl_mode
     }

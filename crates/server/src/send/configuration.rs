@@ -67,13 +67,14 @@ impl Settings {
         })
     }
 
-    /// `sharing`: how many databases the addresses of here send for.
+    /// `sharing`: how many databases the addresses of here send for. They share a rate as they need it, and of what Discord may refuse each has a
+    /// part of its own.
     pub fn policy(&self, sharing: u32) -> Policy {
         let usual = Policy::default();
         Policy {
             max_attempts: self.max_attempts,
             max_age: self.max_age,
-            discord_per_second: (self.discord_rate / sharing.max(1)).max(1),
+            discord_per_second: self.discord_rate.max(1),
             discord_refusals: (usual.discord_refusals / sharing.max(1)).max(1),
             // It was checked when it was set.
             teams_rate: self

@@ -8,11 +8,13 @@ use axum::http::HeaderValue;
 
 use super::throttle::Throttle;
 use super::used_tokens::UsedTokens;
-use crate::database::Database;
+use crate::database::{Database, Name};
 
 /// How the server behaves.
 #[derive(Clone, Debug)]
 pub struct Options {
+    /// What the database is called where there are several; none: it is the only one.
+    pub name: Option<Name>,
     /// What links begin with, `https://host[:port]`; none: what the request says.
     pub public_url: Option<String>,
     /// Wrong tokens that an address may show in a minute.

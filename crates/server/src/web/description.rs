@@ -6,12 +6,13 @@ use serde_json::Value;
 use utoipa::Modify;
 use utoipa::openapi::schema::Schema;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{OpenApi, RefOr};
+use utoipa::openapi::{OpenApi, RefOr, Server};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::api::responses::{Detail, Problem};
 use super::api::{Status, WebhookState, WebhookType};
 use super::app::App;
+use crate::database::Name;
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
@@ -23,7 +24,14 @@ use super::app::App;
     security(("token" = [])),
     modifiers(&Token, &Events)
 )]
-pub struct Description;
+struct Description;
+
+/// What is described, below the path of a database's name where it has one.
+pub fn below(name: Option<&Name>) -> OpenApi {
+    let mut api = <Description as utoipa::OpenApi>::openapi();
+    api.servers = name.map(|name| vec![Server::new(format!("/{name}"))]);
+    api
+}
 
 /// What programs get of each event, for webhooks of type `webhook`.
 const EVENTS: &str = include_str!("../../../../docs/reference/events.schema.json");
@@ -94,13 +102,15 @@ pub fn with_slashes(mut api: OpenApi) -> OpenApi {
     api
 }
 
-/// `/docs/`, with files of the crate's own. Swagger UI sets styles by script, and has pictures in its style sheet.
-pub fn page(api: OpenApi) -> Router<App> {
+/// `/docs/`, with files of the crate's own, of what is described below the name. Swagger UI sets styles by script, and has pictures in its style
+/// sheet.
+pub fn page(api: OpenApi, name: Option<&Name>) -> Router<App> {
     const POLICY: &str =
         "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'";
+    let prefix = name.map_or_else(String::new, |name| format!("/{name}"));
     let page = SwaggerUi::new("/docs")
         .url("/openapi.json", api)
-        .config(Config::default().validator_url("none"));
+        .config(Config::from(format!("{prefix}/openapi.json")).validator_url("none"));
     Router::from(page).layer(super::header(header::CONTENT_SECURITY_POLICY, POLICY))
 }
 

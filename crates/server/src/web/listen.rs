@@ -49,10 +49,16 @@ pub struct Bound {
 
 impl Bound {
     /// Inside of a runtime.
-    pub fn new(app: App, listen: Listen) -> Result<Self> {
+    ///
+    /// # Errors
+    /// When the place can't be had, or a file can't be read.
+    pub fn new(apps: Vec<App>, listen: Listen) -> Result<Self> {
         let secure = Secure(listen.tls.is_some());
-        let protected = admin::is_secure(&app, secure);
-        let router = super::router(app, secure)?;
+        let protected = apps.iter().all(|app| admin::is_secure(app, secure));
+        let router = match &apps[..] {
+            [app] if app.options().name.is_none() => super::router(app.clone(), secure)?,
+            _ => super::many::router(apps, secure)?,
+        };
         let tls = listen
             .tls
             .map(|(certificate, key)| tls(&certificate, &key))

@@ -15,6 +15,7 @@ mod form;
 mod forwarded;
 mod listen;
 mod log_page;
+mod many;
 mod monitoring;
 mod page;
 mod path;
@@ -43,18 +44,15 @@ use tower_http::normalize_path::NormalizePath;
 use tower_http::set_header::SetResponseHeaderLayer;
 use tower_http::trace::{DefaultOnResponse, TraceLayer};
 use tracing::Level;
-use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use self::description::Description;
-
 /// All routes with what surrounds them.
 fn router(app: App, secure: uri::Secure) -> anyhow::Result<Router> {
-    // A year: who has come by TLS once does not try without it, where somebody in between could answer.
-    let by_tls_alone =
-        admin::is_secure(&app, secure).then(|| header(header::STRICT_TRANSPORT_SECURITY, "max-age=31536000"));
-    let (routes, description) = OpenApiRouter::with_openapi(Description::openapi())
+    let is_secure = admin::is_secure(&app, secure);
+    let name = app.options().name.clone();
+    let prefix = name.as_ref().map_or_else(String::new, |name| format!("/{name}"));
+    let (routes, description) = OpenApiRouter::with_openapi(description::below(name.as_ref()))
         .nest("/api/notifications/api", api::router())
         .routes(routes!(api::root::root))
         .routes(routes!(monitoring::healthz))
@@ -63,7 +61,10 @@ fn router(app: App, secure: uri::Secure) -> anyhow::Result<Router> {
     let routes = routes
         .nest("/api/notifications", api::router().into())
         .route("/api/notifications", get(api::root::root))
-        .merge(description::page(description::with_slashes(description)))
+        .merge(description::page(
+            description::with_slashes(description),
+            name.as_ref(),
+        ))
         .merge(admin::router(app.options().public_url.as_deref())?)
         .fallback(async || Error::not_found())
         .method_not_allowed_fallback(async |method: Method| Error::method_not_allowed(&method))
@@ -78,17 +79,10 @@ fn router(app: App, secure: uri::Secure) -> anyhow::Result<Router> {
         .layer(middleware::from_fn_with_state(app.clone(), admin::surround))
         .layer(
             TraceLayer::new_for_http()
-                .make_span_with(span)
+                .make_span_with(move |request: &Request| span(request, &prefix))
                 .on_response(DefaultOnResponse::new().level(Level::INFO)),
-        )
-        .layer(header(
-            header::CONTENT_SECURITY_POLICY,
-            "default-src 'none'; frame-ancestors 'none'",
-        ))
-        .layer(header(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
-        .layer(header(header::REFERRER_POLICY, "no-referrer"))
-        .layer(header(header::CACHE_CONTROL, "no-store"))
-        .layer(tower::util::option_layer(by_tls_alone))
+        );
+    let routes = with_headers(routes, is_secure)
         .layer(axum::Extension(secure))
         .with_state(app);
     // A path with a slash at its end and without are the same, but for that of Swagger UI, which sends who comes without to the other.
@@ -98,10 +92,26 @@ fn router(app: App, secure: uri::Secure) -> anyhow::Result<Router> {
         .fallback_service(trimmed))
 }
 
+/// Gives the answers the headers that are usual here, as far as they have not set them themselves. `is_secure`: browsers come by TLS.
+fn with_headers<S: Clone + Send + Sync + 'static>(routes: Router<S>, is_secure: bool) -> Router<S> {
+    // A year: who has come by TLS once does not try without it, where somebody in between could answer.
+    let by_tls_alone = is_secure.then(|| header(header::STRICT_TRANSPORT_SECURITY, "max-age=31536000"));
+    routes
+        .layer(header(
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; frame-ancestors 'none'",
+        ))
+        .layer(header(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .layer(header(header::REFERRER_POLICY, "no-referrer"))
+        .layer(header(header::CACHE_CONTROL, "no-store"))
+        .layer(tower::util::option_layer(by_tls_alone))
+}
+
 /// One line in the log for each request. Of the token there is its key; of the query, which may name projects, nothing.
-fn span(request: &Request) -> tracing::Span {
-    let path = request.uri().path();
-    tracing::info_span!("request", method = %request.method(), path, token = tracing::field::Empty)
+/// `prefix`: the path of the database, where there are several.
+fn span(request: &Request, prefix: &str) -> tracing::Span {
+    let path = format!("{prefix}{}", request.uri().path());
+    tracing::info_span!("request", method = %request.method(), path = path.as_str(), token = tracing::field::Empty)
 }
 
 async fn limit_time(State(app): State<App>, request: Request, next: Next) -> Response {

@@ -9,6 +9,7 @@ use axum::http::HeaderMap;
 use axum::http::header::{ACCEPT, CONTENT_TYPE, VARY};
 use axum::response::{IntoResponse, Response};
 use prometheus_client::encoding::text;
+use prometheus_client::registry::Registry;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -30,10 +31,16 @@ pub struct Health {
 /// Whether the server has a connection to its database. Needs no token
 #[utoipa::path(get, path = "/healthz", tag = "Monitoring", security(()), responses((status = 200, body = Health), Unwell))]
 pub async fn healthz(State(app): State<App>) -> Result<Json<Health>, Error> {
+    reach(&app).await?;
+    Ok(Json(Health { status: "ok" }))
+}
+
+/// An error where the database does not answer.
+pub async fn reach(app: &App) -> Result<(), Error> {
     let mut connection = app.database().connection(Identity::Login).await?;
     let session = connection.begin(Access::Read).await?;
     session.query("SELECT", &[]).await?;
-    Ok(Json(Health { status: "ok" }))
+    Ok(())
 }
 
 /// Counts for Prometheus, as the token's role sees them: in OpenMetrics, or in the older text format for who accepts that alone
@@ -44,10 +51,15 @@ pub async fn healthz(State(app): State<App>) -> Result<Json<Health>, Error> {
         (String = "text/plain")
     )), NotAllowed)
 )]
-pub async fn metrics(caller: Caller, headers: HeaderMap) -> Result<Response, Error> {
+pub async fn metrics(State(app): State<App>, caller: Caller, headers: HeaderMap) -> Result<Response, Error> {
     let mut connection = caller.connection().await?;
     let session = connection.begin(Access::Read).await?;
-    let registry = Snapshot::take(&session).await?.registry();
+    let name = app.options().name.as_ref();
+    shown(Snapshot::take(&session).await?.registry(name), &headers)
+}
+
+/// In the format that is asked for.
+pub fn shown(registry: Registry, headers: &HeaderMap) -> Result<Response, Error> {
     let mut body = String::new();
     text::encode(&mut body, &registry).map_err(|error| Error::internal(&error))?;
     let format = Format::accepted(

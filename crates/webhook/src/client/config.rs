@@ -16,6 +16,22 @@ use crate::way::Way;
 /// rarely meets a connection that is just being closed.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// What a client's way out and its authorities are set by, as its errors call it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SetBy {
+    pub proxy: &'static str,
+    pub ca_file: &'static str,
+}
+
+impl Default for SetBy {
+    fn default() -> Self {
+        Self {
+            proxy: "zentry_notify.proxy",
+            ca_file: "zentry_notify.ca_file",
+        }
+    }
+}
+
 /// A client's settings; the defaults are those of the extension.
 #[derive(Clone, Debug)]
 pub struct ClientConfig {
@@ -36,6 +52,8 @@ pub struct ClientConfig {
     pub ways: Vec<Way>,
     /// Connections that are kept for the next request, per host, over all ways.
     pub max_idle_per_host: usize,
+    /// For errors.
+    pub set_by: SetBy,
 }
 
 impl Default for ClientConfig {
@@ -48,6 +66,7 @@ impl Default for ClientConfig {
             allow_private_addresses: false,
             ways: vec![Way::Direct],
             max_idle_per_host: 128,
+            set_by: SetBy::default(),
         }
     }
 }
@@ -71,6 +90,7 @@ pub(super) struct Limits {
     pub allow_private_addresses: bool,
     /// Something may leave from the machine's own address.
     pub direct: bool,
+    pub set_by: SetBy,
 }
 
 impl ClientConfig {
@@ -80,6 +100,7 @@ impl ClientConfig {
             connect_timeout: self.connect_timeout,
             allow_private_addresses: self.allow_private_addresses,
             direct: self.ways.is_empty() || self.ways.contains(&Way::Direct),
+            set_by: self.set_by,
         }
     }
 

@@ -2,16 +2,17 @@
 
 use std::error::Error;
 use std::io;
-use std::time::Duration;
 
 use rustls::CertificateError;
 
+use super::SetBy;
+use super::config::Limits;
 use super::resolver::{AddressRefused, NotResolved};
 use crate::endpoint::SecretUrl;
 use crate::outcome::TransportError;
 
 /// Finds in the chain of causes the one that says most.
-pub(super) fn classify(error: reqwest::Error, connect_timeout: Duration, url: &SecretUrl) -> TransportError {
+pub(super) fn classify(error: reqwest::Error, limits: &Limits, url: &SecretUrl) -> TransportError {
     // The URL is not in any of the causes, but the causes are not ours to know.
     let text = |text: String| url.redact(&text).into_owned();
     let error = error.without_url();
@@ -23,7 +24,7 @@ pub(super) fn classify(error: reqwest::Error, connect_timeout: Duration, url: &S
             return TransportError::Resolve(unresolved.to_string());
         }
         if let Some(error) = cause.downcast_ref::<rustls::Error>() {
-            return TransportError::Tls(text(tls_reason(error)));
+            return TransportError::Tls(text(tls_reason(error, limits.set_by)));
         }
         if let Some(error) = cause.downcast_ref::<hyper::Error>() {
             if error.is_parse() {
@@ -35,7 +36,7 @@ pub(super) fn classify(error: reqwest::Error, connect_timeout: Duration, url: &S
         }
     }
     if error.is_timeout() {
-        return TransportError::Timeout(connect_timeout);
+        return TransportError::Timeout(limits.connect_timeout);
     }
     TransportError::Connection(text(innermost(&error)))
 }
@@ -59,7 +60,7 @@ pub(super) fn of_connecting(failure: TransportError) -> TransportError {
 
 /// The same, of one that goes by way of a proxy: it may be the proxy that cannot be reached, or that lets nobody through. `number` is
 /// its place among several.
-pub(super) fn of_proxy(failure: TransportError, number: Option<usize>) -> TransportError {
+pub(super) fn of_proxy(failure: TransportError, set_by: SetBy, number: Option<usize>) -> TransportError {
     let reason = match failure {
         TransportError::Connection(reason) => reason,
         TransportError::Resolve(reason) => format!("no name could be resolved: {reason}"),
@@ -67,7 +68,8 @@ pub(super) fn of_proxy(failure: TransportError, number: Option<usize>) -> Transp
         other => return other,
     };
     let number = number.map_or_else(String::new, |number| format!(" no. {number}"));
-    TransportError::NoConnection(format!("by way of zentry_notify.proxy{number}: {reason}"))
+    let proxy = set_by.proxy;
+    TransportError::NoConnection(format!("by way of {proxy}{number}: {reason}"))
 }
 
 /// The text of the first cause of all.
@@ -78,11 +80,12 @@ pub(super) fn innermost(error: &(dyn Error + 'static)) -> String {
 /// Why a connection could not be made; `text` takes out what is secret.
 pub(super) fn of_connection(
     error: &(dyn Error + 'static),
+    set_by: SetBy,
     text: impl Fn(String) -> String,
 ) -> TransportError {
     let tls = causes(error).find_map(|cause| cause.downcast_ref::<rustls::Error>());
     match tls {
-        Some(error) => TransportError::Tls(text(tls_reason(error))),
+        Some(error) => TransportError::Tls(text(tls_reason(error, set_by))),
         None => TransportError::Connection(text(innermost(error))),
     }
 }
@@ -99,7 +102,7 @@ fn cause<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'stati
     }
 }
 
-fn tls_reason(error: &rustls::Error) -> String {
+fn tls_reason(error: &rustls::Error, set_by: SetBy) -> String {
     use rustls::Error::{InvalidCertificate, PeerIncompatible};
     match error {
         InvalidCertificate(CertificateError::Expired | CertificateError::ExpiredContext { .. }) => {
@@ -108,14 +111,13 @@ fn tls_reason(error: &rustls::Error) -> String {
         InvalidCertificate(CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. }) => {
             "the server's certificate is not valid yet".into()
         }
-        InvalidCertificate(CertificateError::UnknownIssuer) => {
-            "the server's certificate is self-signed or of an unknown issuer; an authority of your own goes to \
-             zentry_notify.ca_file"
-                .into()
-        }
-        InvalidCertificate(CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. }) => {
-            "the server's certificate is for another name".into()
-        }
+        InvalidCertificate(CertificateError::UnknownIssuer) => format!(
+            "the server's certificate is self-signed or of an unknown issuer; an authority of your own goes to {}",
+            set_by.ca_file
+        ),
+        InvalidCertificate(
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+        ) => "the server's certificate is for another name".into(),
         InvalidCertificate(CertificateError::BadSignature) => {
             "the server's certificate is not signed by the authority that it names".into()
         }

@@ -191,7 +191,9 @@ impl Links {
                     )));
                 }
                 Ok(Err(Unopened::Failed(error))) => {
-                    failure::of_connection(&error, |text| place.url.redact(&text).into_owned())
+                    failure::of_connection(&error, self.limits.set_by, |text| {
+                        place.url.redact(&text).into_owned()
+                    })
                 }
                 Err(_) => TransportError::Timeout(limit),
             };

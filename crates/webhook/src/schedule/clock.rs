@@ -20,6 +20,20 @@ impl Tick {
         Tick(self.0.saturating_add(i64::try_from(micros).unwrap_or(i64::MAX)))
     }
 
+    /// So many microseconds later. The distant past stays what it is.
+    pub(super) fn shifted(self, micros: i64) -> Tick {
+        match self {
+            Tick::DISTANT_PAST => self,
+            Tick(at) => Tick(at.saturating_add(micros)),
+        }
+    }
+
+    /// How many microseconds it is later than a clock that says this.
+    pub(super) fn ahead_of(self, clock: Duration) -> i64 {
+        let clock = i64::try_from(clock.as_micros()).unwrap_or(i64::MAX);
+        self.0.saturating_sub(clock)
+    }
+
     /// Zero when `earlier` is later.
     pub(super) fn since(self, earlier: Tick) -> Duration {
         let micros = self.0.saturating_sub(earlier.0);

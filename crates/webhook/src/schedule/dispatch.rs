@@ -8,6 +8,7 @@ use super::change::EXPIRED;
 use super::clock::Tick;
 use super::concurrency::Standing;
 use super::endpoint_queue::InFlight;
+use super::pool::Pool;
 use super::run_queue::Group;
 use super::{Compose, DeliveryChange, Outcome, QueueId, Request, Scheduler};
 use crate::endpoint::EndpointKind;
@@ -27,7 +28,18 @@ impl Scheduler {
             self.settle(id);
             requests.extend(request);
         }
+        self.say_what_it_wants();
         requests
+    }
+
+    /// Others that share the ways leave room for what has to wait for its turn here, and take it where nothing does.
+    pub(super) fn say_what_it_wants(&mut self) {
+        let mut groups = Group::ALL.into_iter().filter(|group| group.pool == Pool::Discord);
+        let waits =
+            groups.any(|group| self.ready.waiting(group) > 0 && self.concurrency.free(group.standing));
+        let now = self.clock.now();
+        let parked = self.gates.parked_until(Pool::Discord, now) > now;
+        self.gates.want(waits && !parked && !self.draining);
     }
 
     fn may_send(&self, group: Group) -> bool {

@@ -1,40 +1,16 @@
-//! What holds up many queues at once: what the vendors allow an address. Each way out is an address of its own.
+//! What holds up many queues at once: what the vendors allow an address. Each way out is an address of its own, whichever of several
+//! databases sends by it.
 
 use std::time::Duration;
 
-use super::QueueId;
 use super::clock::Tick;
 use super::concurrency::SLOW;
+use super::gate::{Gate, Limits, Member};
+use super::pool::Pool;
 use super::rate::Rate;
-use super::reach::Reach;
-use super::refusals::Refusals;
-use super::window::Window;
-use super::{Policy, WayCounts};
-use crate::endpoint::{EndpointKind, Vendor, WebhookType};
+use super::{QueueId, WayCounts};
+use crate::endpoint::EndpointKind;
 use crate::way::WayId;
-
-/// Queues that share a rate limit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Pool {
-    /// Discord's own hosts: capped, and parked by a global limit.
-    Discord,
-    /// Hosts that speak like Discord: parked together as well, but not capped.
-    DiscordLike,
-    /// Each queue is on its own.
-    Open,
-}
-
-impl Pool {
-    pub(super) const ALL: [Pool; 3] = [Pool::Discord, Pool::DiscordLike, Pool::Open];
-
-    pub(super) fn of(kind: EndpointKind, vendor: Vendor) -> Self {
-        match (vendor, kind) {
-            (Vendor::Of(WebhookType::Discord), _) => Pool::Discord,
-            (_, EndpointKind::Discord) => Pool::DiscordLike,
-            _ => Pool::Open,
-        }
-    }
-}
 
 /// Ways that a queue had better not take: a bit for each place in their list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -45,82 +21,57 @@ pub(super) struct Avoided(u32);
 pub(super) struct Gates {
     /// Never none, in the order of the setting.
     ways: Vec<Gate>,
-    per_second: u32,
-    refusals: u32,
-}
-
-/// Those of one way.
-#[derive(Debug)]
-struct Gate {
-    way: WayId,
-    discord: Window,
-    refusals: Refusals,
-    parked_until: [Tick; Pool::ALL.len()],
-    /// Requests that are out.
-    out: [usize; Pool::ALL.len()],
-    /// How often in a row the edge has turned a request away. As long as it does, one at a time finds out whether it
-    /// still does.
-    blocked: [u32; Pool::ALL.len()],
-    reach: Reach,
-    counts: WayCounts,
-}
-
-impl Gate {
-    fn new(way: WayId, per_second: u32, refusals: u32) -> Self {
-        Gate {
-            way,
-            discord: Window::new(Rate::per_second(per_second)),
-            refusals: Refusals::new(refusals),
-            parked_until: [Tick::DISTANT_PAST; Pool::ALL.len()],
-            out: [0; Pool::ALL.len()],
-            blocked: [0; Pool::ALL.len()],
-            reach: Reach::default(),
-            counts: WayCounts::default(),
-        }
-    }
-
-    fn parked_until(&self, pool: Pool) -> Tick {
-        let parked = self.parked_until[pool as usize];
-        match pool {
-            Pool::Discord => parked.max(self.refusals.opens_at(0).unwrap_or(Tick::DISTANT_PAST)),
-            _ => parked,
-        }
-    }
-
-    /// When the next request may leave, as far as the vendor is concerned; None: not before one has arrived.
-    fn opens_at(&self, pool: Pool) -> Option<Tick> {
-        let out = self.out[pool as usize];
-        if self.blocked[pool as usize] > 0 && out > 0 {
-            return None;
-        }
-        let parked = self.parked_until[pool as usize];
-        match pool {
-            Pool::Discord => {
-                let (rate, refusals) = (self.discord.opens_at()?, self.refusals.opens_at(out)?);
-                Some(rate.max(refusals).max(parked))
-            }
-            _ => Some(parked),
-        }
-    }
+    members: Vec<Limits>,
 }
 
 impl Gates {
-    /// With the direct way alone.
-    pub(super) fn new(policy: &Policy) -> Self {
-        let (per_second, refusals) = (policy.discord_per_second, policy.discord_refusals);
+    /// The direct way alone, and nobody to use it.
+    pub(super) fn new() -> Self {
         Gates {
-            ways: vec![Gate::new(WayId::DIRECT, per_second, refusals)],
-            per_second,
-            refusals,
+            ways: vec![Gate::new(WayId::DIRECT, Rate::NONE, &[])],
+            members: Vec::new(),
         }
     }
 
-    pub(super) fn set(&mut self, policy: &Policy) {
-        (self.per_second, self.refusals) = (policy.discord_per_second, policy.discord_refusals);
+    /// Lets one more scheduler use the ways.
+    pub(super) fn join(&mut self, limits: Limits) -> Member {
+        self.members.push(limits);
+        let rate = self.rate();
         for gate in &mut self.ways {
-            let _ = gate.discord.set(Rate::per_second(self.per_second));
-            gate.refusals.set(self.refusals);
+            gate.join(rate, limits);
+            gate.set(rate, &self.members);
         }
+        Member(self.members.len() - 1)
+    }
+
+    /// Sets the limits of a member.
+    pub(super) fn set(&mut self, member: Member, per_second: u32, refusals: u32) {
+        if let Some(limits) = self.members.get_mut(member.0) {
+            (limits.per_second, limits.refusals) = (per_second, refusals);
+        }
+        let rate = self.rate();
+        for gate in &mut self.ways {
+            gate.set(rate, &self.members);
+        }
+    }
+
+    /// The lowest rate that one of them is held to: it is the address's.
+    fn rate(&self) -> Rate {
+        let capped = self.members.iter().map(|limits| limits.per_second);
+        Rate::per_second(capped.filter(|rate| *rate > 0).min().unwrap_or(0))
+    }
+
+    /// How many share the rate, the member among them.
+    fn wanting(&self, member: Member) -> u32 {
+        let members = self.members.iter().enumerate();
+        let wanting = members.filter(|(place, limits)| limits.wants || *place == member.0);
+        u32::try_from(wanting.count()).unwrap_or(u32::MAX)
+    }
+
+    /// Notes whether something of the member's waits for its turn, and returns whether it did and does not any more.
+    pub(super) fn want(&mut self, member: Member, wants: bool) -> bool {
+        let limits = self.members.get_mut(member.0);
+        limits.is_some_and(|limits| std::mem::replace(&mut limits.wants, wants) && !wants)
     }
 
     /// What is known of ways that stay is kept. None: nothing is changed.
@@ -129,91 +80,32 @@ impl Gates {
             return false;
         }
         let mut known = std::mem::take(&mut self.ways);
+        let rate = self.rate();
         let gates = ways.iter().map(|way| {
             let place = known.iter().position(|gate| gate.way == *way);
-            let fresh = || Gate::new(*way, self.per_second, self.refusals);
+            let fresh = || Gate::new(*way, rate, &self.members);
             place.map_or_else(fresh, |place| known.swap_remove(place))
         });
         self.ways = gates.collect();
         true
     }
 
-    fn gate(&mut self, way: WayId) -> Option<&mut Gate> {
+    /// The gate of a way that is known.
+    pub(super) fn gate(&mut self, way: WayId) -> Option<&mut Gate> {
         self.ways.iter_mut().find(|gate| gate.way == way)
     }
 
-    pub(super) fn leave(&mut self, way: WayId, pool: Pool) {
-        let Some(gate) = self.gate(way) else { return };
-        gate.counts.requests += 1;
-        gate.out[pool as usize] += 1;
-        if pool == Pool::Discord {
-            gate.discord.leave();
-        }
-    }
-
-    /// A request that had left has arrived by now.
-    pub(super) fn arrive(&mut self, way: WayId, pool: Pool, now: Tick) {
-        if let Some(gate) = self.gate(way)
-            && pool == Pool::Discord
-        {
-            gate.discord.arrive(now);
-        }
-    }
-
-    /// A request is not out any more.
-    pub(super) fn back(&mut self, way: WayId, pool: Pool) {
-        if let Some(gate) = self.gate(way) {
-            let out = &mut gate.out[pool as usize];
-            *out = out.saturating_sub(1);
-        }
-    }
-
-    /// The edge has turned a request away; returns how often in a row.
-    pub(super) fn blocked(&mut self, way: WayId, pool: Pool) -> u32 {
-        let Some(gate) = self.gate(way) else { return 1 };
-        let blocked = &mut gate.blocked[pool as usize];
-        *blocked = blocked.saturating_add(1);
-        *blocked
-    }
-
-    /// Somebody behind the edge has answered.
-    pub(super) fn passed(&mut self, way: WayId, pool: Pool) {
-        if let Some(gate) = self.gate(way) {
-            gate.blocked[pool as usize] = 0;
-        }
-    }
-
-    /// Somebody has answered.
-    pub(super) fn reached(&mut self, way: WayId) {
-        if let Some(gate) = self.gate(way) {
-            gate.counts.reached += 1;
-            gate.reach.reached();
-        }
-    }
-
     /// No connection came about.
-    pub(super) fn unreached(&mut self, way: WayId, queue: QueueId, now: Tick, random: &mut fastrand::Rng) {
+    pub(super) fn unreached(
+        &mut self,
+        way: WayId,
+        queue: (Member, QueueId),
+        now: Tick,
+        random: &mut fastrand::Rng,
+    ) {
         let several = self.ways.len() > 1;
         if let Some(gate) = self.gate(way) {
-            gate.counts.unreached += 1;
-            if several {
-                gate.reach.failed(queue, now, random);
-            }
-        }
-    }
-
-    /// Discord has refused so many requests.
-    pub(super) fn refused(&mut self, way: WayId, count: u32, now: Tick) {
-        if let Some(gate) = self.gate(way) {
-            gate.refusals.add(count, now);
-            gate.counts.refused += u64::from(count);
-        }
-    }
-
-    /// The same in an earlier life.
-    pub(super) fn remember_refused(&mut self, way: WayId, count: u32, at: Tick) {
-        if let Some(gate) = self.gate(way) {
-            gate.refusals.add(count, at);
+            gate.unreached(queue, now, several, random);
         }
     }
 
@@ -222,23 +114,22 @@ impl Gates {
         if let Some(gate) = self.gate(way)
             && pool != Pool::Open
         {
-            let parked_until = &mut gate.parked_until[pool as usize];
-            *parked_until = until.max(*parked_until);
+            gate.park(pool, until);
         }
     }
 
     pub(super) fn unpark(&mut self, pool: Pool) {
         for gate in &mut self.ways {
-            gate.parked_until[pool as usize] = Tick::DISTANT_PAST;
+            gate.unpark(pool);
         }
     }
 
-    /// Until when nothing leaves by any way: the vendor has parked it, or it leads nowhere while others may.
-    pub(super) fn parked_until(&self, pool: Pool, now: Tick) -> Tick {
-        let all_down = self.ways.iter().all(|gate| gate.reach.is_down(now));
+    /// Until when nothing of the member leaves by any way: the vendor has parked it, or it leads nowhere while others may.
+    pub(super) fn parked_until(&self, member: Member, pool: Pool, now: Tick) -> Tick {
+        let all_down = self.ways.iter().all(|gate| gate.reach().is_down(now));
         let parked = self.ways.iter().map(|gate| match all_down {
-            true => gate.parked_until(pool),
-            false => gate.parked_until(pool).max(gate.reach.down_until()),
+            true => gate.parked_until(member, pool),
+            false => gate.parked_until(member, pool).max(gate.reach().down_until()),
         });
         parked.min().unwrap_or(Tick::DISTANT_PAST)
     }
@@ -247,26 +138,34 @@ impl Gates {
     pub(super) fn way_parked_until(&self, way: WayId, pool: Pool) -> Option<Tick> {
         let mut ways = self.ways.iter();
         let gate = ways.find(|gate| gate.way == way)?;
-        Some(gate.parked_until[pool as usize])
+        Some(gate.vendor_parked_until(pool))
     }
 
-    /// When the next request may leave by some way; None: not before one has arrived.
-    pub(super) fn opens_at(&self, pool: Pool, now: Tick) -> Option<Tick> {
+    /// When the next request of the member may leave by some way; None: not before one has arrived.
+    pub(super) fn opens_at(&self, member: Member, pool: Pool, now: Tick) -> Option<Tick> {
+        let wanting = self.wanting(member);
         let ways = 0..self.ways.len();
-        ways.filter_map(|place| self.way_opens_at(place, pool, now)).min()
+        ways.filter_map(|place| self.way_opens_at(place, member, pool, wanting, now))
+            .min()
     }
 
-    fn way_opens_at(&self, place: usize, pool: Pool, now: Tick) -> Option<Tick> {
+    fn way_opens_at(
+        &self,
+        place: usize,
+        member: Member,
+        pool: Pool,
+        wanting: u32,
+        now: Tick,
+    ) -> Option<Tick> {
         let gate = self.ways.get(place)?;
-        let opens = gate.opens_at(pool)?;
+        let (opens, reach) = (gate.opens_at(member, pool, wanting)?, gate.reach());
         // When none leads anywhere, that is no reason to prefer another; nor when there is no other any more.
         let is_alone = self.ways.len() == 1;
-        if is_alone || !gate.reach.is_doubted() || self.ways.iter().all(|gate| gate.reach.is_down(now)) {
+        if is_alone || !reach.is_doubted() || self.ways.iter().all(|gate| gate.reach().is_down(now)) {
             return Some(opens);
         }
         // One at a time finds out whether it leads somewhere again.
-        let out: usize = gate.out.iter().sum();
-        (out == 0 || gate.reach.is_down(now)).then(|| opens.max(gate.reach.down_until()))
+        (gate.out() == 0 || reach.is_down(now)).then(|| opens.max(reach.down_until()))
     }
 
     /// The way of a queue: the one that it has whenever it can, by the greatest hash of both, or another one that is open. `Err`: when to look
@@ -275,7 +174,7 @@ impl Gates {
         &self,
         pool: Pool,
         kind: EndpointKind,
-        queue: QueueId,
+        (member, queue): (Member, QueueId),
         avoided: Avoided,
         now: Tick,
     ) -> Result<WayId, Tick> {
@@ -287,17 +186,18 @@ impl Gates {
         }
         // Where none of the others leads anywhere, there is nothing to be avoided.
         let mut ways = self.ways.iter().enumerate();
-        let avoided = match ways.all(|(place, gate)| avoided.has(place) || gate.reach.is_down(now)) {
+        let avoided = match ways.all(|(place, gate)| avoided.has(place) || gate.reach().is_down(now)) {
             true => Avoided::default(),
             false => avoided,
         };
+        let wanting = self.wanting(member);
         let mut best: Option<(u64, WayId)> = None;
         let mut again = now.after(SLOW);
         for (place, gate) in self.ways.iter().enumerate() {
             if avoided.has(place) {
                 continue;
             }
-            match self.way_opens_at(place, pool, now) {
+            match self.way_opens_at(place, member, pool, wanting, now) {
                 Some(at) if at <= now => best = best.max(Some((score(queue, gate.way), gate.way))),
                 Some(at) => again = again.min(at),
                 None => {}
@@ -307,13 +207,20 @@ impl Gates {
     }
 
     /// Whether what could not leave by this way can by another one.
-    pub(super) fn elsewhere(&self, way: WayId, pool: Pool, avoided: Avoided, now: Tick) -> bool {
+    pub(super) fn elsewhere(
+        &self,
+        way: WayId,
+        member: Member,
+        pool: Pool,
+        avoided: Avoided,
+        now: Tick,
+    ) -> bool {
         self.ways.iter().enumerate().any(|(place, gate)| {
             gate.way != way
                 && !avoided.has(place)
-                && !gate.reach.is_doubted()
-                && gate.parked_until(pool) <= now
-                && (gate.blocked[pool as usize] == 0)
+                && !gate.reach().is_doubted()
+                && gate.parked_until(member, pool) <= now
+                && !gate.is_blocked(pool)
         })
     }
 
@@ -328,11 +235,7 @@ impl Gates {
 
     /// What has come about since the last call, of each way; and until when it is taken to lead nowhere.
     pub(super) fn take_counts(&mut self) -> Vec<(WayId, WayCounts, Option<Tick>)> {
-        let counts = self.ways.iter_mut().map(|gate| {
-            let down = gate.reach.is_doubted().then(|| gate.reach.down_until());
-            (gate.way, std::mem::take(&mut gate.counts), down)
-        });
-        counts.collect()
+        self.ways.iter_mut().map(Gate::take_counts).collect()
     }
 }
 

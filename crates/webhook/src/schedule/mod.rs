@@ -25,17 +25,20 @@ mod concurrency;
 mod delivery;
 mod dispatch;
 mod endpoint_queue;
+mod gate;
 mod gates;
 mod health;
 mod in_flight;
 mod limiter;
 mod limiters;
 mod policy;
+mod pool;
 mod prefetch;
 mod rate;
 mod reach;
 mod refusals;
 mod run_queue;
+mod shared_ways;
 mod state;
 mod tally;
 mod verdict;
@@ -43,6 +46,7 @@ mod way_counts;
 mod window;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -52,17 +56,19 @@ pub use change::{Changes, DeliveryChange, Outcome, QueueChange};
 pub use delivery::{Claim, Compose, Composed, Delivery, DeliveryId, QueueId, Request, RequestId};
 pub use policy::{CircuitState, InARow, Policy, QueueConfig};
 pub use rate::{InvalidRate, Rate};
+pub use shared_ways::SharedWays;
 pub use tally::{ALL_EVENTS, Counts, Tally};
 pub use way_counts::{WayCounts, WayReport};
 
 use clock::{Clock, Tick};
 use concurrency::ConcurrencyLimiter;
 use endpoint_queue::{EndpointQueue, Life, State};
-use gates::{Gates, Pool};
 use in_flight::InFlightRequests;
 use limiters::Limiters;
+use pool::Pool;
 use prefetch::PrefetchBuffer;
 use run_queue::RunQueue;
+use shared_ways::Ways;
 
 use crate::way::WayId;
 
@@ -85,7 +91,9 @@ pub struct Scheduler {
     recording: Vec<QueueId>,
     prefetch: PrefetchBuffer,
     concurrency: ConcurrencyLimiter,
-    gates: Gates,
+    gates: Ways,
+    /// Until when Discord was parked when its queues gave up their places.
+    parked_until: Tick,
     limiters: Limiters,
     in_flight: InFlightRequests,
     numbers_given: u64,
@@ -99,6 +107,11 @@ pub struct Scheduler {
 impl Scheduler {
     /// `seed` is that of the jitter.
     pub fn new(policy: Policy, seed: u64) -> Self {
+        Self::sharing(SharedWays::new(), policy, seed)
+    }
+
+    /// One of several that send by the same ways out, each for its database. Before anything else, [`Scheduler::synchronize`] it.
+    pub fn sharing(ways: SharedWays, policy: Policy, seed: u64) -> Self {
         Scheduler {
             clock: Clock::new(),
             random: fastrand::Rng::with_seed(seed),
@@ -110,7 +123,8 @@ impl Scheduler {
             recording: Vec::new(),
             prefetch: PrefetchBuffer::new(policy.max_buffered),
             concurrency: ConcurrencyLimiter::new(policy.max_in_flight, policy.max_slow),
-            gates: Gates::new(&policy),
+            gates: ways.join(&policy),
+            parked_until: Tick::DISTANT_PAST,
             limiters: Limiters::default(),
             in_flight: InFlightRequests::default(),
             numbers_given: 0,
@@ -121,6 +135,18 @@ impl Scheduler {
             draining: false,
             policy,
         }
+    }
+
+    /// Says what the clock of the shared ways is while this scheduler's is `now`. Whenever the latter may have been set.
+    pub fn synchronize(&mut self, now: Timestamp, shared: Duration) {
+        let now = self.clock.read(now);
+        self.gates.synchronize(now, shared);
+    }
+
+    /// Returns whether something has become otherwise for those that share the ways since the last call: they may have something to
+    /// send, or to wait for, that [`Scheduler::next_wake`] did not know.
+    pub fn has_changed_ways(&mut self) -> bool {
+        self.gates.take_changed()
     }
 
     /// Holds from now on; requests in flight above a lower limit are let finish.
@@ -149,6 +175,7 @@ impl Scheduler {
             self.retire(id);
         }
         self.limit();
+        self.say_what_it_wants();
     }
 
     fn configure_queue(&mut self, config: QueueConfig) {
@@ -315,6 +342,7 @@ impl Scheduler {
     /// From now on nothing is claimed and nothing leaves; what is in flight can still be judged.
     pub fn drain(&mut self) {
         self.draining = true;
+        self.gates.want(false);
     }
 
     /// The earliest moment at which [`claims`](Self::claims) or [`poll`](Self::poll) have something to do without

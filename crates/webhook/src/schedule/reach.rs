@@ -3,6 +3,7 @@
 use super::QueueId;
 use super::backoff;
 use super::clock::Tick;
+use super::gate::Member;
 
 /// So many webhooks that cannot be reached by a way one after the other, and it is the way.
 const ENOUGH: usize = 3;
@@ -11,7 +12,7 @@ const ENOUGH: usize = 3;
 #[derive(Debug, Default)]
 pub(super) struct Reach {
     /// Who could not be reached by it since somebody was.
-    failed: Vec<QueueId>,
+    failed: Vec<(Member, QueueId)>,
     /// How often in a row it was found to lead nowhere.
     pauses: u32,
     down_until: Option<Tick>,
@@ -22,7 +23,7 @@ impl Reach {
         *self = Reach::default();
     }
 
-    pub(super) fn failed(&mut self, queue: QueueId, now: Tick, random: &mut fastrand::Rng) {
+    pub(super) fn failed(&mut self, queue: (Member, QueueId), now: Tick, random: &mut fastrand::Rng) {
         if self.is_down(now) {
             // It had left before.
             return;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::QueueId;
 use super::concurrency::Standing;
-use super::gates::Pool;
+use super::pool::Pool;
 
 /// Queues that are held up together: by the limits of their pool, by the share of their standing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::clock::Tick;
 use super::endpoint_queue::{Life, State};
-use super::gates::Pool;
+use super::pool::Pool;
 use super::run_queue::Group;
 use super::{QueueId, Scheduler};
 use crate::way::WayId;
@@ -155,6 +155,11 @@ impl Scheduler {
             self.settle(id);
         }
         self.set_slow_aside();
+        // Somebody else who sends by the same ways may have parked them.
+        let parked_until = self.gates.parked_until(Pool::Discord, self.clock.now());
+        if parked_until > std::mem::replace(&mut self.parked_until, parked_until) {
+            self.give_up_places(Pool::Discord);
+        }
     }
 
     /// Until then nothing leaves by this way to the queues of a pool. They go on waiting for their turns where they are, or all of

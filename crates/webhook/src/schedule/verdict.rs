@@ -11,8 +11,9 @@ use jiff::Timestamp;
 use super::clock::{Clock, Tick};
 use super::concurrency::Record;
 use super::endpoint_queue::{Doubt, EndpointQueue, LONGEST_WAIT};
-use super::gates::{Avoided, Pool};
+use super::gates::Avoided;
 use super::health::TooOften;
+use super::pool::Pool;
 use super::{
     Changes, CircuitState, DeliveryChange, Outcome, Policy, QueueChange, RequestId, Scheduler, Tally, backoff,
 };

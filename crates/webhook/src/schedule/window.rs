@@ -66,12 +66,17 @@ impl Window {
 
     /// When the next may leave, if no more arrive until then; None: not before one has arrived.
     pub(super) fn opens_at(&self) -> Option<Tick> {
-        if self.count() == 0 {
+        self.opens_by(self.rate)
+    }
+
+    /// The same by a lower rate, of what counts for this one.
+    pub(super) fn opens_by(&self, rate: Rate) -> Option<Tick> {
+        if rate.count == 0 {
             return Some(Tick::DISTANT_PAST);
         }
-        let room = self.count().checked_sub(self.on_their_way + 1)?;
+        let room = (rate.count as usize).checked_sub(self.on_their_way + 1)?;
         let last_that_counts = self.arrived.iter().nth_back(room);
-        Some(last_that_counts.map_or(Tick::DISTANT_PAST, |arrived| arrived.after(self.rate.period)))
+        Some(last_that_counts.map_or(Tick::DISTANT_PAST, |arrived| arrived.after(rate.period)))
     }
 
     /// The same, or the earliest moment at which it can be otherwise.

@@ -3,7 +3,7 @@
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
-use webhook::client::{ClientError, Headers};
+use webhook::client::{ClientError, Headers, SetBy};
 use webhook::way::{Way, WayId};
 
 use super::server::{Request, Server, ok, read_request};
@@ -95,6 +95,30 @@ async fn a_proxy_that_is_not_there_is_said_to_be_the_one() {
             );
         }
     }
+}
+
+/// A program that has an option for it is not the extension, which has a setting.
+#[tokio::test]
+async fn what_the_proxy_is_set_by_is_named() {
+    let config = ClientConfig {
+        ways: vec![Way::Proxy(url("http://127.0.0.1:1"))],
+        set_by: SetBy {
+            proxy: "--proxy",
+            ca_file: "--ca-file",
+        },
+        ..local_config()
+    };
+    let error = post(
+        &Client::new(&config).unwrap(),
+        &url(&format!("http://target.example{PATH}")),
+    )
+    .await
+    .unwrap_err();
+    let told = error.to_string();
+    assert!(
+        told.starts_with("connection failed: by way of --proxy: "),
+        "{told}"
+    );
 }
 
 #[tokio::test]

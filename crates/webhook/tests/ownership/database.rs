@@ -1,4 +1,4 @@
-//! A model of what the database's functions do for senders (`sql/27_senders.sql`).
+//! A model of what the database's functions do for senders (`sql/28_sender_queues.sql`).
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,5 +1,5 @@
 //! Senders that hold queues are killed, paused, cut off and come back: thousands of random schedules of the state
-//! machine that `zentry-notify send` runs, over a model of what the database's functions do (`sql/27_senders.sql`).
+//! machine that `zentry-notify send` runs, over a model of what the database's functions do (`sql/28_sender_queues.sql`).
 //!
 //! In each: nobody posts to a queue that another session holds; what is recorded goes by what its holder knows; deliveries arrive in order; nothing is
 //! lost; and what arrives twice is at most one delivery for each time that a queue changes hands. Without the fencing, or without the patience, that

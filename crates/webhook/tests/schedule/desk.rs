@@ -5,11 +5,16 @@ use std::time::Duration;
 use jiff::Timestamp;
 use webhook::endpoint::{EndpointKind, Vendor, WebhookType};
 use webhook::outcome::{Judgement, RateScope, Verdict};
-use webhook::schedule::{DeliveryId, InARow, Outcome, Policy, QueueConfig, QueueId, Request, Scheduler};
+use webhook::schedule::{
+    DeliveryId, InARow, Outcome, Policy, QueueConfig, QueueId, Request, Scheduler, SharedWays,
+};
 
 use webhook::way::WayId;
 
 use crate::glue::{Row, Tables, turn};
+
+/// When examples begin, in seconds since 1970.
+const START: i64 = 1_800_000_000;
 
 pub struct Desk {
     pub scheduler: Scheduler,
@@ -112,9 +117,25 @@ impl Desk {
     }
 
     pub fn with(policy: Policy, configs: impl IntoIterator<Item = QueueConfig>) -> Self {
-        let now = Timestamp::from_second(1_800_000_000).unwrap();
+        Desk::at(START, Scheduler::new(policy, 7), configs)
+    }
+
+    /// One of several databases that send by the same ways; its clock is that many seconds ahead.
+    pub fn sharing(
+        ways: &SharedWays,
+        policy: Policy,
+        ahead: i64,
+        configs: impl IntoIterator<Item = QueueConfig>,
+    ) -> Self {
+        let mut scheduler = Scheduler::sharing(ways.clone(), policy, 7);
+        let now = Timestamp::from_second(START + ahead).unwrap();
+        scheduler.synchronize(now, Duration::from_secs(1000));
+        Desk::at(START + ahead, scheduler, configs)
+    }
+
+    fn at(now: i64, mut scheduler: Scheduler, configs: impl IntoIterator<Item = QueueConfig>) -> Self {
+        let now = Timestamp::from_second(now).unwrap();
         let configs: Vec<QueueConfig> = configs.into_iter().collect();
-        let mut scheduler = Scheduler::new(policy, 7);
         scheduler.configure(configs.clone(), now);
         Desk {
             scheduler,

@@ -16,6 +16,7 @@ mod rates;
 mod refusals;
 mod resumed;
 mod retries;
+mod shared_ways;
 mod simulation;
 mod way_probes;
 mod ways;

@@ -8,9 +8,9 @@
 //! - `guide`: the guide itself, for the pages to link to, wherever the server runs.
 //! - `integrations`, `logs`, `events`, `wordings`, `languages`, `status`, `tokens`: the pages, one directory or file a noun.
 
-mod assets;
+pub mod assets;
 mod events;
-mod frame;
+pub mod frame;
 mod guide;
 mod input;
 mod integrations;
@@ -26,7 +26,7 @@ mod tokens;
 mod visitor;
 mod wordings;
 
-pub use self::refusal::surround;
+pub use self::refusal::{POLICY, surround};
 pub use self::visitor::is_secure;
 
 use anyhow::{Context, Result};

@@ -12,7 +12,7 @@ use super::{ROOT, visitor};
 use crate::web::{App, Error};
 
 /// Nothing but this site's own style sheet and script, in no other site's frame.
-const POLICY: HeaderValue = HeaderValue::from_static(
+pub const POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; \
      frame-ancestors 'none'",
 );

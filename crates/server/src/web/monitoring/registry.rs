@@ -1,5 +1,6 @@
 //! What is measured, and how it is called.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Error as Unwritten;
 use std::sync::atomic::AtomicU64;
@@ -15,7 +16,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 use tokio_postgres::Error;
 
-use crate::database::Session;
+use crate::database::{Name, Session};
 use crate::queries::metrics::{self, Source, State, Total, Versions, Waiting, WayOut};
 use crate::queries::status::{self, Finding};
 
@@ -45,8 +46,10 @@ impl Snapshot {
         })
     }
 
-    pub fn registry(self) -> Registry {
-        let mut registry = Registry::with_prefix("zentry_notify");
+    /// `database`: what it is called where there are several.
+    pub fn registry(self, database: Option<&Name>) -> Registry {
+        let label = database.map(|name| (Cow::from("database"), Cow::from(name.to_string())));
+        let mut registry = Registry::with_prefix_and_labels("zentry_notify", label.into_iter());
         what_waits(&mut registry, &self.waiting, self.unrouted);
         what_became_of_it(&mut registry, &self.totals);
         registry.register_collector(Box::new(Latencies::of(self.bounds, self.totals)));

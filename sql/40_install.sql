@@ -22,7 +22,7 @@ BEGIN
                    AND d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_extension'::pg_catalog.regclass
               JOIN pg_catalog.pg_extension e ON e.oid OPERATOR(pg_catalog.=) d.refobjid AND e.extname OPERATOR(pg_catalog.=) 'zentry_notify'
               CROSS JOIN LATERAL pg_catalog.aclexplode(p.proacl) a
-             WHERE a.grantee OPERATOR(pg_catalog.<>) 0) -- 37_privileges has seen to PUBLIC
+             WHERE a.grantee OPERATOR(pg_catalog.<>) 0) -- 39_privileges has seen to PUBLIC
         SELECT acl.object, CASE acl.grantee WHEN 0 THEN 'PUBLIC' ELSE acl.grantee::pg_catalog.regrole::pg_catalog.text END AS role
           FROM acl WHERE acl.grantee NOT IN (acl.owner, 'zentry_notify_agent'::pg_catalog.regrole)
            AND (acl.grantee OPERATOR(pg_catalog.<>) 0 OR acl.object OPERATOR(pg_catalog.<>) 'FUNCTION zentry_notify.capture()')

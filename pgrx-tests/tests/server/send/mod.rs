@@ -1,0 +1,10 @@
+//! `send`: processes that send for a database, as other machines would: shared out, killed, paused, cut off.
+
+pub mod addresses;
+mod calls;
+mod digest;
+mod distrust;
+mod ownership;
+mod pooler;
+mod sender;
+mod sharing;
