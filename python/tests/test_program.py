@@ -42,6 +42,15 @@ class Programs(SceneTest):
             with self.assertRaises(WebhookVerificationError):
                 self.verify(secret, message)
 
+    def test_a_secret_of_ones_own(self) -> None:
+        webhook = self.webhook(**NEW, secret=GIVEN)
+        self.assertIsNone(webhook.secret)
+        self.verify(GIVEN, self.told(webhook))
+        webhook.secret = GIVEN
+        with self.assertRaises(Refused) as refused:
+            webhook.save()
+        self.assertEqual(refused.exception.field, "secret")
+
     def test_headers_are_written_and_not_read(self) -> None:
         webhook = self.webhook(**NEW, headers={"Authorization": "Bearer swordfish"})
         self.assertEqual((webhook.header_names, webhook.headers), (["authorization"], None))
@@ -62,6 +71,8 @@ class Programs(SceneTest):
         for act, field in [
             (lambda: webhook.new_secret("whsec_swordfish"), "secret"),
             (lambda: webhook.new_secret(grace=timedelta(days=31)), "grace"),
+            (lambda: self.webhook(**NEW, secret="whsec_swordfish"), "secret"),
+            (lambda: self.webhook(secret=GIVEN), "secret"),
             (lambda: self.webhook(**NEW, headers={"host": "example.org"}), "headers"),
             (lambda: self.webhook(headers={"x-team": "blue"}), "headers"),
             (lambda: self.webhook(webhook_url=DEAD_URL).new_secret(), None),
@@ -92,6 +103,12 @@ class Programs(SceneTest):
         status, refused = self.ask("patch", one, {"headers": {"host": "x"}})
         self.assertEqual((status, list(refused)), (400, ["headers"]))
         status, refused = self.ask("post", f"{one}secret/", {"secret": "whsec_x"})
+        self.assertEqual((status, list(refused)), (400, ["secret"]))
+        # One of one's own is not shown.
+        status, made = self.ask("post", API, NEW | {"secret": GIVEN})
+        self.assertEqual((status, made.get("secret")), (201, None), made)
+        self.verify(GIVEN, self.told(WebhookIntegration.objects.get(pk=made["id"])))
+        status, refused = self.ask("patch", f"{API}{made['id']}/", {"secret": GIVEN})
         self.assertEqual((status, list(refused)), (400, ["secret"]))
 
     def test_by_the_admin_pages(self) -> None:
