@@ -13,13 +13,21 @@ from .models import WebhookIntegration
 EVERY_EVENT = ("*", "all events")
 
 
+class HeadersField(forms.JSONField):
+    """Empty where nothing was written. Django would show the word null."""
+
+    def prepare_value(self, value: Any) -> Any:
+        """What stands in the box."""
+        return "" if value is None else super().prepare_value(value)
+
+
 class WebhookForm(forms.ModelForm):  # type: ignore[type-arg]
     """A webhook that is registered shows no URL: left empty, it stays."""
 
     event_types = forms.MultipleChoiceField(widget=forms.CheckboxSelectMultiple)
     webhook_url = forms.CharField(label="URL", max_length=2048, widget=forms.TextInput(attrs={"class": "vTextField", "autocomplete": "off"}))
 
-    headers = forms.JSONField(
+    headers = HeadersField(
         required=False, widget=forms.TextInput(attrs={"class": "vTextField", "autocomplete": "off"}),
         help_text='For a program: what its requests have besides, such as {"authorization": "Bearer TOKEN"}. Not shown again.',
     )  # fmt: skip
