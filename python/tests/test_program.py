@@ -121,6 +121,13 @@ class Programs(SceneTest):
         secret = answer.context_data["secret"]
         self.assertIn(secret, answer.content.decode())
         self.verify(secret, self.told(webhook))
+        # One of one's own is taken, and not shown.
+        answer = self.client.post(f"{PAGES}add/", form | {"secret": GIVEN})
+        self.assertEqual(answer.status_code, 302, answer.content.decode())
+        self.verify(GIVEN, self.told(WebhookIntegration.objects.exclude(pk=webhook.pk).get()))
+        answer = self.client.post(f"{PAGES}add/", form | {"secret": "whsec_swordfish"})
+        self.assertIn("errorlist", answer.content.decode())
+        self.assertNotIn("swordfish", answer.content.decode())
         # Left empty, headers stay; with an error, the form comes back.
         answer = self.client.post(f"{PAGES}{webhook.pk}/change/", form | {"webhook_url": "", "headers": ""})
         self.assertEqual(answer.status_code, 302, answer.content.decode())

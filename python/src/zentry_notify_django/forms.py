@@ -29,7 +29,14 @@ class WebhookForm(forms.ModelForm):  # type: ignore[type-arg]
 
     headers = HeadersField(
         required=False, widget=forms.TextInput(attrs={"class": "vTextField", "autocomplete": "off"}),
-        help_text='For a program: what its requests have besides, such as {"authorization": "Bearer TOKEN"}. Not shown again.',
+        help_text='For a program or ntfy: what its requests have besides, such as {"authorization": "Bearer TOKEN"}. Not shown again.',
+    )  # fmt: skip
+
+    secret = forms.CharField(
+        label="Secret or credentials", required=False, strip=False,
+        widget=forms.PasswordInput(attrs={"class": "vTextField", "autocomplete": "new-password"}),
+        help_text="For a program: what to sign by; left empty, one is made and shown. For NATS: the content of a .creds file, a user's seed, "
+        "user:password or a token. Not shown again.",
     )  # fmt: skip
 
     class Meta:
@@ -51,6 +58,8 @@ class WebhookForm(forms.ModelForm):  # type: ignore[type-arg]
         """What is no field of the model, it has to have before it is tried."""
         if (headers := self.cleaned_data.get("headers")) is not None:
             self.instance.headers = headers
+        if self.instance.pk is None and (secret := self.cleaned_data.get("secret")):
+            self.instance.secret = secret
         super()._post_clean()  # type: ignore[misc]
 
     def _event_types(self) -> list[str]:
