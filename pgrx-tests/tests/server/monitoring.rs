@@ -248,7 +248,7 @@ fn the_api_describes_itself() -> Result<()> {
     let lists: BTreeSet<&str> = paths
         .iter()
         .filter(|(path, of)| !path.contains('{') && of.get("get").is_some())
-        .filter_map(|(path, _)| path.strip_prefix(API)?.strip_prefix('/'))
+        .filter_map(|(path, _)| Some(path.strip_prefix(API)?.trim_matches('/')))
         .filter(|name| !name.is_empty())
         .collect();
     let manager = server.token(&mut scene, "manager")?;
