@@ -6,7 +6,7 @@
 .DEFAULT_GOAL := help
 
 help: ## List the targets
-	@echo 'zentry_notify: PostgreSQL writes become Discord and Microsoft Teams messages'
+	@echo 'zentry_notify: PostgreSQL writes become messages in Discord, Microsoft Teams, Slack and others'
 	@echo
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
 	@echo

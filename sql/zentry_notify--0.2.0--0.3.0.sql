@@ -5654,6 +5654,22 @@ AS $$
 $$;
 COMMENT ON FUNCTION zentry_notify.functions_of(text) IS 'The functions that a privilege of zentry_grant lets a role call';
 
+CREATE OR REPLACE FUNCTION zentry_notify.check_grantee(grantee regrole, hint text) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF grantee IS NULL OR NOT EXISTS (SELECT FROM pg_roles r WHERE r.oid = grantee) THEN
+        PERFORM zentry_notify.refuse('undefined_object', format('there is no role %s', coalesce(grantee::oid::text, 'null')), hint);
+    END IF;
+    -- What the worker acts as would lose what it needs.
+    IF grantee = to_regrole('zentry_notify_agent') THEN
+        PERFORM zentry_notify.refuse('invalid_parameter_value', 'the privileges of zentry_notify_agent are the extension''s own',
+            'The worker acts as it. Name a role that somebody logs in as, or its group.');
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.check_grantee(regrole, text) IS 'An error unless it is a role, and another one than the agent';
+
 -- What calls functions of ours by name finds them in a schema that is ours: others may belong to the owner of the database.
 CREATE OR REPLACE FUNCTION zentry_notify.grant_privilege(grantee regrole, privilege text) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -5706,10 +5722,7 @@ DECLARE
     granted regclass;
     f       regprocedure;
 BEGIN
-    IF grantee IS NULL OR NOT EXISTS (SELECT FROM pg_roles r WHERE r.oid = grantee) THEN
-        PERFORM zentry_notify.refuse('undefined_object', format('there is no role %s', coalesce(grantee::oid::text, 'null')),
-            'Name a role that there is: SELECT zentry_grant(''reports'', ''reader'');');
-    END IF;
+    PERFORM zentry_notify.check_grantee(grantee, 'Name a role that there is: SELECT zentry_grant(''reports'', ''reader'');');
     FOR granted IN SELECT DISTINCT c.oid
                      FROM pg_class c
                      LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attacl IS NOT NULL
@@ -5775,10 +5788,7 @@ AS $$
 DECLARE
     f regprocedure;
 BEGIN
-    IF grantee IS NULL OR NOT EXISTS (SELECT FROM pg_roles r WHERE r.oid = grantee) THEN
-        PERFORM zentry_notify.refuse('undefined_object', format('there is no role %s', coalesce(grantee::oid::text, 'null')),
-            'Name the role: SELECT zentry_revoke(''reports'');');
-    END IF;
+    PERFORM zentry_notify.check_grantee(grantee, 'Name the role: SELECT zentry_revoke(''reports'');');
     EXECUTE format('REVOKE ALL ON ALL TABLES IN SCHEMA zentry_notify FROM %s', grantee);
     EXECUTE format('REVOKE ALL ON SCHEMA zentry_notify FROM %s', grantee);
     FOR f IN SELECT d.objid::regprocedure

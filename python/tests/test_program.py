@@ -42,6 +42,15 @@ class Programs(SceneTest):
             with self.assertRaises(WebhookVerificationError):
                 self.verify(secret, message)
 
+    def test_a_secret_of_ones_own(self) -> None:
+        webhook = self.webhook(**NEW, secret=GIVEN)
+        self.assertIsNone(webhook.secret)
+        self.verify(GIVEN, self.told(webhook))
+        webhook.secret = GIVEN
+        with self.assertRaises(Refused) as refused:
+            webhook.save()
+        self.assertEqual(refused.exception.field, "secret")
+
     def test_headers_are_written_and_not_read(self) -> None:
         webhook = self.webhook(**NEW, headers={"Authorization": "Bearer swordfish"})
         self.assertEqual((webhook.header_names, webhook.headers), (["authorization"], None))
@@ -62,6 +71,8 @@ class Programs(SceneTest):
         for act, field in [
             (lambda: webhook.new_secret("whsec_swordfish"), "secret"),
             (lambda: webhook.new_secret(grace=timedelta(days=31)), "grace"),
+            (lambda: self.webhook(**NEW, secret="whsec_swordfish"), "secret"),
+            (lambda: self.webhook(secret=GIVEN), "secret"),
             (lambda: self.webhook(**NEW, headers={"host": "example.org"}), "headers"),
             (lambda: self.webhook(headers={"x-team": "blue"}), "headers"),
             (lambda: self.webhook(webhook_url=DEAD_URL).new_secret(), None),
@@ -93,9 +104,16 @@ class Programs(SceneTest):
         self.assertEqual((status, list(refused)), (400, ["headers"]))
         status, refused = self.ask("post", f"{one}secret/", {"secret": "whsec_x"})
         self.assertEqual((status, list(refused)), (400, ["secret"]))
+        # One of one's own is not shown.
+        status, made = self.ask("post", API, NEW | {"secret": GIVEN})
+        self.assertEqual((status, made.get("secret")), (201, None), made)
+        self.verify(GIVEN, self.told(WebhookIntegration.objects.get(pk=made["id"])))
+        status, refused = self.ask("patch", f"{API}{made['id']}/", {"secret": GIVEN})
+        self.assertEqual((status, list(refused)), (400, ["secret"]))
 
     def test_by_the_admin_pages(self) -> None:
         form = NEW | {"event_types": ["*"], "is_active": "on", "max_events_per_message": "10", "min_interval": "0"}
+        self.assertEqual(self.client.get(f"{PAGES}add/").context_data["adminform"].form["headers"].value(), "")
         answer = self.client.post(f"{PAGES}add/", form | {"headers": '{"x-team": "blue"}'})
         self.assertEqual(answer.status_code, 200)
         webhook = WebhookIntegration.objects.get()
@@ -103,6 +121,13 @@ class Programs(SceneTest):
         secret = answer.context_data["secret"]
         self.assertIn(secret, answer.content.decode())
         self.verify(secret, self.told(webhook))
+        # One of one's own is taken, and not shown.
+        answer = self.client.post(f"{PAGES}add/", form | {"secret": GIVEN})
+        self.assertEqual(answer.status_code, 302, answer.content.decode())
+        self.verify(GIVEN, self.told(WebhookIntegration.objects.exclude(pk=webhook.pk).get()))
+        answer = self.client.post(f"{PAGES}add/", form | {"secret": "whsec_swordfish"})
+        self.assertIn("errorlist", answer.content.decode())
+        self.assertNotIn("swordfish", answer.content.decode())
         # Left empty, headers stay; with an error, the form comes back.
         answer = self.client.post(f"{PAGES}{webhook.pk}/change/", form | {"webhook_url": "", "headers": ""})
         self.assertEqual(answer.status_code, 302, answer.content.decode())
@@ -110,7 +135,9 @@ class Programs(SceneTest):
         self.assertEqual(webhook.header_names, ["x-team"])
         answer = self.client.post(f"{PAGES}{webhook.pk}/change/", form | {"webhook_url": "", "headers": '{"host": "x"}'})
         self.assertIn("errorlist", answer.content.decode())
-        self.assertIn("secret", self.client.get(f"{PAGES}{webhook.pk}/change/").content.decode())
+        shown = self.client.get(f"{PAGES}{webhook.pk}/change/")
+        self.assertIn("secret", shown.content.decode())
+        self.assertEqual(shown.context_data["adminform"].form["headers"].value(), "")
         answer = self.client.post(f"{PAGES}{webhook.pk}/secret/")
         self.assertNotEqual(answer.context_data["secret"], secret)
         self.verify(secret, self.told(webhook))

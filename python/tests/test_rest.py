@@ -46,6 +46,27 @@ class Rest(SceneTest):
         self.assertEqual(self.ask("delete", one), (204, None))
         self.assertEqual(self.ask("get", one)[0], 404)
 
+    def test_the_root_has_the_addresses_of_the_lists(self) -> None:
+        root = "/api/notifications/api/"
+        lists = {name: f"http://testserver{root}{name}/" for name in ("webhook-integrations", "notification-logs")}
+        self.assertEqual(self.ask("get", root), (200, lists))
+        for address in lists.values():
+            self.assertEqual(self.ask("get", address)[0], 200)
+
+    def test_the_filters_of_the_list(self) -> None:
+        told = self.webhook(name="Told", notices=True)
+        self.webhook(name="Telling", notify_webhook=told, rate_group="ours")
+        for query, names in [
+            ("notices=true", ["Told"]),
+            (f"notify_webhook_id={told.pk}", ["Telling"]),
+            ("rate_group=ours", ["Telling"]),
+            ("state=active", ["Telling", "Told"]),
+            ("state=gone", []),
+        ]:
+            listed = self.client.get(f"{API}?{query}").json()["results"]
+            self.assertEqual([one["name"] for one in listed], names, query)
+        self.assertEqual(self.client.get(f"{API}?rate_group=ours").json()["results"][0]["notify_webhook_id"], told.pk)
+
     def test_what_is_refused_stands_at_its_field(self) -> None:
         for changed, field, text in [
             ({"webhook_url": EMPTY_URL}, "webhook_url", "Discord"),
@@ -56,6 +77,11 @@ class Rest(SceneTest):
             ({"name": ""}, "name", "blank"),
             ({"webhook_type": "irc"}, "webhook_type", "irc"),
             ({"quiet_hours": "always"}, "quiet_hours", ""),
+            ({"notify_webhook_id": 4711}, "notify_webhook_id", "does not exist"),
+            ({"evnt_types": ["task_completed"]}, "evnt_types", 'Perhaps "event_types" is meant.'),
+            ({"zzz": 1}, "zzz", "There is no such field."),
+            ({"max_events_per_message": 11}, "max_events_per_message", "'max_events_per_message must be"),
+            ({"secret": "whsec_AAAA"}, "secret", ""),
         ]:
             with self.subTest(field=field, text=text):
                 status, refused = self.ask("post", API, NEW | changed)
@@ -66,7 +92,7 @@ class Rest(SceneTest):
         for changed in ({"event_types": ["lunch"]}, {"webhook_url": EMPTY_URL}, {"max_events_per_message": 11}):
             status, refused = self.ask("patch", one, changed)
             self.assertEqual((status, list(refused)), (400, list(changed)))
-        for query in ("is_active=perhaps", "project=one", "webhook_type=irc"):
+        for query in ("is_active=perhaps", "project=one", "webhook_type=irc", "state=well", "notices=perhaps", "notify_webhook_id=one"):
             self.assertEqual(self.client.get(f"{API}?{query}").status_code, 400, query)
 
     def test_failed_deliveries_are_sent_again(self) -> None:

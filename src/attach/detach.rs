@@ -64,7 +64,8 @@ fn zentry_omit(event_type: Option<&str>, relation: Option<pg_sys::Oid>, keys: Op
     let ours = Ours::find("zentry_omit()");
     let table = check_table(relation);
     require_source(&ours, &table, event_type);
-    let keys: Option<Vec<String>> = keys.unwrap_or_default().into_iter().collect();
+    // Null is no empty list: whoever passes a variable that is not set would have left out nothing any more.
+    let keys: Option<Vec<String>> = keys.and_then(|keys| keys.into_iter().collect());
     let (Some(event_type), Some(keys)) = (event_type, keys) else {
         report::error(
             PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,

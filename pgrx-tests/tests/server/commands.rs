@@ -141,6 +141,7 @@ fn every_command_explains_itself() -> Result<()> {
         "wording",
         "language",
         "audit",
+        "traces",
         "export",
         "diff",
         "apply",
@@ -150,6 +151,20 @@ fn every_command_explains_itself() -> Result<()> {
         let help = run(&scene, &[name, "--help"])?;
         assert_eq!(help.code, 0);
         assert!(help.out.contains("Example"), "{name}: {}", help.out);
+        // What is the command's own comes first, and is not mixed with what all have.
+        let (own, of_all) = help
+            .out
+            .split_once("Options of every command:")
+            .context("no heading")?;
+        assert!(own.contains("--help"), "{name}: {}", help.out);
+        for option in ["--database-url ", "--database-url-file ", "--json"] {
+            assert!(!own.contains(&format!("      {option}")), "{name}: {}", help.out);
+            assert!(
+                of_all.contains(&format!("      {option}")),
+                "{name}: {}",
+                help.out
+            );
+        }
         assert!(
             help.out.lines().all(|line| line.chars().count() <= 120),
             "{name}: {}",

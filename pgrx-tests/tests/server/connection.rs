@@ -75,7 +75,11 @@ fn the_database_is_found_as_libpq_finds_it() -> Result<()> {
     assert!(missing.err.contains("no service other"), "{}", missing.err);
     let nowhere = Ran::from(bare()?.args(["--database-url", "host=/nowhere"]).output()?);
     assert_eq!(nowhere.code, 1);
-    assert!(nowhere.err.contains("cannot connect"), "{}", nowhere.err);
+    assert!(
+        nowhere.err.contains("cannot connect") && nowhere.err.contains("\nhint: Does the server run?"),
+        "{}",
+        nowhere.err
+    );
     let empty = Ran::from(
         bare()?
             .args(["--database-url", &url.replace(name, "postgres")])

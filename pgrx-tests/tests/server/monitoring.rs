@@ -13,7 +13,7 @@ use zentry_e2e::scene::{SOON, Scene};
 use zentry_e2e::site::fire;
 use zentry_e2e::wait::eventually;
 
-use crate::support::{Ran, Server};
+use crate::support::{API, Ran, Server};
 
 /// The value of the only line of `metric` that has all of `labels`.
 pub fn value(text: &str, metric: &str, labels: &[&str]) -> Option<f64> {
@@ -247,6 +247,21 @@ fn the_api_describes_itself() -> Result<()> {
         .map(|path| path.as_object().map_or(0, |path| path.len()))
         .sum();
     assert_eq!((paths.len(), operations), (21, 28), "{:?}", paths.keys());
+    // The root has the address of whatever can be read without knowing a number or a name.
+    let lists: BTreeSet<&str> = paths
+        .iter()
+        .filter(|(path, of)| !path.contains('{') && of.get("get").is_some())
+        .filter_map(|(path, _)| Some(path.strip_prefix(API)?.trim_matches('/')))
+        .filter(|name| !name.is_empty())
+        .collect();
+    let manager = server.token(&mut scene, "manager")?;
+    let root = server.get("/", &manager)?.json;
+    let root = root.as_object().expect("a root");
+    assert_eq!(root.keys().map(String::as_str).collect::<BTreeSet<_>>(), lists);
+    for name in lists {
+        assert_eq!(root[name], format!("{}{API}/{name}/", server.url));
+        assert_eq!(server.get(&format!("/{name}/"), &manager)?.status, 200, "{name}");
+    }
     let event = &description["components"]["schemas"]["event_task_completed"]["properties"];
     assert_eq!(event["type"]["enum"], json!(["task_completed"]));
     assert_eq!(

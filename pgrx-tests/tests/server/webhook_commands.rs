@@ -112,6 +112,9 @@ fn urls_can_come_by_the_environment() -> Result<()> {
     );
     let nothing = run(&scene, &["setup-webhooks"])?;
     assert_eq!(nothing.code, 2, "{}", nothing.err);
+    for option in ["--discord-url", "--teams-url"] {
+        assert!(nothing.err.contains(option), "{}", nothing.err);
+    }
     // Both or none.
     let wrong = run(
         &scene,
@@ -395,5 +398,38 @@ fn what_is_as_a_rule_not_meant_is_warned_of() -> Result<()> {
         "{}",
         deaf.err
     );
+    Ok(())
+}
+
+/// A mistyped number is no webhook that has sent nothing.
+#[test]
+fn what_is_not_there_is_an_error_with_a_hint() -> Result<()> {
+    let scene = Scene::start()?;
+    for arguments in [
+        &["logs", "--webhook", "4711"][..],
+        &["logs", "--webhook", "4711", "--follow"],
+        &["logs", "--attempts", "4711"],
+        &["retry", "4711"],
+        &["retry", "--failed", "--webhook", "4711"],
+        &["update", "4711", "--name", "x"],
+        &["resume", "4711"],
+        &["new-secret", "4711"],
+        &["enable", "4711"],
+        &["delete", "4711", "--yes"],
+        &["wording", "preview", "task_completed", "--webhook", "4711"],
+        &["language", "de", "--webhook", "4711"],
+        &["test-webhook", "--event-type", "lunch"],
+        &["token", "revoke", "nobody's"],
+        &["traces"],
+    ] {
+        let ran = run(&scene, arguments)?;
+        assert_eq!(ran.code, 1, "{arguments:?}: {}{}", ran.out, ran.err);
+        let (error, hint) = ran.err.split_once("\nhint: ").unwrap_or_default();
+        assert!(
+            error.starts_with("error: ") && hint.ends_with(".\n"),
+            "{arguments:?}: {}",
+            ran.err
+        );
+    }
     Ok(())
 }

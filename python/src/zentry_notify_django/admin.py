@@ -113,8 +113,12 @@ class WebhookIntegrationAdmin(Buttons):
         return ", ".join(webhook.event_types) if webhook.event_types != ["*"] else "all events"
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        """One that is new has no state yet."""
-        return self.fieldsets if obj is not None else self.fieldsets[:-1]  # type: ignore[index]
+        """One that is new has no state yet, and takes a secret."""
+        if obj is not None:
+            return self.fieldsets
+        parts: list[Any] = list(self.fieldsets or ())
+        fields = [*parts[0][1]["fields"], "secret"]
+        return [(None, {"fields": fields}), *parts[1:-1]]
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[WebhookIntegration]:
         """With the projects' names."""
@@ -136,7 +140,7 @@ class WebhookIntegrationAdmin(Buttons):
 
     def response_add(self, request: HttpRequest, obj: WebhookIntegration, post_url_continue: str | None = None) -> HttpResponse:
         """With the secret that was made for a program."""
-        if obj.has("secret"):
+        if obj.has("secret") and not request.POST.get("secret"):
             return self._secret(request, obj, timedelta(0))
         return super().response_add(request, obj, post_url_continue)
 

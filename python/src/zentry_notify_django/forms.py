@@ -13,15 +13,30 @@ from .models import WebhookIntegration
 EVERY_EVENT = ("*", "all events")
 
 
+class HeadersField(forms.JSONField):
+    """Empty where nothing was written. Django would show the word null."""
+
+    def prepare_value(self, value: Any) -> Any:
+        """What stands in the box."""
+        return "" if value is None else super().prepare_value(value)
+
+
 class WebhookForm(forms.ModelForm):  # type: ignore[type-arg]
     """A webhook that is registered shows no URL: left empty, it stays."""
 
     event_types = forms.MultipleChoiceField(widget=forms.CheckboxSelectMultiple)
     webhook_url = forms.CharField(label="URL", max_length=2048, widget=forms.TextInput(attrs={"class": "vTextField", "autocomplete": "off"}))
 
-    headers = forms.JSONField(
+    headers = HeadersField(
         required=False, widget=forms.TextInput(attrs={"class": "vTextField", "autocomplete": "off"}),
-        help_text='For a program: what its requests have besides, such as {"authorization": "Bearer TOKEN"}. Not shown again.',
+        help_text='For a program or ntfy: what its requests have besides, such as {"authorization": "Bearer TOKEN"}. Not shown again.',
+    )  # fmt: skip
+
+    secret = forms.CharField(
+        label="Secret or credentials", required=False, strip=False,
+        widget=forms.PasswordInput(attrs={"class": "vTextField", "autocomplete": "new-password"}),
+        help_text="For a program: what to sign by; left empty, one is made and shown. For NATS: the content of a .creds file, a user's seed, "
+        "user:password or a token. Not shown again.",
     )  # fmt: skip
 
     class Meta:
@@ -43,6 +58,8 @@ class WebhookForm(forms.ModelForm):  # type: ignore[type-arg]
         """What is no field of the model, it has to have before it is tried."""
         if (headers := self.cleaned_data.get("headers")) is not None:
             self.instance.headers = headers
+        if self.instance.pk is None and (secret := self.cleaned_data.get("secret")):
+            self.instance.secret = secret
         super()._post_clean()  # type: ignore[misc]
 
     def _event_types(self) -> list[str]:

@@ -78,7 +78,9 @@ def refusal_of(error: DatabaseError) -> Refused | None:
     text = ". ".join(part.rstrip(".") for part in (diagnosis.message_primary, diagnosis.message_hint) if part)
     column = diagnosis.column_name
     field = FIELDS.get(column, column) if column in PARAMETERS or column in FIELDS or column in ("secret", "grace") else None
-    return Refused(f"{text[:1].upper()}{text[1:]}.", field, sqlstate)
+    # A sentence, unless it begins with the name of a parameter.
+    first = text[:1] if "_" in text.partition(" ")[0] else text[:1].upper()
+    return Refused(f"{first}{text[1:]}.", field, sqlstate)
 
 
 @contextmanager
@@ -134,10 +136,10 @@ def _cursor(connection: Any) -> Iterator[Any]:
         yield cursor
 
 
-def register(using: str, values: Mapping[str, Any], created_by_id: int | None = None) -> int:
+def register(using: str, values: Mapping[str, Any], created_by_id: int | None = None, secret: str | None = None) -> int:
     """``zentry_register_webhook``: its id."""
     arguments = {name: (PARAMETERS[name][0], value) for name, value in values.items()}
-    arguments["created_by_id"] = ("bigint", created_by_id)
+    arguments |= {"created_by_id": ("bigint", created_by_id), "secret": ("text", secret)}
     return int(call(using, "zentry_register_webhook", arguments)[0][0])
 
 

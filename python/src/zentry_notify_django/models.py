@@ -104,6 +104,7 @@ class WebhookIntegration(models.Model):
     header_names = ListField(models.TextField(), default=list, editable=False)
 
     _headers: dict[str, str] | None = None
+    _secret: str | None = None
 
     state = models.CharField(max_length=20, choices=STATES, editable=False)
     state_since = models.DateTimeField(null=True, editable=False)
@@ -163,6 +164,15 @@ class WebhookIntegration(models.Model):
     def headers(self, headers: dict[str, str] | None) -> None:
         self._headers = headers
 
+    @property
+    def secret(self) -> str | None:
+        """What a webhook is registered with to sign by, or a stream's credentials. It is never read, and `new_secret` changes it."""
+        return self._secret
+
+    @secret.setter
+    def secret(self, secret: str | None) -> None:
+        self._secret = secret
+
     def try_out(self, using: str | None = None) -> None:
         """Whether the database would take it as it is: `functions.Refused` if not. Nothing is written."""
         using = using or router.db_for_write(type(self), instance=self)
@@ -185,7 +195,8 @@ class WebhookIntegration(models.Model):
         names = None if update_fields is None else frozenset(update_fields)
         signals.pre_save.send(**sent)
         self.pk = self._write(using, names)
-        self.__dict__.pop("_headers", None)  # Secrets, which are not kept.
+        for name in ("_headers", "_secret"):  # Secrets, which are not kept.
+            self.__dict__.pop(name, None)
         self._state.db, self._state.adding = using, False
         self.refresh_from_db(using=using, fields=self._read_back(names))
         signals.post_save.send(**sent, created=created)
@@ -238,7 +249,9 @@ class WebhookIntegration(models.Model):
                 raise NotSupportedError("The database gives webhooks their numbers: leave the id out.")
             values = {name: getattr(self, _attribute(name)) for name in functions.PARAMETERS}
             values |= {name: value or None for name, value in values.items() if name not in NEEDED}
-            return functions.register(using, values, self.created_by_id)
+            return functions.register(using, values, self.created_by_id, self._secret)
+        if self._secret is not None:
+            raise functions.Refused("It is registered already: new_secret() gives it another one.", "secret")
         values = self._changed(update_fields)
         if values:
             functions.update(using, self.pk, values)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from typing import Any
 
 from django.core.exceptions import ObjectDoesNotExist
 from django.db import models
+from django.http import QueryDict
 from rest_framework import serializers
 from rest_framework.exceptions import APIException, PermissionDenied
 
@@ -14,7 +16,7 @@ from .models import Attempt, NotificationLog, WebhookIntegration
 
 SETTINGS = [
     "filter", "omit_keys", "min_streak_days", "milestones", "quiet_hours", "digest", "mention", "username", "avatar_url", "announce",
-    "thread_name", "applied_tags", "rate_limit", "rate_group", "max_events_per_message", "min_interval", "max_age", "notify_webhook",
+    "thread_name", "applied_tags", "rate_limit", "rate_group", "max_events_per_message", "min_interval", "max_age", "notify_webhook_id",
     "notices", "thread_by",
 ]  # fmt: skip
 SEEN = ["state", "state_since", "reason", "next_try_at", "held_until", "pending", "sent", "failed", "last_delivery_at", "last_status"]
@@ -34,7 +36,8 @@ def answer_to(refused: functions.Refused) -> APIException:
     """What a client is told of what the database has refused."""
     if refused.sqlstate == functions.INSUFFICIENT_PRIVILEGE:
         return PermissionDenied(refused.text)
-    return serializers.ValidationError({refused.field: [refused.text]} if refused.field else {"error": refused.text})
+    field = "notify_webhook_id" if refused.field == "notify_webhook" else refused.field
+    return serializers.ValidationError({field: [refused.text]} if field else {"error": refused.text})
 
 
 class WebhookIntegrationSerializer(serializers.ModelSerializer[WebhookIntegration]):
@@ -44,12 +47,16 @@ class WebhookIntegrationSerializer(serializers.ModelSerializer[WebhookIntegratio
     created_by_username = serializers.SerializerMethodField()
     event_types = serializers.ListField(child=serializers.CharField(), required=False)
     headers = serializers.DictField(child=serializers.CharField(), required=False, allow_null=True, write_only=True)
+    secret = serializers.CharField(required=False, allow_null=True, write_only=True)
+    notify_webhook_id = serializers.PrimaryKeyRelatedField(
+        source="notify_webhook", queryset=WebhookIntegration.objects.all(), required=False, allow_null=True
+    )
 
     class Meta:
         model = WebhookIntegration
         fields = [
             "id", "name", "webhook_type", "webhook_url", "project", "project_name", "created_by", "created_by_username", "event_types",
-            "is_active", "created_at", "updated_at", *SETTINGS, "headers", "header_names", *SEEN,
+            "is_active", "created_at", "updated_at", *SETTINGS, "headers", "header_names", "secret", *SEEN,
         ]  # fmt: skip
         read_only_fields = ["created_by", "created_at", "updated_at", "header_names", *SEEN]
 
@@ -60,6 +67,17 @@ class WebhookIntegrationSerializer(serializers.ModelSerializer[WebhookIntegratio
     def get_created_by_username(self, webhook: WebhookIntegration) -> str | None:
         """Who registered it."""
         return shown(webhook, "created_by", "username")
+
+    def to_internal_value(self, data: Any) -> Any:
+        """A slip, such as ``evnt_types``, would register a webhook for everything. (A form of a browser has more than the fields.)"""
+        if isinstance(data, dict) and not isinstance(data, QueryDict):
+            unknown = {name: ["There is no such field."] for name in data if name not in self.fields}
+            for name, said in unknown.items():
+                for meant in get_close_matches(str(name), self.fields, 1):
+                    said[0] += f' Perhaps "{meant}" is meant.'
+            if unknown:
+                raise serializers.ValidationError(unknown)
+        return super().to_internal_value(data)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """The rules are the database's: it is tried, and what is refused stands at its field."""

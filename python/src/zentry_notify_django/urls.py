@@ -7,11 +7,18 @@ from django.urls import include, path
 urlpatterns: list = []
 
 if find_spec("rest_framework"):
-    from rest_framework.routers import SimpleRouter
+    from rest_framework.routers import DefaultRouter, SimpleRouter
 
     from .views import NotificationLogViewSet, WebhookIntegrationViewSet
 
-    router = SimpleRouter()
-    router.register("webhook-integrations", WebhookIntegrationViewSet, basename="webhookintegration")
-    router.register("notification-logs", NotificationLogViewSet, basename="notificationlog")
-    urlpatterns = [path("api/", include(router.urls)), path("", include(router.urls))]
+    class Router(DefaultRouter):
+        """With an answer at ``api/``: the addresses of the lists."""
+
+        include_format_suffixes = False
+
+    urlpatterns = []
+    # Of two, reverse() finds the last one.
+    for prefix, router in (("", SimpleRouter()), ("api/", Router())):
+        router.register("webhook-integrations", WebhookIntegrationViewSet, basename="webhookintegration")
+        router.register("notification-logs", NotificationLogViewSet, basename="notificationlog")
+        urlpatterns.append(path(prefix, include(router.urls)))

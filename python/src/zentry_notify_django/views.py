@@ -96,7 +96,10 @@ class WebhookIntegrationViewSet(
         rows = rows.select_related(*(name for name in ("project", "created_by") if rows.model._meta.get_field(name).is_relation))
         if self.action != "list":
             return rows
-        return self.narrowed(rows, webhook_type="webhook_type", project="project", is_active="is_active")
+        return self.narrowed(
+            rows, webhook_type="webhook_type", project="project", is_active="is_active", state="state", notices="notices",
+            notify_webhook_id="notify_webhook", rate_group="rate_group",
+        )  # fmt: skip
 
     def perform_create(self, serializer: Any) -> None:
         """It is registered in the name of who is signed in, where these are the users that webhooks have."""
@@ -128,7 +131,8 @@ class WebhookIntegrationViewSet(
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """With the secret that was made for a program, which nothing else shows."""
         answer = super().create(request, *args, **kwargs)
-        if WebhookIntegration(webhook_type=answer.data["webhook_type"]).has("secret"):
+        given = isinstance(request.data, dict) and request.data.get("secret")
+        if not given and WebhookIntegration(webhook_type=answer.data["webhook_type"]).has("secret"):
             webhook = WebhookIntegration.objects.get(pk=answer.data["id"])
             answer.data["secret"] = webhook.new_secret(grace=timedelta(0))
         return answer

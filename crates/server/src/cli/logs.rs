@@ -10,7 +10,7 @@ use tokio::time::sleep;
 
 use super::output::{Columns, Output, time};
 use super::since::Since;
-use super::{Access, Connection, Session, Target, explain, explain_begin};
+use super::{Access, Connection, Session, Target, explain, explain_begin, no_webhook};
 use crate::queries::logs::{self, Entry, Filter, Start, Status};
 use crate::queries::{events, integrations};
 
@@ -74,9 +74,14 @@ impl Logs {
         };
         let mut connection = target.connect().await?;
         if self.follow {
+            {
+                let session = connection.begin(Access::Read).await.map_err(explain_begin)?;
+                known(&session, self.webhook).await?;
+            }
             follow(&mut connection, filter, self.limit, output).await?;
         } else {
             let session = connection.begin(Access::Read).await.map_err(explain_begin)?;
+            known(&session, self.webhook).await?;
             let window = logs::list(&session, &filter, Start::Offset(0), self.limit)
                 .await
                 .map_err(explain)?;
@@ -86,11 +91,21 @@ impl Logs {
     }
 }
 
+/// An error if there is no such webhook: a mistyped number looks as one that has sent nothing.
+async fn known(session: &Session<'_>, webhook: Option<i64>) -> Result<()> {
+    let Some(id) = webhook else { return Ok(()) };
+    let found = integrations::get(session, id).await.map_err(explain)?;
+    found.map(|_| ()).ok_or_else(|| no_webhook(id))
+}
+
 async fn attempts(session: &Session<'_>, id: i64, output: &Output) -> Result<ExitCode> {
     let found = logs::attempts(session, id).await.map_err(explain)?;
     if found.is_empty() {
         let known = logs::get(session, id).await.map_err(explain)?;
-        anyhow::ensure!(known.is_some(), "there is no delivery with id {id}");
+        anyhow::ensure!(
+            known.is_some(),
+            "there is no delivery with id {id}\nhint: zentry-notify logs lists them."
+        );
     }
     let header = ["ATTEMPT", "WHEN", "CODE", "NEXT", "ERROR"];
     output.rows(&found, &header, |one| {

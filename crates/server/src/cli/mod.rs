@@ -75,6 +75,9 @@ struct Cli {
     command: Command,
 }
 
+/// Without a heading of their own, these would stand in between the options of each command.
+const OF_ALL: &str = "Options of every command";
+
 #[derive(Debug, Args)]
 struct Options {
     /// The database: postgresql://USER@HOST/DATABASE, or "host=... dbname=... user=..."
@@ -83,16 +86,23 @@ struct Options {
     #[arg(
         long,
         global = true,
+        help_heading = OF_ALL,
         env = "DATABASE_URL",
         hide_env_values = true,
         value_name = "URL"
     )]
     database_url: Vec<String>,
     /// A file that holds the same, and may hold a password; for `send`, several, one a line
-    #[arg(long, global = true, env = "DATABASE_URL_FILE", value_name = "FILE")]
+    #[arg(
+        long,
+        global = true,
+        help_heading = OF_ALL,
+        env = "DATABASE_URL_FILE",
+        value_name = "FILE"
+    )]
     database_url_file: Option<PathBuf>,
     /// Print JSON instead of tables
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = OF_ALL)]
     json: bool,
 }
 
@@ -194,6 +204,11 @@ async fn run(cli: Cli, target: Target) -> Result<ExitCode> {
     }
 }
 
+/// What a command says of a webhook that is not there.
+fn no_webhook(id: i64) -> anyhow::Error {
+    anyhow::anyhow!("there is no webhook with id {id}\nhint: zentry-notify integrations lists them.")
+}
+
 /// On standard error, what is allowed of this webhook and as a rule not meant.
 async fn warn_of(session: &Session<'_>, webhook: &Integration) -> Result<()> {
     for doubt in integrations_of::doubts(session, webhook.id)
@@ -229,7 +244,14 @@ pub fn explain_pool(error: deadpool_postgres::PoolError) -> anyhow::Error {
     use deadpool_postgres::{HookError, PoolError};
     match error {
         PoolError::Backend(error) | PoolError::PostCreateHook(HookError::Backend(error)) => {
-            explain(error).context("cannot connect to the database")
+            let answered = error.as_db_error().is_some();
+            let why = explain(error);
+            let hint = "Does the server run? --database-url, or PGHOST, PGPORT and the like, say where it is looked for.";
+            if answered {
+                why.context("cannot connect to the database")
+            } else {
+                anyhow::anyhow!("cannot connect to the database: {why:#}\nhint: {hint}")
+            }
         }
         PoolError::PostCreateHook(HookError::Message(message)) => anyhow::anyhow!("{message}"),
         other => other.into(),

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::output::Output;
 use super::settings::Settings;
-use super::{Access, Target, explain, explain_begin, warn_of};
+use super::{Access, Target, explain, explain_begin, no_webhook, warn_of};
 use crate::database::Session;
 use crate::queries::integrations::{self, Change, Integration, New};
 use crate::queries::settings::Rules;
@@ -43,7 +43,7 @@ pub struct Register {
     /// For type webhook: what to sign by [default: one is made, and printed]; for type nats: credentials
     #[arg(long, value_name = "SECRET", env = "WEBHOOK_SECRET", hide_env_values = true)]
     secret: Option<String>,
-    /// For type webhook: headers that its requests have besides, as '{"authorization": "Bearer TOKEN"}'; without a value, those of
+    /// For types webhook and ntfy: headers that its requests have besides, as '{"authorization": "Bearer TOKEN"}'; without a value, those of
     /// WEBHOOK_HEADERS in the environment
     #[arg(long, value_name = "JSON", num_args = 0..=1, default_missing_value = "")]
     headers: Option<String>,
@@ -104,7 +104,7 @@ pub struct Update {
     /// Whether it hears anything; true also brings one back that was switched off
     #[arg(long, value_name = "BOOLEAN")]
     is_active: Option<bool>,
-    /// For type webhook: all headers that its requests have besides, as '{"authorization": "Bearer TOKEN"}'; '{}' takes them away;
+    /// For types webhook and ntfy: all headers that its requests have besides, as '{"authorization": "Bearer TOKEN"}'; '{}' takes them away;
     /// without a value, those of WEBHOOK_HEADERS in the environment
     #[arg(long, value_name = "JSON", num_args = 0..=1, default_missing_value = "")]
     headers: Option<String>,
@@ -227,7 +227,7 @@ async fn show_with(
         warn_of(&session, one).await?;
     }
     session.commit().await.map_err(explain)?;
-    let one = one.with_context(|| format!("there is no webhook with id {id}"))?;
+    let one = one.ok_or_else(|| no_webhook(id))?;
     match secret {
         Some(secret) => {
             let made = Made {

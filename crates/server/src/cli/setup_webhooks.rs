@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
-use clap::Args;
+use clap::{ArgGroup, Args};
 
 use super::output::Output;
 use super::{Access, Target, explain, explain_begin, warn_of};
@@ -13,6 +13,7 @@ use crate::queries::integrations::{self, Integration, New};
 ///
 /// A URL is a secret, and a command line can be seen by others on the machine: put it into the environment instead.
 #[derive(Debug, Args)]
+#[command(group(ArgGroup::new("urls").args(["discord_url", "teams_url"]).required(true).multiple(true)))]
 #[command(after_help = "\
 Examples:
   export DISCORD_WEBHOOK_URL TEAMS_WEBHOOK_URL
@@ -24,13 +25,7 @@ pub struct SetupWebhooks {
     #[arg(long, value_name = "URL", env = "DISCORD_WEBHOOK_URL", hide_env_values = true)]
     discord_url: Option<String>,
     /// The webhook's URL in Microsoft Teams
-    #[arg(
-        long,
-        value_name = "URL",
-        env = "TEAMS_WEBHOOK_URL",
-        hide_env_values = true,
-        required_unless_present = "discord_url"
-    )]
+    #[arg(long, value_name = "URL", env = "TEAMS_WEBHOOK_URL", hide_env_values = true)]
     teams_url: Option<String>,
     /// The project whose events are sent [default: every project's]
     #[arg(long, value_name = "ID", value_parser = clap::value_parser!(i64).range(1..))]

@@ -3,11 +3,11 @@
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use clap::Args;
 
 use super::output::Output;
-use super::{Access, Target, explain, explain_begin, warn_of};
+use super::{Access, Target, explain, explain_begin, no_webhook, warn_of};
 use crate::queries::integrations::{self, Change, Integration};
 
 /// Switch webhooks on; also those that were switched off because their endpoint was gone
@@ -91,7 +91,7 @@ impl Delete {
             let session = connection.begin(Access::Read).await.map_err(explain_begin)?;
             for id in &self.ids {
                 let found = integrations::webhook(&session, *id).await.map_err(explain)?;
-                doomed.push(found.with_context(|| format!("there is no webhook with id {id}"))?);
+                doomed.push(found.ok_or_else(|| no_webhook(*id))?);
             }
         }
         if !self.yes {

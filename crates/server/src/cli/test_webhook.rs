@@ -19,7 +19,7 @@ Examples:
   zentry-notify test-webhook --event-type task_completed --project-id 1
   zentry-notify test-webhook --event-type badge_earned --wait 0")]
 pub struct TestWebhook {
-    /// The event, of zentry_notify.event_type
+    /// The event, of zentry_notify.event_types
     #[arg(long, value_name = "EVENT", default_value = "task_completed")]
     event_type: String,
     /// The project that it happens in [default: the first that a webhook has]

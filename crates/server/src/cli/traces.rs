@@ -63,7 +63,7 @@ impl Traces {
         let exporter = self
             .options
             .exporter()?
-            .context("nobody says where to\nhint: Give --otlp-endpoint, such as http://localhost:4318, or set OTEL_EXPORTER_OTLP_ENDPOINT.")?;
+            .context("no receiver is named\nhint: Give --otlp-endpoint, such as http://localhost:4318, or set OTEL_EXPORTER_OTLP_ENDPOINT.")?;
         let database = Database::new(&target.one()?.parameters, &PoolOptions::single())?;
         let since = self.since.map(|since| since.0);
         let mut follower = Follower::new(database, exporter, since);

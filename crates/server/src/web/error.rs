@@ -210,6 +210,8 @@ fn from_database(error: &DbError) -> Error {
     };
     match *error.code() {
         SqlState::NO_DATA_FOUND => Error::not_found(),
+        // One of ours says whose privilege is wanted; PostgreSQL's own names a table or a function, and has no hint.
+        SqlState::INSUFFICIENT_PRIVILEGE if error.hint().is_some() => Error::forbidden(said),
         SqlState::INSUFFICIENT_PRIVILEGE => Error::denied(),
         SqlState::INVALID_PARAMETER_VALUE
         | SqlState::NULL_VALUE_NOT_ALLOWED

@@ -36,6 +36,12 @@ fn it_leaves_a_while_after_its_first_event() {
 fn it_leaves_at_the_times_of_a_cron_expression() {
     let night = "22:00-07:00 Europe/Berlin".parse().unwrap();
     for (text, first, due) in [
+        // Of two kinds of days either is enough, also where one is a step; months have their names.
+        ("0 9 1,15 * 5", "2026-12-01T12:00:00Z", "2026-12-04T09:00:00Z"),
+        ("0 9 1,15 * 5", "2026-12-12T12:00:00Z", "2026-12-15T09:00:00Z"),
+        ("0 9 */2 * 1", "2026-12-01T12:00:00Z", "2026-12-03T09:00:00Z"),
+        ("0 9 1 oct *", "2026-03-01T12:00:00Z", "2026-10-01T09:00:00Z"),
+        ("0 9 1 dec *", "2026-03-01T12:00:00Z", "2026-12-01T09:00:00Z"),
         // A Friday.
         ("0 9 * * 1-5", "2026-01-09T09:00:00Z", "2026-01-12T09:00:00Z"),
         (

@@ -237,8 +237,8 @@ impl Demo {
             };
             self.narrator.line("")?;
             self.narrator.line(format!(
-                "The {kind} answered \"too many requests\" {times} (HTTP 429), as it does to who is faster than it\n\
-                 allows. Nothing is lost: the worker waited as long as it was told, and sent what is above."
+                "The {kind} answered \"too many requests\" {times}, as it does to who is faster than it\n\
+                 allows. Nothing is lost: the worker waited, and sent what is above."
             ))?;
         }
         self.shown = received.len();

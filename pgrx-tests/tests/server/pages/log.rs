@@ -128,6 +128,10 @@ fn events_are_shown_with_their_tables_and_messages() -> Result<()> {
     assert_eq!(browser.count("tbody tr")?, 6);
     assert!(browser.text("tbody")?.contains("webhooks in trouble"));
     assert_eq!(browser.count("tbody .state.good")?, 5);
+    // No table fires it, and its page says what does.
+    browser.follow_text("webhook_trouble")?;
+    assert_eq!(browser.text("p.empty")?, "None: webhooks in trouble fire it.");
+    browser.follow_text("Events")?;
     browser.follow_text("task_completed")?;
     assert_eq!(
         (

@@ -96,7 +96,10 @@ pub async fn show(visitor: Visitor, Name(name): Name, mut filters: Filters) -> R
         section {
             h2 { "Tables that fire it" }
             (states(&name, &findings))
-            @for source in sources.iter().filter(|source| source.event_type == name) { (table_of(source)) }
+            @let tables = || sources.iter().filter(|source| source.event_type == name);
+            @for source in tables() { (table_of(source)) }
+            @if name == TROUBLE { p.empty { "None: webhooks in trouble fire it." } }
+            @else if tables().next().is_none() { p.empty { "None: no table is attached for it." } }
         }
         section {
             h2 { "What its messages look like" }
@@ -118,7 +121,10 @@ pub async fn show(visitor: Visitor, Name(name): Name, mut filters: Filters) -> R
         @if rights.may(Deed::SendSample) {
             section {
                 h2 { "Send a sample" }
-                p { "To every active integration that hears this event in the project." }
+                p {
+                    @if name == TROUBLE { "To every active integration that is told of others' trouble." }
+                    @else { "To every active integration that hears this event in the project." }
+                }
                 form.inline method="post" action={ "/admin/events/" (name) "/sample/" } {
                     div.field {
                         label for="project" { "Project id" span.optional { " (optional)" } }

@@ -18,6 +18,12 @@ pub struct Root {
     #[serde(rename = "notification-logs")]
     notification_logs: String,
     status: String,
+    wordings: String,
+    languages: String,
+    #[serde(rename = "audit-log")]
+    audit_log: String,
+    #[serde(rename = "api-tokens")]
+    api_tokens: String,
 }
 
 /// Where the lists are
@@ -29,6 +35,10 @@ pub async fn root(caller: Caller, here: Here) -> Result<Json<Root>, Error> {
         webhook_integrations: here.below("webhook-integrations"),
         notification_logs: here.below("notification-logs"),
         status: here.below("status"),
+        wordings: here.below("wordings"),
+        languages: here.below("languages"),
+        audit_log: here.below("audit-log"),
+        api_tokens: here.below("api-tokens"),
     }))
 }
 
