@@ -1,4 +1,4 @@
--- Who listens: one row a webhook. The view webhook_integration (16_views.sql) puts both tables together under the names of Zentry's Django model, and
+-- Who listens: one row a webhook. The view webhook_integration (17_webhook_integration.sql) puts both tables together under the names of Zentry's Django model, and
 -- is what everybody writes to.
 
 CREATE TABLE zentry_notify.webhook (

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use pgrx::prelude::*;
 
 use super::direct::Direct;
-use super::statements;
+use super::statements::{deliveries, events, webhooks};
 use crate::pg::sequence;
 use crate::plan::{Plan, with_spi};
 
@@ -56,32 +56,32 @@ impl Store {
     pub fn prepare() -> Store {
         let (event, delivery, webhook) = (table("event"), table("delivery"), table("webhook"));
         Store {
-            active_webhooks: statements::active_webhooks(),
-            wordings: statements::wordings(),
-            events: statements::events(event),
-            stored_cursor: statements::stored_cursor(),
-            cursor_at: statements::cursor_at(),
-            cursor: statements::cursor(event),
-            claim: statements::claim(delivery),
-            gather: statements::gather(delivery),
-            record: statements::record(delivery),
-            misses: statements::misses(delivery),
-            count: statements::count(webhook),
-            tally: statements::tally(webhook),
-            switch_off: statements::switch_off(),
-            fail_waiting: statements::fail_waiting(),
-            set_circuit: statements::set_circuit(),
-            close_circuit: statements::close_circuit(),
-            set_in_a_row: statements::set_in_a_row(webhook),
-            note_expired: statements::note_expired(webhook),
-            note_stream: statements::note_stream(webhook),
-            details: statements::details(),
-            deliveries: statements::deliveries(webhook),
-            forget: statements::forget(event),
+            active_webhooks: webhooks::active_webhooks(),
+            wordings: events::wordings(),
+            events: events::events(event),
+            stored_cursor: events::stored_cursor(),
+            cursor_at: events::cursor_at(),
+            cursor: events::cursor(event),
+            claim: deliveries::claim(delivery),
+            gather: deliveries::gather(delivery),
+            record: deliveries::record(delivery),
+            misses: deliveries::misses(delivery),
+            count: webhooks::count(webhook),
+            tally: webhooks::tally(webhook),
+            switch_off: webhooks::switch_off(),
+            fail_waiting: deliveries::fail_waiting(),
+            set_circuit: webhooks::set_circuit(),
+            close_circuit: webhooks::close_circuit(),
+            set_in_a_row: webhooks::set_in_a_row(webhook),
+            note_expired: webhooks::note_expired(webhook),
+            note_stream: webhooks::note_stream(webhook),
+            details: events::details(),
+            deliveries: deliveries::deliveries(webhook),
+            forget: events::forget(event),
             delivery_ids: DeliveryIds(table("delivery_id_seq")),
             direct: RefCell::new(Direct::new()),
-            webhooks: statements::webhooks(webhook),
-            detailed: statements::detailed(),
+            webhooks: webhooks::webhooks(webhook),
+            detailed: events::detailed(),
         }
     }
 }
