@@ -1,8 +1,8 @@
-//! What an event's row lacks is found out: for a batch of a source's events in one statement, as the owner of the attached table.
+//! Enriching: finding out what an event's row lacks, for a batch of a source's events in one statement, as the owner of the attached table.
 //!
-//! Nobody waits for what can't be found out: it is null. What fails for a batch is tried again in parts, so that one event fails
-//! alone. A look-up that can't work for any event is left out, with null in its place; a source none of whose look-ups can work is
-//! suspended, and its events are told without them.
+//! A value that cannot be found out is null; no event waits for it. What fails for a batch is tried again in parts, so that one event
+//! fails alone. A look-up that cannot work for any event is left out, with null in its place; a source none of whose look-ups can work is
+//! suspended, and its events are sent without them.
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::Instant;
@@ -18,21 +18,21 @@ use super::source::{Credits, HELD, Source, Sources, Suspension, Tried, Weight};
 use crate::event_source::{Audience, ColumnRef, Expression};
 use crate::pg::time_limit::Numbered;
 
-/// Prepared statements of the sources.
+/// The prepared statements of the sources.
 #[derive(Default)]
 pub struct Enricher {
     prepared: HashMap<i64, Prepared>,
-    /// To be written down.
+    /// Suspensions that are to be written.
     pub suspensions: Vec<Suspension>,
 }
 
 impl Enricher {
-    /// The configuration has changed.
+    /// Forgets all statements, since the configuration has changed.
     pub fn forget(&mut self) {
         self.prepared.clear();
     }
 
-    /// Finds out what the events of one source lack; what it returns is in the order of `places`, which are places in `events`.
+    /// Enriches the events of one source. `places` are indexes into `events`; the result has the same order.
     pub fn enrich(
         &mut self,
         sources: &mut Sources,
@@ -80,7 +80,7 @@ impl Enricher {
             rows.iter().map(|row| (row.place, project(row))).collect()
         });
         let mut told = match source.is_left_out() {
-            // Somebody has attached it again.
+            // The table was attached again while its owner's look-ups are held back.
             true if source.held_for().is_some() => Told {
                 reason: Some((Weight::LeftOut, HELD.to_owned())),
                 ..Told::nothing(source, &rows)
@@ -97,7 +97,7 @@ impl Enricher {
     }
 
     fn try_source(&mut self, source: &Source, credits: &mut Credits, mut rows: Vec<Row>) -> Told {
-        // Rows of each owner of partitions apart: what they make fail or wait is theirs.
+        // Rows are grouped by the owners of their partitions, since each owner answers for what their rows fail or wait for.
         rows.sort_by_key(|row| row.partition_owner);
         let credit = credits.of(source, Tried::LookUps, None);
         if credit.is_spent(Instant::now()) {
@@ -122,7 +122,7 @@ impl Enricher {
             rows.last().map_or(0, |row| row.id),
             failure.reason()
         );
-        // Somebody has locked a table: what the others say is told.
+        // A table that is locked by somebody else is left out; the others are read.
         let prepared = on_credit(credits.of(source, Tried::LookUps, None), || {
             Self::look(source, Patience::Passes)
                 .and_then(|attached| Prepared::new(source, attached, &BTreeSet::new()))
@@ -133,7 +133,7 @@ impl Enricher {
         }
     }
 
-    /// Leaves out the keys that can't be found out for any row, from now on; where nothing is left, the source is suspended.
+    /// Leaves out the keys that cannot be found out for any row, from now on. If no key is left, the source is suspended.
     fn without_what_fails(
         &mut self,
         source: &Source,
@@ -178,7 +178,7 @@ impl Enricher {
         }
     }
 
-    /// Sees to it that the source's statement is there, and what it reads is locked.
+    /// Prepares the source's statement, if need be, and locks what it reads.
     fn prepare(&mut self, source: &Source) -> Result<(), Failure> {
         let id = source.definition.id;
         if let Some(prepared) = self.prepared.get(&id) {
@@ -206,7 +206,7 @@ impl Enricher {
     }
 }
 
-/// What was found out about events of a source, and what is wrong with it.
+/// What was found out about a source's events, and what is wrong with the source.
 #[derive(Default)]
 struct Told {
     found: Vec<(usize, Enriched)>,
@@ -224,7 +224,7 @@ impl Told {
         }
     }
 
-    /// Its look-ups have taken too much time already.
+    /// The result for rows whose source has used up its time.
     fn late(source: &Source, rows: &[Row]) -> Told {
         pgrx::warning!(
             "zentry_notify: events {} to {} ({}) are told without what can't be found out about them: {TOO_LONG}",
@@ -239,7 +239,7 @@ impl Told {
     }
 }
 
-/// An error: it can't work for any row. `rows` are in the order of the owners of their partitions.
+/// Looks the rows up, which are in the order of the owners of their partitions. An error says that it cannot work for any row.
 fn look_up(
     source: &Source,
     prepared: &Prepared,
@@ -267,7 +267,7 @@ fn look_up(
     Ok(told)
 }
 
-/// The column that says which project's webhooks hear, if one does.
+/// Returns the column that says which project's webhooks hear, if there is one.
 fn project_column(source: &Source) -> Option<ColumnRef> {
     let Audience::Project { project } = &source.definition.audience else {
         return None;
@@ -279,7 +279,7 @@ fn project_column(source: &Source) -> Option<ColumnRef> {
     }
 }
 
-/// The detail when nothing can be known, not even what the tables are.
+/// Returns the detail for when nothing can be looked up, since not even the tables are known.
 fn bare_nulls(source: &Source) -> Option<String> {
     let definition = &source.definition;
     let nulls = definition.columns.iter().filter(|(key, expression)| {

@@ -1,4 +1,4 @@
-//! The worker's statements on our own tables, prepared once.
+//! The worker's statements on the extension's own tables, prepared once.
 
 use std::cell::RefCell;
 
@@ -9,7 +9,7 @@ use super::statements::{deliveries, events, webhooks};
 use crate::pg::sequence;
 use crate::plan::{Plan, with_spi};
 
-/// Plans kept for the worker's life.
+/// The plans that are kept for the worker's life.
 pub struct Store {
     pub active_webhooks: Plan,
     pub wordings: Plan,
@@ -35,13 +35,13 @@ pub struct Store {
     pub forget: Plan,
     pub delivery_ids: DeliveryIds,
     pub direct: RefCell<Direct>,
-    /// Which webhooks there are.
+    /// Which of some webhooks exist.
     pub webhooks: Plan,
-    /// Of which events it is known already what was found out.
+    /// Which of some events have details already.
     pub detailed: Plan,
 }
 
-/// The OID of one of our tables.
+/// Returns the OID of one of the extension's tables.
 pub fn table(name: &str) -> u32 {
     let sql = format!("SELECT pg_catalog.to_regclass('zentry_notify.{name}')::pg_catalog.oid");
     let oid = with_spi(|spi| {
@@ -90,7 +90,7 @@ impl Store {
 pub struct DeliveryIds(u32);
 
 impl DeliveryIds {
-    /// Draws so many, ascending. Others may draw in between.
+    /// Draws `count` ids, in ascending order. Other sessions may draw in between.
     pub fn next(&self, count: usize) -> Vec<i64> {
         sequence::draw(pg_sys::Oid::from(self.0), count)
     }
