@@ -381,7 +381,7 @@ $$;
 -- The structure that the above leads to, as digests of its files.
 --# structure 01_schema.sql 9644aaa7488d6366
 --# structure 02_event_type.sql f743596f94072eb5
---# structure 03_webhook.sql a736ebbd08bd2daf
+--# structure 03_webhook.sql 48fb75e242d6582b
 --# structure 06_legacy_delivery.sql 4e594d666bb17293
 --# structure 07_webhook_state.sql 1e95ff075f60298b
 --# structure 08_event_source.sql 426184cabd82c950
