@@ -25,7 +25,7 @@ pub use webhook_set::WebhookSet;
 pub use crate::shared::registry;
 pub use held_roles::Held;
 pub use slot::Slot;
-pub use stuck::{Replaced, Stuck, Told};
+pub use stuck::{EndRequest, Replaced, Stuck};
 pub use ways::WayState;
 pub use work::Work;
 

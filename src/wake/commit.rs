@@ -19,13 +19,13 @@ thread_local! {
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Changed {
     /// Whether one may be open now.
-    doors: bool,
+    databases: bool,
     settings: Settings,
 }
 
 impl Changed {
     const NOTHING: Changed = Changed {
-        doors: false,
+        databases: false,
         settings: Settings::AsBefore,
     };
 }
@@ -42,7 +42,7 @@ enum Settings {
 pub fn databases_change_at_commit() {
     let changed = CHANGED.get();
     CHANGED.set(Changed {
-        doors: true,
+        databases: true,
         ..changed
     });
 }
@@ -88,7 +88,7 @@ fn tell(registry: &Registry, changed: Changed) {
         Settings::Of(database) => registry.settings_changed(Some(database)),
         Settings::OfAll => registry.settings_changed(None),
     }
-    if changed.doors {
+    if changed.databases {
         registry.databases_changed();
     }
 }

@@ -10,7 +10,7 @@ use webhook::way::WayId;
 
 use super::held_roles::{Held, LONG_HOLD};
 use super::since::Since;
-use super::stuck::{Replaced, Stuck, StuckList, Told};
+use super::stuck::{EndRequest, Replaced, Stuck, StuckList};
 use super::ways::Ways;
 use super::{NOBODY, Slot, Work, wake_process};
 use crate::pg::{process, version};
@@ -106,7 +106,7 @@ impl Registry {
     }
 
     /// Takes the slot from a worker that does not end. What it writes from then on is not of the slot, and nobody counts on it.
-    pub fn replace(&self, slot: &Slot, told: &Told) -> Replaced {
+    pub fn replace(&self, slot: &Slot, told: &EndRequest) -> Replaced {
         // First, so that it finds itself there when it leaves.
         let owner = slot.overran().ran().map_or(0, |ran| ran.owner);
         if !self.stuck.add(slot.database(), owner, told) {

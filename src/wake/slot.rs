@@ -9,7 +9,7 @@ use pgrx::prelude::*;
 
 use super::held_roles::{Held, HeldRoles};
 use super::since::{Since, time_left};
-use super::stuck::Told;
+use super::stuck::EndRequest;
 use super::webhook_set::SharedWebhookSet;
 use super::{NOBODY, Occupant, Work, wake_process};
 use crate::pg::process;
@@ -248,10 +248,10 @@ impl Slot {
     }
 
     /// Its worker, if that was told to end because of what runs in it, and since when.
-    pub fn told_to_end(&self) -> Option<Told> {
+    pub fn told_to_end(&self) -> Option<EndRequest> {
         let at = self.overran.told_at()?;
         let number = self.worker.load(SeqCst);
-        (number != NOBODY).then(|| Told {
+        (number != NOBODY).then(|| EndRequest {
             number,
             pid: process::pid_at(number),
             at: Timestamp::from_microsecond(at).unwrap_or(Timestamp::MAX),

@@ -24,7 +24,7 @@ struct Place {
 
 /// A worker that was told to end.
 #[derive(Clone, Copy, Debug)]
-pub struct Told {
+pub struct EndRequest {
     /// Its place among the processes.
     pub(super) number: i32,
     pub pid: i32,
@@ -78,7 +78,7 @@ impl StuckList {
     }
 
     /// False: there are too many already. Who leaves its place in the database afterwards finds itself here.
-    pub fn add(&self, database: pg_sys::Oid, owner: u32, told: &Told) -> bool {
+    pub fn add(&self, database: pg_sys::Oid, owner: u32, told: &EndRequest) -> bool {
         let Some(free) = self.0.iter().find(|place| place.pid.load(SeqCst) == 0) else {
             return false;
         };

@@ -45,8 +45,8 @@ impl Enricher {
             return Vec::new();
         };
         let _source = Numbered::new(source, known.owner);
-        let told = self.of_source(known, credits, events, places);
-        if let Some((weight, reason)) = told.reason {
+        let enrichment = self.of_source(known, credits, events, places);
+        if let Some((weight, reason)) = enrichment.reason {
             if weight == Weight::Suspended {
                 sources.suspend(source);
             }
@@ -56,7 +56,7 @@ impl Enricher {
                 weight,
             });
         }
-        told.found
+        enrichment.found
     }
 
     fn of_source(
@@ -65,7 +65,7 @@ impl Enricher {
         credits: &mut Credits,
         events: &[Captured],
         places: &[usize],
-    ) -> Told {
+    ) -> Enrichment {
         let rows: Vec<Row> = places
             .iter()
             .map(|place| Row {
@@ -79,37 +79,37 @@ impl Enricher {
             let project = |row: &Row| row.columns.text(&column)?.trim().parse().ok();
             rows.iter().map(|row| (row.place, project(row))).collect()
         });
-        let mut told = match source.is_left_out() {
+        let mut enrichment = match source.is_left_out() {
             // The table was attached again while its owner's look-ups are held back.
-            true if source.held_for().is_some() => Told {
+            true if source.held_for().is_some() => Enrichment {
                 reason: Some((Weight::LeftOut, HELD.to_owned())),
-                ..Told::nothing(source, &rows)
+                ..Enrichment::nothing(source, &rows)
             },
-            true => Told::nothing(source, &rows),
+            true => Enrichment::nothing(source, &rows),
             false => self.try_source(source, credits, rows),
         };
         if let Some(projects) = projects {
-            for (place, enriched) in &mut told.found {
+            for (place, enriched) in &mut enrichment.found {
                 enriched.project = projects.get(place).copied().flatten();
             }
         }
-        told
+        enrichment
     }
 
-    fn try_source(&mut self, source: &Source, credits: &mut Credits, mut rows: Vec<Row>) -> Told {
+    fn try_source(&mut self, source: &Source, credits: &mut Credits, mut rows: Vec<Row>) -> Enrichment {
         // Rows are grouped by the owners of their partitions, since each owner answers for what their rows fail or wait for.
         rows.sort_by_key(|row| row.partition_owner);
         let credit = credits.of(source, Tried::LookUps, None);
         if credit.is_spent(Instant::now()) {
-            return Told::late(source, &rows);
+            return Enrichment::late(source, &rows);
         }
         let failure = match on_credit(credit, || self.prepare(source)) {
             Ok(()) => match self.prepared.get(&source.definition.id) {
                 Some(prepared) => match look_up(source, prepared, &rows, credits) {
-                    Ok(told) => return told,
+                    Ok(enrichment) => return enrichment,
                     Err(failure) => failure,
                 },
-                None => return Told::default(),
+                None => return Enrichment::default(),
             },
             Err(failure) => failure,
         };
@@ -128,8 +128,11 @@ impl Enricher {
                 .and_then(|attached| Prepared::new(source, attached, &BTreeSet::new()))
         });
         match prepared.and_then(|prepared| look_up(source, &prepared, &rows, credits)) {
-            Ok(told) => Told { reason: None, ..told },
-            Err(_) => Told::nothing(source, &rows),
+            Ok(enrichment) => Enrichment {
+                reason: None,
+                ..enrichment
+            },
+            Err(_) => Enrichment::nothing(source, &rows),
         }
     }
 
@@ -140,12 +143,12 @@ impl Enricher {
         credits: &mut Credits,
         rows: &[Row],
         failure: &Failure,
-    ) -> Told {
+    ) -> Enrichment {
         let id = source.definition.id;
         self.prepared.remove(&id);
-        let suspended = |failure: &Failure| Told {
+        let suspended = |failure: &Failure| Enrichment {
             reason: Some((Weight::Suspended, failure.reason())),
-            ..Told::nothing(source, rows)
+            ..Enrichment::nothing(source, rows)
         };
         let prepared = on_credit(credits.of(source, Tried::LookUps, None), || {
             Self::look(source, Patience::Waits).map(|attached| Prepared::of_what_works(source, attached))
@@ -156,10 +159,10 @@ impl Enricher {
             Err(failure) => return suspended(&failure),
         };
         match look_up(source, &prepared, rows, credits) {
-            Ok(told) => {
+            Ok(enrichment) => {
                 self.note_left_out(id, &prepared);
                 self.prepared.insert(id, prepared);
-                told
+                enrichment
             }
             Err(failure) => suspended(&failure),
         }
@@ -208,33 +211,33 @@ impl Enricher {
 
 /// What was found out about a source's events, and what is wrong with the source.
 #[derive(Default)]
-struct Told {
+struct Enrichment {
     found: Vec<(usize, Enriched)>,
     reason: Option<(Weight, String)>,
 }
 
-impl Told {
-    fn nothing(source: &Source, rows: &[Row]) -> Told {
+impl Enrichment {
+    fn nothing(source: &Source, rows: &[Row]) -> Enrichment {
         let nothing = rows
             .iter()
             .map(|row| (row.place, Enriched::nothing(bare_nulls(source))));
-        Told {
+        Enrichment {
             found: nothing.collect(),
             reason: None,
         }
     }
 
     /// The result for rows whose source has used up its time.
-    fn late(source: &Source, rows: &[Row]) -> Told {
+    fn late(source: &Source, rows: &[Row]) -> Enrichment {
         pgrx::warning!(
             "zentry_notify: events {} to {} ({}) are told without what can't be found out about them: {TOO_LONG}",
             rows.iter().map(|row| row.id).min().unwrap_or_default(),
             rows.iter().map(|row| row.id).max().unwrap_or_default(),
             source.definition.event_type,
         );
-        Told {
+        Enrichment {
             reason: Some((Weight::Remark, TOO_LONG_AT_TIMES.to_owned())),
-            ..Told::nothing(source, rows)
+            ..Enrichment::nothing(source, rows)
         }
     }
 }
@@ -245,26 +248,27 @@ fn look_up(
     prepared: &Prepared,
     rows: &[Row],
     credits: &mut Credits,
-) -> Result<Told, Failure> {
-    let mut told = Told::default();
+) -> Result<Enrichment, Failure> {
+    let mut enrichment = Enrichment::default();
     for rows in rows.chunk_by(|one, other| one.partition_owner == other.partition_owner) {
         let Some(mut attempt) = Attempt::new(&source.definition.event_type, source, prepared) else {
-            told.found
+            enrichment
+                .found
                 .extend(rows.iter().map(|row| (row.place, Enriched::default())));
             continue;
         };
         let owner = rows.first().and_then(|row| row.partition_owner);
         match attempt.run(rows, credits.of(source, Tried::LookUps, owner)) {
             Err(Failure::Passing(_)) | Ok(()) => {
-                told.reason = told
+                enrichment.reason = enrichment
                     .reason
                     .or(attempt.remark().map(|remark| (Weight::Remark, remark)));
             }
             Err(failure) => return Err(failure),
         }
-        told.found.extend(attempt.found);
+        enrichment.found.extend(attempt.found);
     }
-    Ok(told)
+    Ok(enrichment)
 }
 
 /// Returns the column that says which project's webhooks hear, if there is one.

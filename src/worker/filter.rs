@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use pgrx::prelude::*;
-use webhook::apart::{Credit, Fault, Purse, Trial, divide};
+use webhook::apart::{Credit, Fault, SharedBudget, Trial, divide};
 use webhook::schedule::QueueId;
 
 use super::database;
@@ -174,7 +174,7 @@ impl Conditions {
 pub struct SlowFilters {
     credits: HashMap<Arc<str>, Credit>,
     /// The time that all of them have together.
-    purse: Purse,
+    budget: SharedBudget,
 }
 
 impl SlowFilters {
@@ -189,10 +189,10 @@ impl SlowFilters {
 
     /// Returns the filter's credit. From now on it is one of those that are evaluated apart.
     fn credit(&mut self, path: &str) -> &mut Credit {
-        let purse = &self.purse;
+        let budget = &self.budget;
         self.credits
             .entry(path.into())
-            .or_insert_with(|| Credit::new(purse.clone()))
+            .or_insert_with(|| Credit::new(budget.clone()))
     }
 }
 

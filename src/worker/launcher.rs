@@ -12,7 +12,7 @@ use pgrx::bgworkers::BackgroundWorkerBuilder;
 use pgrx::prelude::*;
 
 use super::database;
-use crate::pg::catalogue::{self, Door};
+use crate::pg::catalogue::{self, Access};
 use crate::pg::crash_note;
 use crate::pg::process;
 use crate::pg::signals;
@@ -21,7 +21,7 @@ use crate::pg::version;
 use crate::pg::wait::Waiter;
 use crate::settings;
 use crate::wake::{Registry, Slot, Work, registry};
-use stuck::Leaver;
+use stuck::EndingWorker;
 
 /// The first pause before a worker that died is started again. It is doubled as long as workers of the database die.
 const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
@@ -84,11 +84,11 @@ struct Launcher {
     waiting: HashMap<pg_sys::Oid, Instant>,
     dead: HashMap<pg_sys::Oid, Dead>,
     /// Workers that were told to end and have not ended yet, by their process id.
-    told: HashMap<i32, Leaver>,
+    ending: HashMap<i32, EndingWorker>,
     /// The databases that exist, and whether they can be connected to.
-    doors: HashMap<pg_sys::Oid, Door>,
+    databases: HashMap<pg_sys::Oid, Access>,
     /// Databases that are closed and have work, with the time since when that is known.
-    shut_out: HashMap<pg_sys::Oid, Instant>,
+    closed_with_work: HashMap<pg_sys::Oid, Instant>,
     looked: Instant,
     audited: Instant,
     /// When the last warning that no worker is free was logged.
@@ -113,9 +113,9 @@ impl Launcher {
             workers: HashMap::new(),
             waiting: HashMap::new(),
             dead: HashMap::new(),
-            told: HashMap::new(),
-            doors: HashMap::new(),
-            shut_out: HashMap::new(),
+            ending: HashMap::new(),
+            databases: HashMap::new(),
+            closed_with_work: HashMap::new(),
             looked: Instant::now(),
             audited: Instant::now(),
             warned: None,
@@ -157,13 +157,13 @@ impl Launcher {
     /// from statements, not from an UPDATE of pg_database.
     fn next_look(&self) -> Option<Duration> {
         let is_news = |since: &Instant| since.elapsed() < LOOKED_FOR;
-        let interval = if self.shut_out.values().any(is_news) {
+        let interval = if self.closed_with_work.values().any(is_news) {
             LOOK_INTERVAL
-        } else if !self.shut_out.is_empty()
+        } else if !self.closed_with_work.is_empty()
             || self
-                .doors
+                .databases
                 .iter()
-                .any(|(database, door)| *door == Door::Closed && !is_stock_template(*database))
+                .any(|(database, access)| *access == Access::Closed && !is_stock_template(*database))
         {
             IDLE_LOOK_INTERVAL
         } else {
@@ -176,32 +176,36 @@ impl Launcher {
     /// workers of those that have been closed are sent away.
     fn look(&mut self, all: bool) -> Result<(), String> {
         self.looked = Instant::now();
-        let doors = database::transaction_as_self("zentry_notify: list databases", catalogue::databases)?;
+        let databases = database::transaction_as_self("zentry_notify: list databases", catalogue::databases)?;
         if all {
-            crash_note::keep(|database| doors.contains_key(&database));
+            crash_note::keep(|database| databases.contains_key(&database));
         }
         for slot in self.registry.slots().filter(|slot| !slot.has_worker()) {
-            if matches!(doors.get(&slot.database()), None | Some(Door::Invalid)) {
+            if matches!(databases.get(&slot.database()), None | Some(Access::Invalid)) {
                 crash_note::remove(slot.database());
                 slot.release();
             }
         }
         for slot in self.registry.slots() {
-            if doors.get(&slot.database()) == Some(&Door::Closed) {
+            if databases.get(&slot.database()) == Some(&Access::Closed) {
                 slot.dismiss();
             }
         }
-        let before = std::mem::replace(&mut self.doors, doors);
-        let opened = |database: &pg_sys::Oid| before.get(database).is_some_and(|door| *door != Door::Open);
-        let open = self.doors.iter().filter(|(_, door)| **door == Door::Open);
+        let before = std::mem::replace(&mut self.databases, databases);
+        let opened =
+            |database: &pg_sys::Oid| before.get(database).is_some_and(|access| *access != Access::Open);
+        let open = self
+            .databases
+            .iter()
+            .filter(|(_, access)| **access == Access::Open);
         for (database, _) in open.filter(|(database, _)| all || opened(database)) {
             if let Some(slot) = self.registry.slot(*database) {
                 slot.look_again();
                 slot.wake_worker();
             }
         }
-        self.shut_out
-            .retain(|database, _| self.doors.get(database) == Some(&Door::Closed));
+        self.closed_with_work
+            .retain(|database, _| self.databases.get(database) == Some(&Access::Closed));
         Ok(())
     }
 
@@ -211,7 +215,7 @@ impl Launcher {
         if let Err(error) = self.look(false) {
             return pgrx::log!("zentry_notify: could not list the databases: {error}");
         }
-        let is_open = |slot: &&Slot| self.doors.get(&slot.database()) == Some(&Door::Open);
+        let is_open = |slot: &&Slot| self.databases.get(&slot.database()) == Some(&Access::Open);
         for slot in self
             .registry
             .slots()
@@ -231,7 +235,7 @@ impl Launcher {
             let database = slot.database();
             if self.workers.contains_key(&database)
                 || slot.has_worker()
-                || self.shut_out.contains_key(&database)
+                || self.closed_with_work.contains_key(&database)
             {
                 continue;
             }
@@ -266,12 +270,12 @@ impl Launcher {
             if self.serving() >= settings::max_workers() {
                 return false;
             }
-            match self.door(database) {
-                None | Some(Door::Invalid) => self.forget(database),
+            match self.access(database) {
+                None | Some(Access::Invalid) => self.forget(database),
                 // Its work waits until the database is opened.
-                Some(Door::Closed) => drop(self.shut_out.insert(database, Instant::now())),
-                Some(Door::Open) if !self.start(database) => return true,
-                Some(Door::Open) => {}
+                Some(Access::Closed) => drop(self.closed_with_work.insert(database, Instant::now())),
+                Some(Access::Open) if !self.start(database) => return true,
+                Some(Access::Open) => {}
             }
             self.waiting.remove(&database);
         }
@@ -321,10 +325,10 @@ impl Launcher {
 
     /// Pauses before the next worker of a database whose worker died. A database that has been closed or is gone gets none.
     fn back_off(&mut self, database: pg_sys::Oid, lived: Duration) {
-        match self.door(database) {
-            None | Some(Door::Invalid) => return self.forget(database),
-            Some(Door::Closed) => return,
-            Some(Door::Open) => {}
+        match self.access(database) {
+            None | Some(Access::Invalid) => return self.forget(database),
+            Some(Access::Closed) => return,
+            Some(Access::Open) => {}
         }
         let pause = match self.dead.get(&database) {
             Some(dead) if lived < LONGEST_PAUSE => (dead.pause * 2).min(LONGEST_PAUSE),
@@ -348,9 +352,9 @@ impl Launcher {
     }
 
     /// Returns the database's state. A database counts as open when its state cannot be read.
-    fn door(&self, database: pg_sys::Oid) -> Option<Door> {
-        let doors = database::transaction_as_self("zentry_notify: list databases", catalogue::databases);
-        doors.map_or(Some(Door::Open), |doors| doors.get(&database).copied())
+    fn access(&self, database: pg_sys::Oid) -> Option<Access> {
+        let databases = database::transaction_as_self("zentry_notify: list databases", catalogue::databases);
+        databases.map_or(Some(Access::Open), |databases| databases.get(&database).copied())
     }
 
     /// Starts a worker. Returns false when the server has no place for another background worker.

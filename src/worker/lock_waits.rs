@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use pgrx::prelude::*;
-use webhook::apart::{Credit, Purse};
+use webhook::apart::{Credit, SharedBudget};
 
 use crate::pg::lock;
 use crate::plan::{Plan, with_spi};
@@ -25,7 +25,7 @@ struct Waits {
     busy: HashMap<pg_sys::Oid, Instant>,
     /// The time that was waited for tables of each role. It is apart from the time of the role's look-ups, since others may have the right
     /// to lock its tables.
-    purses: HashMap<pg_sys::Oid, Purse>,
+    budgets: HashMap<pg_sys::Oid, SharedBudget>,
 }
 
 /// Runs `f`, which is about no row in particular, and charges its time to the credit, without the time that was waited for locks.
@@ -54,7 +54,7 @@ pub fn to_read(relation: pg_sys::Oid) {
         waits
             .busy
             .retain(|_, since| now.saturating_duration_since(*since) < NO_WAIT);
-        !waits.busy.contains_key(&owner) && !waits.purses.entry(owner).or_default().is_spent(now)
+        !waits.busy.contains_key(&owner) && !waits.budgets.entry(owner).or_default().is_spent(now)
     });
     if !may_wait {
         ereport!(
@@ -85,7 +85,7 @@ impl Drop for Wait {
         let took = now.saturating_duration_since(self.began);
         WAITS.with_borrow_mut(|waits| {
             waits.waited += took;
-            waits.purses.entry(self.owner).or_default().took(took, now);
+            waits.budgets.entry(self.owner).or_default().took(took, now);
             if !self.locked {
                 waits.busy.insert(self.owner, now);
             }

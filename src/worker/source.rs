@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use pgrx::prelude::*;
-use webhook::apart::{Credit, Purse};
+use webhook::apart::{Credit, SharedBudget};
 
 use crate::event_source::{ColumnRef, EventSource, Expression, Image, Row};
 use crate::plan::{Plan, with_spi};
@@ -61,7 +61,7 @@ pub enum Tried {
 #[derive(Default)]
 pub struct Credits {
     of: HashMap<(i64, Tried, Option<u32>), Credit>,
-    purses: HashMap<u32, Purse>,
+    budgets: HashMap<u32, SharedBudget>,
 }
 
 impl Credits {
@@ -69,14 +69,14 @@ impl Credits {
         let id = source.definition.id;
         let same = |(known, what, _): &(i64, Tried, Option<u32>)| *known == id && *what == tried;
         let worked = self.of.iter().any(|(key, credit)| same(key) && credit.worked);
-        let purse = self
-            .purses
+        let budget = self
+            .budgets
             .entry(partition_owner.unwrap_or(source.owner))
             .or_default();
         let credit = self
             .of
             .entry((id, tried, partition_owner))
-            .or_insert_with(|| Credit::new(purse.clone()));
+            .or_insert_with(|| Credit::new(budget.clone()));
         credit.worked |= worked;
         credit
     }

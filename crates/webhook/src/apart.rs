@@ -111,15 +111,15 @@ impl Account {
 
 /// What all credits of a role have together.
 #[derive(Clone, Debug)]
-pub struct Purse(Rc<RefCell<Account>>);
+pub struct SharedBudget(Rc<RefCell<Account>>);
 
-impl Default for Purse {
+impl Default for SharedBudget {
     fn default() -> Self {
-        Purse(Rc::new(RefCell::new(Account::new(OF_OWNER))))
+        SharedBudget(Rc::new(RefCell::new(Account::new(OF_OWNER))))
     }
 }
 
-impl Purse {
+impl SharedBudget {
     /// Takes that off.
     pub fn took(&self, took: Duration, now: Instant) {
         self.0.borrow_mut().charge(took, now);
@@ -134,14 +134,14 @@ impl Purse {
 #[derive(Clone, Debug)]
 pub struct Credit {
     own: Account,
-    owners: Purse,
+    owners: SharedBudget,
     /// Some row has worked.
     pub worked: bool,
 }
 
 impl Credit {
-    /// Of a source whose owner has this purse.
-    pub fn new(owners: Purse) -> Self {
+    /// Of a source whose owner has this budget.
+    pub fn new(owners: SharedBudget) -> Self {
         Credit {
             own: Account::new(OF_SOURCE),
             owners,
@@ -165,7 +165,7 @@ impl Credit {
 
 impl Default for Credit {
     fn default() -> Self {
-        Credit::new(Purse::default())
+        Credit::new(SharedBudget::default())
     }
 }
 

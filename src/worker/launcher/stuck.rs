@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 use pgrx::prelude::*;
 
 use super::Launcher;
-use crate::wake::{Replaced, Slot, Told};
+use crate::wake::{EndRequest, Replaced, Slot};
 
 /// How long a worker that was told to end may take.
 const PATIENCE_WITH_STUCK: Duration = Duration::from_secs(3);
 
 /// A worker that was told to end.
-pub(super) struct Leaver {
+pub(super) struct EndingWorker {
     since: Instant,
     /// Whether it has been logged that no worker can take its place.
     said: bool,
@@ -24,19 +24,19 @@ impl Launcher {
     /// it.
     pub(super) fn replace_stuck(&mut self) -> Option<Duration> {
         let registry = self.registry;
-        let found: Vec<(&Slot, Told)> = registry
+        let found: Vec<(&Slot, EndRequest)> = registry
             .slots()
             .filter_map(|slot| slot.told_to_end().map(|told| (slot, told)))
             .collect();
-        self.told
+        self.ending
             .retain(|pid, _| found.iter().any(|(_, told)| told.pid == *pid));
         let mut next: Option<Duration> = None;
         for (slot, told) in found {
-            let leaver = self.told.entry(told.pid).or_insert_with(|| Leaver {
+            let ending = self.ending.entry(told.pid).or_insert_with(|| EndingWorker {
                 since: Instant::now(),
                 said: false,
             });
-            let left = PATIENCE_WITH_STUCK.saturating_sub(leaver.since.elapsed());
+            let left = PATIENCE_WITH_STUCK.saturating_sub(ending.since.elapsed());
             if !left.is_zero() {
                 next = Some(next.map_or(left, |next| next.min(left)));
                 continue;
@@ -45,9 +45,9 @@ impl Launcher {
             match registry.replace(slot, &told) {
                 Replaced::Needless => {}
                 // A worker that ends wakes the launcher.
-                Replaced::TooMany if leaver.said => {}
+                Replaced::TooMany if ending.said => {}
                 Replaced::TooMany => {
-                    leaver.said = true;
+                    ending.said = true;
                     crate::report::warning(
                         PgSqlErrorCode::ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
                         format!(

@@ -1,4 +1,4 @@
-//! The gates: what vendors allow an address, which holds up many queues at once. Each way out is an address of its own.
+//! What holds up many queues at once: what the vendors allow an address. Each way out is an address of its own.
 
 use std::time::Duration;
 
@@ -13,14 +13,14 @@ use super::{Policy, WayCounts};
 use crate::endpoint::{EndpointKind, Vendor, WebhookType};
 use crate::way::WayId;
 
-/// The rate limits that queues share.
+/// Queues that share a rate limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Pool {
     /// Discord's own hosts: capped, and parked by a global limit.
     Discord,
-    /// Other hosts with Discord's API: parked together too, but not capped.
+    /// Hosts that speak like Discord: parked together as well, but not capped.
     DiscordLike,
-    /// All others: each queue is on its own.
+    /// Each queue is on its own.
     Open,
 }
 
@@ -36,30 +36,30 @@ impl Pool {
     }
 }
 
-/// The ways that a queue avoids: a bit for each index in their list.
+/// Ways that a queue had better not take: a bit for each place in their list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Avoided(u32);
 
 /// The gates of all ways out.
 #[derive(Debug)]
 pub(super) struct Gates {
-    /// The gates in the order of the setting. Never empty.
+    /// Never none, in the order of the setting.
     ways: Vec<Gate>,
     per_second: u32,
     refusals: u32,
 }
 
-/// The gate of one way out.
+/// Those of one way.
 #[derive(Debug)]
 struct Gate {
     way: WayId,
     discord: Window,
     refusals: Refusals,
     parked_until: [Tick; Pool::ALL.len()],
-    /// The number of requests in flight, by pool.
+    /// Requests that are out.
     out: [usize; Pool::ALL.len()],
-    /// How often in a row the edge has turned a request away, by pool. As long as it does, one request at a time finds out whether it still
-    /// does.
+    /// How often in a row the edge has turned a request away. As long as it does, one at a time finds out whether it
+    /// still does.
     blocked: [u32; Pool::ALL.len()],
     reach: Reach,
     counts: WayCounts,
@@ -87,7 +87,7 @@ impl Gate {
         }
     }
 
-    /// Returns when the vendor lets the next request leave. None: not before a request in flight has arrived.
+    /// When the next request may leave, as far as the vendor is concerned; None: not before one has arrived.
     fn opens_at(&self, pool: Pool) -> Option<Tick> {
         let out = self.out[pool as usize];
         if self.blocked[pool as usize] > 0 && out > 0 {
@@ -105,7 +105,7 @@ impl Gate {
 }
 
 impl Gates {
-    /// Makes the gates with the direct way alone.
+    /// With the direct way alone.
     pub(super) fn new(policy: &Policy) -> Self {
         let (per_second, refusals) = (policy.discord_per_second, policy.discord_refusals);
         Gates {
@@ -123,7 +123,7 @@ impl Gates {
         }
     }
 
-    /// Sets the ways. What is known of those that stay is kept. Returns false if nothing changes.
+    /// What is known of ways that stay is kept. None: nothing is changed.
     pub(super) fn set_ways(&mut self, ways: &[WayId]) -> bool {
         if ways.is_empty() || self.ways.iter().map(|gate| &gate.way).eq(ways) {
             return false;
@@ -151,7 +151,7 @@ impl Gates {
         }
     }
 
-    /// Notes that a request has arrived by now.
+    /// A request that had left has arrived by now.
     pub(super) fn arrive(&mut self, way: WayId, pool: Pool, now: Tick) {
         if let Some(gate) = self.gate(way)
             && pool == Pool::Discord
@@ -160,7 +160,7 @@ impl Gates {
         }
     }
 
-    /// Notes that a request is not in flight any more.
+    /// A request is not out any more.
     pub(super) fn back(&mut self, way: WayId, pool: Pool) {
         if let Some(gate) = self.gate(way) {
             let out = &mut gate.out[pool as usize];
@@ -168,7 +168,7 @@ impl Gates {
         }
     }
 
-    /// Notes that the edge has turned a request away. Returns how often in a row.
+    /// The edge has turned a request away; returns how often in a row.
     pub(super) fn blocked(&mut self, way: WayId, pool: Pool) -> u32 {
         let Some(gate) = self.gate(way) else { return 1 };
         let blocked = &mut gate.blocked[pool as usize];
@@ -176,14 +176,14 @@ impl Gates {
         *blocked
     }
 
-    /// Notes that a server behind the edge has answered.
+    /// Somebody behind the edge has answered.
     pub(super) fn passed(&mut self, way: WayId, pool: Pool) {
         if let Some(gate) = self.gate(way) {
             gate.blocked[pool as usize] = 0;
         }
     }
 
-    /// Notes that a request by this way was answered.
+    /// Somebody has answered.
     pub(super) fn reached(&mut self, way: WayId) {
         if let Some(gate) = self.gate(way) {
             gate.counts.reached += 1;
@@ -191,7 +191,7 @@ impl Gates {
         }
     }
 
-    /// Notes that no connection came about.
+    /// No connection came about.
     pub(super) fn unreached(&mut self, way: WayId, queue: QueueId, now: Tick, random: &mut fastrand::Rng) {
         let several = self.ways.len() > 1;
         if let Some(gate) = self.gate(way) {
@@ -202,7 +202,7 @@ impl Gates {
         }
     }
 
-    /// Notes that Discord has refused so many requests.
+    /// Discord has refused so many requests.
     pub(super) fn refused(&mut self, way: WayId, count: u32, now: Tick) {
         if let Some(gate) = self.gate(way) {
             gate.refusals.add(count, now);
@@ -210,14 +210,14 @@ impl Gates {
         }
     }
 
-    /// Notes the same of a previous scheduler.
+    /// The same in an earlier life.
     pub(super) fn remember_refused(&mut self, way: WayId, count: u32, at: Tick) {
         if let Some(gate) = self.gate(way) {
             gate.refusals.add(count, at);
         }
     }
 
-    /// Parks all queues of the pool. Those of [`Pool::Open`] have nothing in common, and are not parked.
+    /// All queues wait, those of [`Pool::Open`] excepted: nothing speaks for all of them.
     pub(super) fn park(&mut self, way: WayId, pool: Pool, until: Tick) {
         if let Some(gate) = self.gate(way)
             && pool != Pool::Open
@@ -233,20 +233,20 @@ impl Gates {
         }
     }
 
-    /// Returns until when nothing of the pool leaves by any way.
+    /// Until when nothing leaves by any way.
     pub(super) fn parked_until(&self, pool: Pool) -> Tick {
         let parked = self.ways.iter().map(|gate| gate.parked_until(pool));
         parked.min().unwrap_or(Tick::DISTANT_PAST)
     }
 
-    /// Returns until when the vendor lets nothing of the pool leave by this way.
+    /// Until when nothing leaves by this one, by the word of the vendor.
     pub(super) fn way_parked_until(&self, way: WayId, pool: Pool) -> Option<Tick> {
         let mut ways = self.ways.iter();
         let gate = ways.find(|gate| gate.way == way)?;
         Some(gate.parked_until[pool as usize])
     }
 
-    /// Returns when the next request may leave by some way. None: not before a request in flight has arrived.
+    /// When the next request may leave by some way; None: not before one has arrived.
     pub(super) fn opens_at(&self, pool: Pool, now: Tick) -> Option<Tick> {
         let ways = 0..self.ways.len();
         ways.filter_map(|place| self.way_opens_at(place, pool, now)).min()
@@ -255,17 +255,17 @@ impl Gates {
     fn way_opens_at(&self, place: usize, pool: Pool, now: Tick) -> Option<Tick> {
         let gate = self.ways.get(place)?;
         let opens = gate.opens_at(pool)?;
-        // If no way is up, there is no reason to prefer another one.
+        // When none leads anywhere, that is no reason to prefer another.
         if !gate.reach.is_doubted() || self.ways.iter().all(|gate| gate.reach.is_down(now)) {
             return Some(opens);
         }
-        // One request at a time finds out whether the way is up again.
+        // One at a time finds out whether it leads somewhere again.
         let out: usize = gate.out.iter().sum();
         (out == 0 || gate.reach.is_down(now)).then(|| opens.max(gate.reach.down_until()))
     }
 
-    /// Chooses the way of a queue: its own, which is the one with the greatest hash of both, whenever that is open, or else another one
-    /// that is. `Err` says when to look again.
+    /// The way of a queue: the one that it has whenever it can, by the greatest hash of both, or another one that is open. `Err`: when to look
+    /// again.
     pub(super) fn choose(
         &self,
         pool: Pool,
@@ -280,7 +280,7 @@ impl Gates {
         if kind == EndpointKind::Nats {
             return Ok(WayId::DIRECT);
         }
-        // If no other way is up, the queue avoids none.
+        // Where none of the others leads anywhere, there is nothing to be avoided.
         let mut ways = self.ways.iter().enumerate();
         let avoided = match ways.all(|(place, gate)| avoided.has(place) || gate.reach.is_down(now)) {
             true => Avoided::default(),
@@ -301,7 +301,7 @@ impl Gates {
         best.map(|(_, way)| way).ok_or(again)
     }
 
-    /// Returns whether what could not leave by this way can leave by another one.
+    /// Whether what could not leave by this way can by another one.
     pub(super) fn elsewhere(&self, way: WayId, pool: Pool, avoided: Avoided, now: Tick) -> bool {
         self.ways.iter().enumerate().any(|(place, gate)| {
             gate.way != way
@@ -312,7 +312,7 @@ impl Gates {
         })
     }
 
-    /// Returns `avoided` with this way added.
+    /// These, and this one.
     pub(super) fn avoid(&self, avoided: Avoided, way: WayId) -> Avoided {
         let mut ways = self.ways.iter();
         match ways.position(|gate| gate.way == way) {
@@ -321,7 +321,7 @@ impl Gates {
         }
     }
 
-    /// Takes what has been counted since the last call, for each way, with the time until which the way counts as down.
+    /// What has come about since the last call, of each way; and until when it is taken to lead nowhere.
     pub(super) fn take_counts(&mut self) -> Vec<(WayId, WayCounts, Option<Tick>)> {
         let counts = self.ways.iter_mut().map(|gate| {
             let down = gate.reach.is_doubted().then(|| gate.reach.down_until());
@@ -337,11 +337,11 @@ impl Avoided {
     }
 }
 
-/// How long a queue avoids a way by which it could not be reached.
+/// For how long a queue avoids a way by which it could not be reached.
 pub(super) const AVOIDS_FOR: Duration = Duration::from_secs(300);
 
-/// Returns the weight of a way for a queue, for rendezvous hashing (Thaler and Ravishankar, 1998): when a way comes or goes, the queues of
-/// all others stay where they are. The bits are mixed as in SplitMix64.
+/// Rendezvous hashing (Thaler and Ravishankar, 1998): when a way comes or goes, the queues of all others stay where they are. Mixed as
+/// SplitMix64 does.
 fn score(queue: QueueId, way: WayId) -> u64 {
     let mix = |number: u64| {
         let number = (number ^ (number >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);

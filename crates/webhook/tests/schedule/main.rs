@@ -16,5 +16,6 @@ mod rates;
 mod refusals;
 mod retries;
 mod simulation;
+mod unreached;
 mod ways;
 mod world;
