@@ -1,4 +1,91 @@
--- What is written to the view webhook_integration, as Django writes it, and by the functions that register and change webhooks.
+-- The view webhook_integration, which the application alone may read, because it shows URLs: what is written to it, as Django writes it, and by the
+-- functions that register and change webhooks.
+
+-- A subquery and no join, so that SELECT ... FOR UPDATE works. Without conditions, so that COPY and every client find a table's behaviour:
+-- write_integration takes what is written.
+CREATE OR REPLACE VIEW zentry_notify.webhook_integration AS
+SELECT w.id,
+       w.name,
+       w.webhook_type,
+       (SELECT s.webhook_url FROM zentry_notify.webhook_secret s WHERE s.webhook_integration_id = w.id) AS webhook_url,
+       w.project_id,
+       w.created_by_id,
+       w.event_types,
+       w.is_active,
+       w.created_at,
+       w.updated_at,
+       w.max_events_per_message,
+       w.min_interval,
+       w.max_age,
+       w.activated_at,
+       w.switched_off_at,
+       w.switched_off_reason,
+       w.omit_keys,
+       w.filter,
+       w.min_streak_days,
+       w.milestones,
+       w.quiet_hours,
+       w.mention,
+       w.username,
+       w.avatar_url,
+       w.announce,
+       w.thread_name,
+       w.applied_tags,
+       w.rate_limit,
+       w.rate_group,
+       w.notify_webhook_id,
+       w.notices,
+       w.digest,
+       w.thread_by
+  FROM zentry_notify.webhook w;
+ALTER VIEW zentry_notify.webhook_integration
+    ALTER COLUMN event_types SET DEFAULT '["*"]',
+    ALTER COLUMN is_active SET DEFAULT true,
+    ALTER COLUMN created_at SET DEFAULT pg_catalog.now(),
+    ALTER COLUMN updated_at SET DEFAULT pg_catalog.now(),
+    ALTER COLUMN max_events_per_message SET DEFAULT 10,
+    ALTER COLUMN min_interval SET DEFAULT '0',
+    ALTER COLUMN activated_at SET DEFAULT pg_catalog.now(),
+    ALTER COLUMN omit_keys SET DEFAULT '{}',
+    ALTER COLUMN announce SET DEFAULT false,
+    ALTER COLUMN applied_tags SET DEFAULT '{}',
+    ALTER COLUMN notices SET DEFAULT false;
+COMMENT ON VIEW zentry_notify.webhook_integration IS
+    'Webhooks and what they hear of. Writing here directly is as good as calling the zentry_* functions: the same rules hold';
+COMMENT ON COLUMN zentry_notify.webhook_integration.id IS 'The number that zentry_test_webhook and the other functions take';
+COMMENT ON COLUMN zentry_notify.webhook_integration.name IS 'A name for people, 1 to 100 characters';
+COMMENT ON COLUMN zentry_notify.webhook_integration.webhook_type IS 'Which service it is of, or webhook for a program: zentry_webhook_types() lists them';
+COMMENT ON COLUMN zentry_notify.webhook_integration.webhook_url IS 'The webhook''s address. A secret: who knows it can post to the channel. The view zentry_notify.webhooks shows it redacted';
+COMMENT ON COLUMN zentry_notify.webhook_integration.project_id IS 'The project whose events are sent; null: every project''s';
+COMMENT ON COLUMN zentry_notify.webhook_integration.created_by_id IS 'The application''s user who registered it';
+COMMENT ON COLUMN zentry_notify.webhook_integration.event_types IS 'JSON array of names of zentry_notify.event_type; ["*"]: all, also those added later';
+COMMENT ON COLUMN zentry_notify.webhook_integration.is_active IS 'Off: nothing is captured for it, and what waits is held back';
+COMMENT ON COLUMN zentry_notify.webhook_integration.created_at IS 'When it was registered';
+COMMENT ON COLUMN zentry_notify.webhook_integration.updated_at IS 'When it was changed last; keeps itself';
+COMMENT ON COLUMN zentry_notify.webhook_integration.max_events_per_message IS 'How many waiting events may leave as one message, 1 to 10; 1: a message for each';
+COMMENT ON COLUMN zentry_notify.webhook_integration.min_interval IS 'The shortest time between two messages';
+COMMENT ON COLUMN zentry_notify.webhook_integration.max_age IS 'Deliveries older than this fail as expired; null: zentry_notify.max_age decides';
+COMMENT ON COLUMN zentry_notify.webhook_integration.activated_at IS 'When it was registered, switched on again or given another URL; what went wrong before is forgotten then. Keeps itself';
+COMMENT ON COLUMN zentry_notify.webhook_integration.switched_off_at IS 'When the extension switched it off because its endpoint is gone; cleared by a new URL or by setting is_active';
+COMMENT ON COLUMN zentry_notify.webhook_integration.switched_off_reason IS 'Why the extension switched it off';
+COMMENT ON COLUMN zentry_notify.webhook_integration.omit_keys IS
+    'Keys of the events'' data that this webhook''s deliveries do not have, such as {task_description}: they are neither kept nor sent';
+COMMENT ON COLUMN zentry_notify.webhook_integration.filter IS 'Only events whose data this JSON path predicate is true of are heard, such as $.points > 20; null: all';
+COMMENT ON COLUMN zentry_notify.webhook_integration.min_streak_days IS 'Of daily_streak, only streaks of so many days are heard; null: all';
+COMMENT ON COLUMN zentry_notify.webhook_integration.milestones IS 'Of milestone_reached, only these are heard, in per cent; null: all';
+COMMENT ON COLUMN zentry_notify.webhook_integration.quiet_hours IS 'When nothing is sent, such as 22:00-07:00 Europe/Berlin, or Mon-Fri 20:00-08:00, Sat-Sun 00:00-24:00 UTC; what comes meanwhile is sent afterwards';
+COMMENT ON COLUMN zentry_notify.webhook_integration.mention IS 'Whom each message pings, such as role:ID or user:ID in Discord; zentry_webhook_types() has what each service knows';
+COMMENT ON COLUMN zentry_notify.webhook_integration.username IS 'The name that its messages in Discord and Mattermost come from; null: zentry_notify.username decides';
+COMMENT ON COLUMN zentry_notify.webhook_integration.avatar_url IS 'The picture that its messages in Discord and Mattermost come with, an https URL; null: zentry_notify.avatar_url decides';
+COMMENT ON COLUMN zentry_notify.webhook_integration.announce IS 'In Discord, Google Chat and Mattermost, a line of text stands above the events: a phone''s notification shows it, and of embeds alone it shows nothing. In Slack it always does';
+COMMENT ON COLUMN zentry_notify.webhook_integration.thread_name IS 'For a forum of Discord: each message becomes a post of this name; null: into the channel, or the thread of ?thread_id= in the URL';
+COMMENT ON COLUMN zentry_notify.webhook_integration.applied_tags IS 'For a forum of Discord: ids of the tags that these posts get';
+COMMENT ON COLUMN zentry_notify.webhook_integration.rate_limit IS 'How many messages it may get, and in what time, such as 25/5min; 0: no limit; null: zentry_notify.teams_rate for Microsoft''s hosts, and the vendor''s answers for others';
+COMMENT ON COLUMN zentry_notify.webhook_integration.rate_group IS 'Webhooks of the same group share their rate, the lowest of theirs: flows that one person owns; null: it is on its own';
+COMMENT ON COLUMN zentry_notify.webhook_integration.notify_webhook_id IS 'The webhook that is told when this one starts to fail, is switched off or lets deliveries expire; null: those with notices are';
+COMMENT ON COLUMN zentry_notify.webhook_integration.notices IS 'It is told of the trouble of every other webhook that names none of its own in notify_webhook_id';
+COMMENT ON COLUMN zentry_notify.webhook_integration.digest IS 'When what has gathered leaves, as one message with counts and the last ten events: 1 hour after the first of them, or by a cron expression such as 0 9 * * 1-5 Europe/Berlin; null: what waits leaves at once, up to max_events_per_message in a message';
+COMMENT ON COLUMN zentry_notify.webhook_integration.thread_by IS 'For Google Chat: what the messages of a thread have in common, task or project; a message holds events of one thread only; null: each message begins one of its own';
 
 CREATE OR REPLACE FUNCTION zentry_notify.no_such_webhook(webhook_id bigint) RETURNS void
     LANGUAGE c AS 'MODULE_PATHNAME', 'no_such_webhook_wrapper';

@@ -1,4 +1,5 @@
--- Notices: of a webhook's trouble another one is told, when it begins and not again before it is over. A notice that fails makes none.
+-- Notices: a webhook's trouble is reported to another webhook when it begins, and not again before it is over. A notice that fails makes no
+-- notice.
 
 CREATE OR REPLACE FUNCTION zentry_notify.tell_of(webhook_id bigint, what text, reason text) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -23,7 +24,7 @@ BEGIN
             jsonb_build_object('webhook_id', webhook_id, 'webhook_name', name, 'what', what, 'reason', reason), others);
     END IF;
 EXCEPTION WHEN OTHERS THEN
-    -- What the notice is about has to be written down all the same.
+    -- The state that the notice is about has to be written even if the notice cannot be.
     RAISE WARNING 'zentry_notify: nobody is told that webhook % %: %', webhook_id, what, SQLERRM;
 END
 $$;
@@ -37,7 +38,7 @@ BEGIN
     RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.tell_of_failing() IS 'Trigger: a webhook starts to fail';
+COMMENT ON FUNCTION zentry_notify.tell_of_failing() IS 'Trigger: queues a notice when a webhook starts to fail';
 
 CREATE OR REPLACE FUNCTION zentry_notify.tell_of_switching_off() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -47,7 +48,7 @@ BEGIN
     RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.tell_of_switching_off() IS 'Trigger: a webhook is switched off';
+COMMENT ON FUNCTION zentry_notify.tell_of_switching_off() IS 'Trigger: queues a notice when a webhook is switched off';
 
 CREATE OR REPLACE FUNCTION zentry_notify.tell_of_expiry() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -62,4 +63,4 @@ BEGIN
     RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.tell_of_expiry() IS 'Trigger: a webhook lets deliveries expire';
+COMMENT ON FUNCTION zentry_notify.tell_of_expiry() IS 'Trigger: queues a notice when deliveries of a webhook begin to expire';

@@ -1,7 +1,7 @@
--- The log: what is written to it as if it still was a table, and how its pages are found.
+-- The delivery log: writes to notification_log, and how pages of the log are found.
 
--- Who owns the tables may write the log as if it still was one: dumps of 0.2.0 bring rows, and who restores a copy may not want it to send what
--- waited. A row with an id is one of 0.2.0's.
+-- The owner of the tables may write notification_log as if it were a table: dumps of 0.2.0 bring rows, and whoever restores a copy may want
+-- to delete what waited. A row with an id is one of 0.2.0's.
 CREATE OR REPLACE FUNCTION zentry_notify.write_log() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET check_function_bodies = on
 AS $$
@@ -32,7 +32,7 @@ BEGIN
             UPDATE zentry_notify.event e SET created_at = NEW.created_at WHERE e.id = event_of;
         END IF;
         IF NEW.payload IS DISTINCT FROM OLD.payload THEN
-            -- Of all that heard it; an event that one of them waits for stays.
+            -- The data are those of all deliveries of the event. An event that another delivery waits for is kept.
             DELETE FROM zentry_notify.event_detail x WHERE x.event_id = event_of AND NEW.payload <> 'null';
             UPDATE zentry_notify.event e SET data = NEW.payload::json WHERE e.id = event_of AND NEW.payload <> 'null';
             DELETE FROM zentry_notify.event e
@@ -74,7 +74,7 @@ BEGIN
     RETURN NEW;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.write_log() IS 'Trigger: what the owner writes to notification_log goes to delivery and event, or to legacy_delivery';
+COMMENT ON FUNCTION zentry_notify.write_log() IS 'Trigger: writes what the owner of the tables writes to notification_log to delivery and event, or to legacy_delivery';
 
 ALTER VIEW zentry_notify.notification_log
     ALTER COLUMN status SET DEFAULT 'pending',
@@ -84,9 +84,9 @@ ALTER VIEW zentry_notify.notification_log
     ALTER COLUMN attempts SET DEFAULT 0,
     ALTER COLUMN created_at SET DEFAULT pg_catalog.now();
 
--- The view alone has no index for the newest of a webhook or an event type: delivery_log has one run of ids for each pair of these, and this goes
--- from run to run. What failed or waits has indexes of its own. The text is put together from constants, so that each question has its own plan.
--- Readers, who have no privilege on the tables, learn ids by it, of rows that the views show them.
+-- The view has no index for the newest rows of a webhook or an event type. delivery_log has a run of ids for each pair of these, and this
+-- function goes from run to run. Failed and waiting deliveries have indexes of their own. The text is composed of constants, so that each
+-- combination of arguments has a plan of its own. Readers, who have no privilege on the tables, learn ids of rows that the views show them.
 CREATE OR REPLACE FUNCTION zentry_notify.log_ids(
     webhook_ids bigint[], event_type text, status text, before_id bigint, after_id bigint, most bigint) RETURNS SETOF bigint
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -98,7 +98,7 @@ DECLARE
                                 CASE WHEN event_type IS NOT NULL THEN 'l.event_type = $2' END,
                                 CASE status WHEN 'failed' THEN $q$l.status = 'failed'$q$ WHEN 'sent' THEN $q$l.status = 'sent'$q$
                                             WHEN 'pending' THEN $q$l.status = 'pending'$q$ WHEN 'retry' THEN $q$l.status = 'retry'$q$ END, '');
-    -- Which runs there are.
+    -- The runs that exist.
     runs      text := CASE
         WHEN webhook_ids IS NULL THEN
             'WITH RECURSIVE lane (id) AS (
@@ -119,8 +119,8 @@ DECLARE
                                           ORDER BY d.webhook_integration_id, d.event_type LIMIT 1)
                    FROM run WHERE run.event_type IS NOT NULL)'
         ELSE 'WITH run (webhook_id, event_type) AS (SELECT w.id, $2 FROM unnest($1) AS w (id))' END;
-    -- Of 0.2.0's log, what waits is read as a whole: it is little, and no plan is to look for it among all. What is finished has an index by webhook
-    -- and one by event type.
+    -- Rows of 0.2.0's log that wait are read as a whole: they are few, and no plan should search all rows for them. Finished ones have an
+    -- index by webhook and one by event type.
     waiting   text := $q$(SELECT * FROM zentry_notify.legacy_delivery l WHERE l.status IN ('pending', 'retry') OFFSET 0)$q$;
     legacy    text := format(CASE WHEN webhook_ids IS NULL
         THEN $q$(SELECT l.id FROM zentry_notify.legacy_delivery l WHERE l.status IN ('sent', 'failed') AND %s %s)$q$
@@ -153,8 +153,8 @@ BEGIN
         SELECT l.id
           FROM (SELECT l.id
                   FROM run
-                  -- By row comparisons, in the index's whole order: by id alone the planner would go through the primary key for a run that it takes
-                  -- for an average one.
+                  -- Row comparisons keep to the whole order of the index. By id alone, the planner would scan the primary key for a run
+                  -- that it estimates as an average one.
                   CROSS JOIN LATERAL (SELECT l.id FROM zentry_notify.delivery l
                                        WHERE (l.webhook_integration_id, l.event_type, l.id) < (run.webhook_id, run.event_type, $4)
                                          AND (l.webhook_integration_id, l.event_type, l.id) > (run.webhook_id, run.event_type, $5)
@@ -169,7 +169,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zentry_notify.log_ids(bigint[], text, text, bigint, bigint, bigint) IS
-    'Ids of the newest deliveries of these webhooks, this event type and status (null: all) below before_id; or with after_id, of the oldest above it';
+    'Returns the ids of the newest deliveries of these webhooks, this event type and this status (null: all) below before_id; with after_id, of the oldest above it';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_logs(
     webhook_id bigint DEFAULT NULL, event_type text DEFAULT NULL, status text DEFAULT NULL, before_id bigint DEFAULT NULL, most integer DEFAULT 20)
@@ -192,4 +192,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_logs(bigint, text, text, bigint, integer) IS
-    'Returns the newest deliveries of one webhook, event type or status (null: all) whose ids are below before_id. Served by an index, however long the log is';
+    'Returns the newest deliveries of one webhook, event type or status (null: all) whose ids are below before_id. It reads indexes only, so its time does not depend on the length of the log';

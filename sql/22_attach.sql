@@ -1,8 +1,8 @@
--- Which tables fire what. src/attach/ does it.
+-- Attaching: which tables fire which events. src/attach does the work.
 --
--- These functions run with the rights of who calls them, so that PostgreSQL itself judges the role that calls: what SET ROLE or the
--- session's user may do says nothing where a function of somebody else runs, in a REINDEX by a superuser for instance. Our own tables,
--- on which nobody has a privilege, they write as the extension's owner.
+-- These functions run with the rights of the caller, so that PostgreSQL itself checks that role: what SET ROLE or the session's user may do
+-- says nothing where a function of another role runs, in a REINDEX by a superuser for instance. They write the extension's tables, on which
+-- nobody has a privilege, as the extension's owner.
 
 CREATE OR REPLACE FUNCTION zentry_notify.owns(relation regclass) RETURNS boolean
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -11,7 +11,7 @@ AS $$
       FROM pg_class c
      WHERE c.oid = coalesce((SELECT t.oid FROM pg_class t WHERE t.oid = relation), 'zentry_notify.event_source'::regclass)
 $$;
-COMMENT ON FUNCTION zentry_notify.owns(regclass) IS 'Whether the current role owns the table, as PostgreSQL means it; what is left of a dropped table belongs to the owner of the extension';
+COMMENT ON FUNCTION zentry_notify.owns(regclass) IS 'Returns whether the current role owns the table, as PostgreSQL checks it. Event sources of dropped tables belong to the owner of the extension';
 
 CREATE OR REPLACE FUNCTION zentry_notify.require_owner(relation regclass) RETURNS void
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -23,9 +23,9 @@ BEGIN
     END IF;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.require_owner(regclass) IS 'An error unless the current role owns the table';
+COMMENT ON FUNCTION zentry_notify.require_owner(regclass) IS 'Raises an error unless the current role owns the table';
 
--- Zentry's own tables, as its Django migrations make them.
+-- Zentry's own tables, as its Django migrations create them.
 CREATE OR REPLACE VIEW zentry_notify.zentry_source AS
 SELECT *
   FROM (VALUES
@@ -37,7 +37,7 @@ SELECT *
        "project_id": "project_id", "points": "experience_reward", "completed_at": "completed_at"}'::jsonb,
      '{"project": "project_id"}'::jsonb,
      NULL::jsonb,
-     -- For people: the trigger asks, by what stands under transition and progress.
+     -- This is for people: the trigger compares what transition and progress name.
      'NEW.status = ''completed''', '(NEW.status = ''completed'') AND (OLD.status = ''completed'') IS NOT TRUE', NULL,
      'milestone_reached', '{"column": "status", "to": "completed"}'::jsonb, 1),
     ('badge_earned', 'public.achievements_userbadge',
@@ -74,38 +74,38 @@ SELECT *
         {"from": "public.tasks_task", "match": "assigned_to_id", "column": "project_id"}]}',
      NULL, NULL, 'NEW.current_streak > OLD.current_streak', NULL, NULL, '{"column": "current_streak", "rises": true}', 5)
   ) AS s (event_type, relation, columns, audience, progress, insert_when, update_when, delete_when, rider, transition, place);
-COMMENT ON VIEW zentry_notify.zentry_source IS 'How Zentry''s own tables become events; zentry_attach() puts it to work';
+COMMENT ON VIEW zentry_notify.zentry_source IS 'How Zentry''s own tables become events, as zentry_attach() attaches them';
 
-COMMENT ON COLUMN zentry_notify.zentry_source.event_type IS 'The event';
+COMMENT ON COLUMN zentry_notify.zentry_source.event_type IS 'The event type';
 COMMENT ON COLUMN zentry_notify.zentry_source.relation IS 'Zentry''s table';
 COMMENT ON COLUMN zentry_notify.zentry_source.columns IS 'As event_source.columns';
 COMMENT ON COLUMN zentry_notify.zentry_source.audience IS 'As event_source.audience';
 COMMENT ON COLUMN zentry_notify.zentry_source.progress IS 'As event_source.progress';
-COMMENT ON COLUMN zentry_notify.zentry_source.insert_when IS 'When the insert trigger tells of a write, in words for people; null: there is none';
-COMMENT ON COLUMN zentry_notify.zentry_source.update_when IS 'When the update trigger tells of a write, in words for people; null: there is none';
-COMMENT ON COLUMN zentry_notify.zentry_source.delete_when IS 'When the delete trigger tells of a write, in words for people; null: there is none';
-COMMENT ON COLUMN zentry_notify.zentry_source.rider IS 'Another event of the table that these triggers serve too';
+COMMENT ON COLUMN zentry_notify.zentry_source.insert_when IS 'The condition of the insert trigger, in words for people; null: there is no such trigger';
+COMMENT ON COLUMN zentry_notify.zentry_source.update_when IS 'The condition of the update trigger, in words for people; null: there is no such trigger';
+COMMENT ON COLUMN zentry_notify.zentry_source.delete_when IS 'The condition of the delete trigger, in words for people; null: there is no such trigger';
+COMMENT ON COLUMN zentry_notify.zentry_source.rider IS 'Another event type of the table that the same triggers write';
 COMMENT ON COLUMN zentry_notify.zentry_source.transition IS 'As event_source.transition';
-COMMENT ON COLUMN zentry_notify.zentry_source.place IS 'In which order they are attached';
+COMMENT ON COLUMN zentry_notify.zentry_source.place IS 'The order in which they are attached';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_attach() RETURNS TABLE (event_type text, relation text, state text)
     LANGUAGE c AS 'MODULE_PATHNAME', 'zentry_attach_all_wrapper';
 COMMENT ON FUNCTION @extschema@.zentry_attach() IS
-    'Puts the triggers of the five events on Zentry''s own tables, whichever exist and fit, and mends what was suspended there and on all that was attached by hand; returns what became of each. Tables of other owners are left as they are';
+    'Attaches Zentry''s own tables, those that exist and fit, for the five events, and resumes suspended sources of these and of all tables that were attached by hand. Returns a row for each. Tables of other owners are left as they are';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_attach(
     event_type text, relation regclass, columns jsonb DEFAULT '{}', condition text DEFAULT NULL, operation text DEFAULT NULL,
     audience jsonb DEFAULT NULL, done text DEFAULT NULL) RETURNS TABLE (item text, value text)
     LANGUAGE c AS 'MODULE_PATHNAME', 'zentry_attach_wrapper';
 COMMENT ON FUNCTION @extschema@.zentry_attach(text, regclass, jsonb, text, text, jsonb, text) IS
-    'Lets a table fire an event, and returns what was made of it. columns: where the data come from ("key": column, path along foreign keys, SQL expression, look-up, constant, or null for none), for what is not guessed by usual names; condition: SQL over OLD and NEW; operation: insert, update, delete; audience: who hears; done: the status that means completed';
+    'Attaches a table, so that its writes fire an event, and returns the event source that was made. columns: where the data come from ("key": column, path along foreign keys, SQL expression, look-up, constant, or null for none), for what is not guessed by usual names; condition: SQL over OLD and NEW; operation: insert, update, delete; audience: who hears; done: the status that means completed';
 
--- A condition was read when it was given, and its text is never read again by itself. This is what its owner, or a superuser, may give once more: it is
--- read as the owner then, as at the first time.
+-- A condition was parsed when it was given, and its stored text is never parsed again by itself. The table's owner, or a superuser, may
+-- give it once more: then it is parsed as that role.
 CREATE OR REPLACE FUNCTION zentry_notify.given_columns(source zentry_notify.event_source) RETURNS jsonb
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    -- A null keeps a key from being guessed that the data were not to have.
+    -- A null keeps zentry_attach from guessing a column for a key that was to have none.
     SELECT (SELECT jsonb_object_agg(k.key, NULL::text)
               FROM (SELECT 'project_id' AS key
                      UNION
@@ -116,7 +116,7 @@ AS $$
            || coalesce((SELECT jsonb_object_agg(c.key, CASE WHEN jsonb_typeof(c.value) = 'object' AND c.value ? 'expression' THEN c.value - 'columns' ELSE c.value END)
                           FROM jsonb_each(source.columns) c), '{}')
 $$;
-COMMENT ON FUNCTION zentry_notify.given_columns(zentry_notify.event_source) IS 'What zentry_attach has to be given as columns to make the source what it is';
+COMMENT ON FUNCTION zentry_notify.given_columns(zentry_notify.event_source) IS 'Returns the argument columns of zentry_attach that makes the source what it is';
 
 CREATE OR REPLACE FUNCTION zentry_notify.attach_again(source zentry_notify.event_source) RETURNS text
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -131,7 +131,7 @@ BEGIN
                             CASE WHEN source.delete_when IS NOT NULL THEN 'delete' END), source.audience);
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.attach_again(zentry_notify.event_source) IS 'The call that makes a source, and the triggers of its condition, what they were';
+COMMENT ON FUNCTION zentry_notify.attach_again(zentry_notify.event_source) IS 'Returns the call of zentry_attach that makes a source and the triggers of its condition again';
 
 CREATE OR REPLACE FUNCTION zentry_notify.has_own_condition(source zentry_notify.event_source) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -139,7 +139,7 @@ AS $$
     SELECT source.transition IS NULL AND source.progress IS NULL
        AND EXISTS (SELECT FROM unnest(ARRAY[source.insert_when, source.update_when, source.delete_when]) w WHERE w NOT IN ('true', 'OLD.* *<> NEW.*'))
 $$;
-COMMENT ON FUNCTION zentry_notify.has_own_condition(zentry_notify.event_source) IS 'Whether its triggers have a condition that somebody gave, which zentry_attach() does not read again';
+COMMENT ON FUNCTION zentry_notify.has_own_condition(zentry_notify.event_source) IS 'Returns whether its triggers have a condition that was given as SQL, which zentry_attach() does not parse again';
 
 CREATE OR REPLACE FUNCTION zentry_notify.source_arguments()
     RETURNS TABLE (event_type text, relation oid, table_name text, built_in boolean, columns jsonb, condition text, operation text, audience jsonb, done text, omit text[])
@@ -147,7 +147,7 @@ CREATE OR REPLACE FUNCTION zentry_notify.source_arguments()
 AS $$
     SELECT s.event_type, c.oid, format('%I.%I', n.nspname, c.relname), NOT s.by_hand, zentry_notify.given_columns(s),
            CASE WHEN zentry_notify.has_own_condition(s) THEN coalesce(s.insert_when, s.update_when, s.delete_when) END,
-           -- Milestones take none.
+           -- Milestones take no condition.
            CASE WHEN s.progress IS NULL THEN
                concat_ws(', ', CASE WHEN s.insert_when IS NOT NULL THEN 'insert' END, CASE WHEN s.update_when IS NOT NULL THEN 'update' END,
                          CASE WHEN s.delete_when IS NOT NULL THEN 'delete' END) END,
@@ -157,11 +157,11 @@ AS $$
       JOIN pg_namespace n ON n.oid = c.relnamespace
 $$;
 COMMENT ON FUNCTION zentry_notify.source_arguments() IS
-    'The event sources of tables that there are, as the arguments of zentry_attach that make them; built_in: zentry_attach() makes it by itself';
+    'Returns the event sources of existing tables, as the arguments of zentry_attach that make them; built_in: zentry_attach() makes it without arguments';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_detach(relation regclass, event_type text DEFAULT NULL) RETURNS void
     LANGUAGE c AS 'MODULE_PATHNAME', 'zentry_detach_wrapper';
-COMMENT ON FUNCTION @extschema@.zentry_detach(regclass, text) IS 'Removes the extension''s triggers from a table, or those of one event type: the table fires it no more. Needs the table''s owner';
+COMMENT ON FUNCTION @extschema@.zentry_detach(regclass, text) IS 'Detaches a table, from all event types or from one: its triggers are removed, and it fires them no more. Needs the table''s owner';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_omit(event_type text, relation regclass, keys text[]) RETURNS void
     LANGUAGE c AS 'MODULE_PATHNAME', 'zentry_omit_wrapper';

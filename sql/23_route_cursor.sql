@@ -1,18 +1,18 @@
--- The route cursor: what it comes to when a dump is restored, and what is not routed yet.
+-- The route cursor: restoring it from a dump, and what is not routed yet.
 
--- A dump's events without its cursor look as if they were still to be routed. What a dump says first in its session may be in force when others
--- write events, too: the worker and the triggers write as the agent, and functions that do pin the setting.
+-- A dump's events without its cursor look as if they were still to be routed. The settings that a dump begins with may also be in force
+-- when others write events; so the worker and the triggers write as the agent, and functions that write events pin the settings.
 CREATE OR REPLACE FUNCTION zentry_notify.await_cursor() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     UPDATE zentry_notify.route_cursor c SET restored = 'awaited' WHERE c.restored = 'no';
-    -- Deliveries may be here before their events.
+    -- A dump may bring deliveries before their events.
     PERFORM zentry_notify.wake('{}');
     RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.await_cursor() IS 'Trigger: events that a dump brings are not routed before its cursor is here';
+COMMENT ON FUNCTION zentry_notify.await_cursor() IS 'Trigger: stops the routing of events that a dump brings until the dump''s cursor is restored';
 
 CREATE OR REPLACE FUNCTION zentry_notify.restore_cursor() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -23,13 +23,13 @@ BEGIN
     RETURN NEW;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.restore_cursor() IS 'Trigger: a dump''s cursor takes the place of the one that is there';
+COMMENT ON FUNCTION zentry_notify.restore_cursor() IS 'Trigger: replaces the route cursor by the one that a dump brings';
 
--- What is not routed yet.
+-- The events that are not routed yet.
 CREATE OR REPLACE FUNCTION zentry_notify.unrouted_events() RETURNS bigint
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
-    -- The holes of the cursor and what is above it, each by the primary key.
+    -- The holes of the cursor and the ids above it, each by the primary key.
     SELECT count(*)
       FROM (SELECT FROM unnest('{(,)}'::int8multirange - coalesce((SELECT c.routed FROM zentry_notify.route_cursor c), '{}')) AS gap
               CROSS JOIN LATERAL (
@@ -39,7 +39,7 @@ AS $$
              LIMIT 100000) waiting
 $$;
 COMMENT ON FUNCTION zentry_notify.unrouted_events() IS
-    'How many events wait for the worker to find out who hears of them; 100000: at least so many';
+    'Returns how many events the worker has still to route; 100000: at least so many';
 
 CREATE OR REPLACE FUNCTION zentry_notify.unrouted_since() RETURNS timestamptz
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -50,16 +50,16 @@ AS $$
       FROM unnest('{(,)}'::int8multirange - coalesce((SELECT c.routed FROM zentry_notify.route_cursor c), '{}')) AS gap
      ORDER BY created_at LIMIT 1
 $$;
-COMMENT ON FUNCTION zentry_notify.unrouted_since() IS 'Since when the worker has not found out who hears of an event; null: of all it has';
+COMMENT ON FUNCTION zentry_notify.unrouted_since() IS 'Returns when the first event that is not routed happened; null: all are routed';
 
 CREATE OR REPLACE FUNCTION zentry_notify.route_from_now() RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET session_replication_role = origin
 AS $$
 BEGIN
-    -- As a restored one, it takes the place of the one that is there (restore_cursor).
+    -- As a restored cursor, it replaces the one that is there (restore_cursor).
     INSERT INTO zentry_notify.route_cursor (routed)
     SELECT int8multirange(int8range(NULL, coalesce(max(e.id), 0) + 1)) FROM zentry_notify.event e;
     PERFORM zentry_notify.wake('{}');
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.route_from_now() IS 'Takes all events that there are for routed. For a database whose dump had events and no cursor';
+COMMENT ON FUNCTION zentry_notify.route_from_now() IS 'Marks all events as routed. For a database whose dump had events and no cursor';

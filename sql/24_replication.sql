@@ -1,14 +1,14 @@
--- What logical replication and TRUNCATE do to our own tables, and how a subscriber takes over.
+-- What logical replication and TRUNCATE do to the extension's tables, and how a subscriber takes over.
 
--- What another server's worker keeps for itself says nothing here, and would be sent a second time. A source is of a table, and a token of a role, that
--- may be another one here, or none.
+-- What belongs to another server's worker means nothing here, and would be sent a second time. The table of a source and the role of a
+-- token may be other ones here, or missing.
 CREATE OR REPLACE FUNCTION zentry_notify.drop_replicated() RETURNS trigger
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$ BEGIN RETURN NULL; END $$;
-COMMENT ON FUNCTION zentry_notify.drop_replicated() IS 'Trigger: what logical replication brings of events, deliveries, counters, sources, tokens and the audit log is not stored';
+COMMENT ON FUNCTION zentry_notify.drop_replicated() IS 'Trigger: drops rows of events, deliveries, counters, sources, tokens and the audit log that logical replication brings';
 
--- Both sides have the built-in types, and may have wordings of the same event: what is replicated holds. It is inserted here, because pglogical would
--- update the row that it had found in the way.
+-- Both sides have the built-in types, and may have wordings of the same event: the replicated row wins. It is inserted here, because
+-- pglogical would update the row that it found in its place.
 CREATE OR REPLACE FUNCTION zentry_notify.replace_event_type() RETURNS trigger
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
@@ -21,7 +21,7 @@ BEGIN
     RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.replace_event_type() IS 'Trigger: an event type that logical replication brings takes the place of the one that is there';
+COMMENT ON FUNCTION zentry_notify.replace_event_type() IS 'Trigger: replaces an event type by the one that logical replication brings';
 
 CREATE OR REPLACE FUNCTION zentry_notify.replace_event_wording() RETURNS trigger
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -36,7 +36,7 @@ BEGIN
     RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.replace_event_wording() IS 'Trigger: a wording that logical replication brings takes the place of the one that is there';
+COMMENT ON FUNCTION zentry_notify.replace_event_wording() IS 'Trigger: replaces a wording by the one that logical replication brings';
 
 CREATE OR REPLACE FUNCTION zentry_notify.sequences_behind() RETURNS TABLE (sequence text, highest bigint)
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -50,10 +50,10 @@ AS $$
              UNION ALL SELECT 'zentry_notify.event_wording_id_seq', (SELECT max(w.id) FROM zentry_notify.event_wording w)) s
      WHERE s.highest > coalesce(pg_sequence_last_value(s.sequence::regclass), 0)
 $$;
-COMMENT ON FUNCTION zentry_notify.sequences_behind() IS 'Sequences whose next number is one that their table has already, with the highest that it has';
+COMMENT ON FUNCTION zentry_notify.sequences_behind() IS 'Returns the sequences whose next number their table has already, with the highest number in the table';
 
--- Sequences are not replicated, and what follows another server cannot be written to. Its own publisher's subscriptions alone: the database may
--- subscribe to more than this.
+-- Sequences are not replicated, and what follows another server cannot be written to. Only subscriptions to this publisher are touched: the
+-- database may subscribe to others.
 CREATE OR REPLACE FUNCTION @extschema@.zentry_promote() RETURNS TABLE (item text, state text)
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET session_replication_role = origin
 AS $$
@@ -78,7 +78,7 @@ BEGIN
                                              WHERE l.sync_subid = s.sub_id
                                                AND (l.sync_relname IS NULL OR to_regclass(format(''%I.%I'', l.sync_nspname, l.sync_relname)) = ANY ($1)))
                               ORDER BY 1' USING replicated LOOP
-            -- Not at once, which it refuses in a transaction block: its process ends at the commit.
+            -- Not immediately, which pglogical refuses in a transaction block: its process ends at the commit.
             EXECUTE 'SELECT pglogical.alter_subscription_disable($1, false)' USING name::name;
             RETURN QUERY SELECT format('subscription %I of pglogical', name), 'disabled';
         END LOOP;
@@ -92,9 +92,9 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_promote() IS
-    'Makes a subscriber of logical replication, built-in or pglogical''s, the server that is written to: disables the subscriptions that bring the attached tables or ours, sets our sequences above what was replicated, attaches, and returns what was done. For superusers';
+    'Makes a subscriber of logical replication (built-in or pglogical''s) the server that is written to: disables the subscriptions to the attached tables and to the extension''s, sets the extension''s sequences above what was replicated, attaches Zentry''s tables, and returns what was done. For superusers';
 
--- Numbers that come again would be taken for what had them before: by the worker for what it has in hand, by the cursor, by receivers.
+-- A number that came again would be taken for what had it before: by the worker for what it holds in memory, by the cursor, by receivers.
 CREATE OR REPLACE FUNCTION zentry_notify.keep_numbering() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
@@ -116,7 +116,7 @@ BEGIN
     ELSIF TG_TABLE_NAME = 'event' THEN
         EXECUTE format('ALTER SEQUENCE zentry_notify.event_id_seq START WITH %s',
                        coalesce(pg_sequence_last_value('zentry_notify.event_id_seq'), 0) + 1);
-        -- There is nothing left to send of these.
+        -- Nothing of these is left to send.
         WITH gone AS (DELETE FROM zentry_notify.delivery d WHERE d.status IN ('p', 'r') RETURNING d.id)
         DELETE FROM zentry_notify.delivery_attempt a USING gone g WHERE a.delivery_id = g.id;
     ELSIF TG_TABLE_NAME = 'event_source' THEN
@@ -127,4 +127,4 @@ BEGIN
     RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.keep_numbering() IS 'Trigger: TRUNCATE ... RESTART IDENTITY goes on above the numbers that were given, and what belongs to the rows goes with them';
+COMMENT ON FUNCTION zentry_notify.keep_numbering() IS 'Trigger: makes TRUNCATE ... RESTART IDENTITY continue above the numbers that were given, and deletes what belongs to the rows';

@@ -1,8 +1,8 @@
--- Who changed what of the configuration: triggers of its tables write it into audit_entry.
+-- The audit log: triggers on the tables of the configuration write who changed what into audit_entry.
 
--- The common end of the triggers below. A definer function does not see who calls it, so it goes by the session: who logged in, and what SET ROLE made of
--- it. The server names its token, and is believed if it may look tokens up and acts as that token's role. A secret is in no statement here, for
--- statements, plans and their parameters can be logged. The indexes are used whatever the tables' size: a session keeps the plans that it made while
+-- The function that the triggers below call. A definer function does not see who calls it, so it goes by the session: who logged in, and
+-- the role that SET ROLE has set. The server names its token, and is believed if it may look tokens up and acts as that token's role. No
+-- statement here holds a secret, since statements, plans and their parameters can be logged. The indexes are used whatever the tables' size: a session keeps the plans that it made while
 -- they were small, and may go on to register thousands of webhooks.
 CREATE OR REPLACE FUNCTION zentry_notify.audit_change(
     tg_op text, relation regclass, before jsonb, after jsonb, object_type text, object_key text DEFAULT NULL, object_name text DEFAULT NULL,
@@ -12,19 +12,20 @@ AS $$
 #variable_conflict use_variable
 DECLARE
     acting     name := CASE current_setting('role') WHEN 'none' THEN session_user ELSE current_setting('role') END;
-    -- Null: somebody has renamed it meanwhile.
+    -- Null: the table has been renamed meanwhile.
     acting_oid oid := (SELECT r.oid FROM pg_roles r WHERE r.rolname = acting);
     is_secret  boolean := relation = 'zentry_notify.webhook_secret'::regclass;
     changes    jsonb := '{}';
     known      record;
 BEGIN
     IF tg_op <> 'TRUNCATE' THEN
-        -- A dump brings its own entries, and what comes with the extension nobody has changed. Who could do neither is not believed to do it.
+        -- A dump brings its own entries, and nobody has changed what comes with the extension. A session that could do neither is not
+        -- believed.
         IF zentry_notify.is_restoring() AND pg_has_role(acting_oid, (SELECT c.relowner FROM pg_class c WHERE c.oid = relation), 'USAGE')
            AND (tg_op = 'INSERT' AND pg_trigger_depth() = 1 OR object_type = 'event_source' AND pg_trigger_depth() = 2) THEN
             RETURN;
         END IF;
-        -- What a row keeps itself, and what the worker notes of it, is no configuration.
+        -- Columns that a row keeps itself, and that the worker writes, are no configuration.
         SELECT coalesce(jsonb_object_agg(c.key, jsonb_build_object('old', c.old, 'new', c.new)), '{}') INTO changes
           FROM (SELECT coalesce(o.key, n.key) AS key, nullif(o.value, 'null') AS old, nullif(n.value, 'null') AS new
                   FROM jsonb_each(CASE tg_op WHEN 'INSERT' THEN '{}' ELSE before END) o
@@ -38,7 +39,7 @@ BEGIN
         IF object_name IS NULL AND webhook_id IS NOT NULL THEN
             object_name := (SELECT w.name FROM zentry_notify.webhook w WHERE w.id = webhook_id);
         END IF;
-        -- A URL that somebody has taken for a title or a name is not kept when it is mended. That of the webhook itself is redacted already.
+        -- A URL that was set as a title or a name by mistake is not kept when that is corrected. That of the webhook itself is redacted already.
         IF strpos(concat(CASE WHEN is_secret THEN changes - 'webhook_url' ELSE changes END, object_name), '://') > 0 THEN
             FOR known IN SELECT s.webhook_url AS url, zentry_notify.redact_url(s.webhook_url) AS shown
                            FROM zentry_notify.webhook_secret s WHERE strpos(changes::text, s.webhook_url) > 0 LOOP
@@ -46,7 +47,7 @@ BEGIN
                 object_name := replace(object_name, known.url, known.shown);
             END LOOP;
         END IF;
-        -- A webhook and its secrets are one to people: what a statement writes of both is one entry.
+        -- A webhook and its secrets are one object to people: a statement that writes both makes one entry.
         IF is_secret THEN
             UPDATE zentry_notify.audit_entry e
                SET changes = e.changes || (SELECT jsonb_object_agg(c.key, c.value || jsonb_build_object('old', coalesce(e.changes -> c.key, c.value) -> 'old'))
@@ -73,9 +74,9 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zentry_notify.audit_change(text, regclass, jsonb, jsonb, text, text, text, bigint, text[]) IS
-    'Writes into audit_entry what a row was and is, where it says something else; changed: keys that changed though they look as before';
+    'Writes into audit_entry the values of a row that have changed, old and new; changed: keys that changed although they look the same';
 
--- One trigger function for each table: what of a row is told, and what it is called.
+-- There is one trigger function for each table: it says which columns are logged, and the name of the object.
 CREATE OR REPLACE FUNCTION zentry_notify.audit_webhook() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan SET IntervalStyle = postgres
 AS $$
@@ -85,9 +86,9 @@ BEGIN
     RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.audit_webhook() IS 'Trigger: notes in audit_entry who changes what of a webhook';
+COMMENT ON FUNCTION zentry_notify.audit_webhook() IS 'Trigger: records in audit_entry who changes what of a webhook';
 
--- Whatever has a secret in it is a simple expression, which has no plan and is in no log.
+-- What handles a secret is a simple expression, which has no plan and is in no log.
 CREATE OR REPLACE FUNCTION zentry_notify.audit_webhook_secret() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan SET IntervalStyle = postgres
 AS $$
@@ -103,7 +104,7 @@ DECLARE
                                          CASE WHEN OLD.signing_secret IS DISTINCT FROM NEW.signing_secret THEN 'signing_secret' END,
                                          CASE WHEN OLD.headers IS DISTINCT FROM NEW.headers THEN 'headers' END], NULL);
 BEGIN
-    -- With its webhook.
+    -- The secrets go with their webhook.
     IF TG_OP = 'DELETE' AND pg_trigger_depth() > 1 THEN
         RETURN NULL;
     END IF;
@@ -111,7 +112,7 @@ BEGIN
     RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.audit_webhook_secret() IS 'Trigger: notes in audit_entry, with its webhook, that a URL, a signing secret or headers change';
+COMMENT ON FUNCTION zentry_notify.audit_webhook_secret() IS 'Trigger: records in audit_entry, with the webhook, that a URL, a signing secret or headers change';
 
 CREATE OR REPLACE FUNCTION zentry_notify.audit_event_type() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan SET IntervalStyle = postgres
@@ -121,7 +122,7 @@ BEGIN
     RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.audit_event_type() IS 'Trigger: notes in audit_entry who changes what of an event type';
+COMMENT ON FUNCTION zentry_notify.audit_event_type() IS 'Trigger: records in audit_entry who changes what of an event type';
 
 CREATE OR REPLACE FUNCTION zentry_notify.audit_event_source() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan SET IntervalStyle = postgres
@@ -132,7 +133,7 @@ BEGIN
     RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.audit_event_source() IS 'Trigger: notes in audit_entry who changes what of an event source';
+COMMENT ON FUNCTION zentry_notify.audit_event_source() IS 'Trigger: records in audit_entry who changes what of an event source';
 
 CREATE OR REPLACE FUNCTION zentry_notify.audit_event_wording() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan SET IntervalStyle = postgres
@@ -143,7 +144,7 @@ BEGIN
     RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.audit_event_wording() IS 'Trigger: notes in audit_entry who changes what of a wording';
+COMMENT ON FUNCTION zentry_notify.audit_event_wording() IS 'Trigger: records in audit_entry who changes what of a wording';
 
 CREATE OR REPLACE FUNCTION zentry_notify.audit_api_token() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan SET IntervalStyle = postgres
@@ -163,7 +164,7 @@ BEGIN
     RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.audit_api_token() IS 'Trigger: notes in audit_entry who changes what of an API token';
+COMMENT ON FUNCTION zentry_notify.audit_api_token() IS 'Trigger: records in audit_entry who changes what of an API token';
 
 CREATE OR REPLACE FUNCTION zentry_notify.audit_truncate() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
@@ -174,4 +175,4 @@ BEGIN
     RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.audit_truncate() IS 'Trigger: notes in audit_entry who empties a table of the configuration';
+COMMENT ON FUNCTION zentry_notify.audit_truncate() IS 'Trigger: records in audit_entry who truncates a table of the configuration';

@@ -1,4 +1,4 @@
--- What the REST API's server and its clients need of the database: tokens, and names beside ids.
+-- What the REST API's server and its clients need of the database: tokens, and names for ids.
 
 CREATE OR REPLACE VIEW zentry_notify.api_tokens AS
 SELECT t.token_key,
@@ -16,13 +16,13 @@ SELECT t.token_key,
   LEFT JOIN pg_catalog.pg_roles r ON r.oid = t.role_oid;
 COMMENT ON VIEW zentry_notify.api_tokens IS 'Tokens of the REST API, without their hashes';
 COMMENT ON COLUMN zentry_notify.api_tokens.token_key IS 'The token''s first part, after "zentry_"';
-COMMENT ON COLUMN zentry_notify.api_tokens.name IS 'What it is for';
-COMMENT ON COLUMN zentry_notify.api_tokens.role_name IS 'The role that requests with it run as';
-COMMENT ON COLUMN zentry_notify.api_tokens.state IS 'good, or why it is not taken';
-COMMENT ON COLUMN zentry_notify.api_tokens.created_by IS 'The role that made it';
-COMMENT ON COLUMN zentry_notify.api_tokens.created_at IS 'When it was made';
-COMMENT ON COLUMN zentry_notify.api_tokens.expires_at IS 'Until when it is good; null: until it is revoked';
-COMMENT ON COLUMN zentry_notify.api_tokens.last_used_at IS 'When the server took it last, to the minute';
+COMMENT ON COLUMN zentry_notify.api_tokens.name IS 'What the token is for';
+COMMENT ON COLUMN zentry_notify.api_tokens.role_name IS 'The role that requests with the token run as';
+COMMENT ON COLUMN zentry_notify.api_tokens.state IS 'good, or why the token is refused';
+COMMENT ON COLUMN zentry_notify.api_tokens.created_by IS 'The role that created it';
+COMMENT ON COLUMN zentry_notify.api_tokens.created_at IS 'When it was created';
+COMMENT ON COLUMN zentry_notify.api_tokens.expires_at IS 'When it expires; null: when it is revoked';
+COMMENT ON COLUMN zentry_notify.api_tokens.last_used_at IS 'When a request last used it, to the minute';
 
 CREATE OR REPLACE FUNCTION zentry_notify.check_api_token() RETURNS trigger
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -31,15 +31,15 @@ DECLARE
     role oid := CASE TG_OP WHEN 'INSERT' THEN (SELECT r.oid FROM pg_roles r WHERE r.rolname = NEW.role_name) ELSE OLD.role_oid END;
 BEGIN
     IF TG_OP = 'INSERT' THEN
-        -- Also of a dump's rows, whose number is that of another cluster.
+        -- This holds for a dump's rows too, whose role has the number of another cluster.
         NEW.role_oid := role;
     END IF;
-    -- Functions of ours write as the owner, once they have looked who calls. Others may come as far as here by pg_write_all_data.
+    -- Functions of the extension write as its owner, once they have checked the caller. Others may get here by pg_write_all_data.
     IF NOT pg_has_role((SELECT c.relowner FROM pg_class c WHERE c.oid = TG_RELID), 'USAGE') THEN
         IF TG_OP = 'UPDATE' THEN
             RAISE EXCEPTION 'a token cannot be changed' USING ERRCODE = 'insufficient_privilege', HINT = 'Revoke it, and make another one.'; -- as in require_owner
         END IF;
-        -- Whoever may write here may take away what is left of a role that is gone.
+        -- Whoever may write here may remove tokens of a role that is gone.
         IF TG_OP = 'INSERT' OR EXISTS (SELECT FROM pg_roles r WHERE r.oid = role) THEN
             PERFORM zentry_notify.require_membership(role);
         END IF;
@@ -47,7 +47,7 @@ BEGIN
     RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.check_api_token() IS 'Trigger: a token is made and taken back by those who have the privileges of its role, and never changed';
+COMMENT ON FUNCTION zentry_notify.check_api_token() IS 'Trigger: lets only roles that have the privileges of a token''s role create and revoke it, and nobody change it';
 
 CREATE OR REPLACE FUNCTION zentry_notify.require_membership(role oid) RETURNS void
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -60,11 +60,11 @@ BEGIN
     END IF;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.require_membership(oid) IS 'An error unless the current role has the privileges of this one';
+COMMENT ON FUNCTION zentry_notify.require_membership(oid) IS 'Raises an error unless the current role has the privileges of this one';
 
--- These two run with the rights of who calls them: a definer function sees the session's user, which is another one where a function of a
--- manager runs in a superuser's session, and would hand out tokens for that one's roles. put_api_token and drop_api_token, in Rust, see who
--- calls and write as the owner.
+-- These two run with the rights of the caller: a definer function sees the session's user, who may be a superuser while a function of a
+-- manager runs, and would hand out tokens for that user's roles. put_api_token and drop_api_token, in Rust, check the caller and write as
+-- the owner.
 CREATE OR REPLACE FUNCTION @extschema@.zentry_create_api_token(name text, role name, expires_at timestamptz DEFAULT NULL) RETURNS text
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
 AS $$
@@ -95,14 +95,14 @@ BEGIN
         PERFORM zentry_notify.refuse('invalid_parameter_value', 'a token must not have expired already',
             'Give a time that is still to come, or null.', 'expires_at');
     END IF;
-    -- Whoever has got hold of a token has it until it expires, and not for ever by another.
+    -- Whoever has stolen a token has access until it expires, and not for ever by a new one.
     SELECT t.expires_at INTO latest FROM zentry_notify.api_tokens t WHERE t.token_key = current_setting('zentry_notify.api_token_key', true);
     IF expires_at > latest OR expires_at IS NULL AND latest IS NOT NULL THEN
         PERFORM zentry_notify.refuse('invalid_parameter_value', 'a token must not outlive the one that it is made by',
             format('That one expires at %s. Give an earlier time.', to_char(latest AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"')), 'expires_at');
     END IF;
 
-    -- A random UUID has 122 bits from pg_strong_random; three are more than the 256 that the hash keeps.
+    -- A random UUID has 122 bits from pg_strong_random. Three have more than the 256 that the hash keeps.
     random := sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()));
     token_key := left(md5(gen_random_uuid()::text), 8);
     token := format('zentry_%s_%s', token_key, rtrim(translate(encode(random, 'base64'), '+/', '-_'), '='));
@@ -116,7 +116,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_create_api_token(text, name, timestamptz) IS
-    'Makes a token for the REST API whose requests run as the role, and returns it: it is not shown again. Needs the privileges of the role';
+    'Creates a token for the REST API whose requests run as the role, and returns it: it is not shown again. Needs the privileges of the role';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_revoke_api_token(name text) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -128,7 +128,7 @@ BEGIN
     END IF;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.zentry_revoke_api_token(text) IS 'Takes a token back: the next request with it is refused. Needs the privileges of its role';
+COMMENT ON FUNCTION @extschema@.zentry_revoke_api_token(text) IS 'Revokes a token: the next request with it is refused. Needs the privileges of its role';
 
 CREATE OR REPLACE FUNCTION zentry_notify.find_api_token(token_key text, OUT role_name name, OUT token_hash bytea)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -139,7 +139,7 @@ AS $$
      WHERE t.token_key = find_api_token.token_key AND (t.expires_at > now() OR t.expires_at IS NULL);
 $$;
 COMMENT ON FUNCTION zentry_notify.find_api_token(text) IS
-    'For the server: role and hash of a token that is good; nulls when there is none. The server compares the hash';
+    'For the server: returns role and hash of a valid token; nulls when there is none. The server compares the hash';
 
 CREATE OR REPLACE FUNCTION zentry_notify.note_api_token_use(token_key text) RETURNS void
     LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET session_replication_role = origin
@@ -147,7 +147,7 @@ AS $$
     UPDATE zentry_notify.api_token t SET last_used_at = now()
      WHERE t.token_key = note_api_token_use.token_key AND NOT pg_is_in_recovery();
 $$;
-COMMENT ON FUNCTION zentry_notify.note_api_token_use(text) IS 'For the server: notes that the token was used now';
+COMMENT ON FUNCTION zentry_notify.note_api_token_use(text) IS 'For the server: records that the token was used now';
 
 CREATE OR REPLACE FUNCTION zentry_notify.lookup_of(data_key text) RETURNS jsonb
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -158,14 +158,14 @@ AS $$
        AND s.columns -> data_key ?& ARRAY['from', 'match', 'column']
      ORDER BY s.id LIMIT 1;
 $$;
-COMMENT ON FUNCTION zentry_notify.lookup_of(text) IS 'Table and columns that an attached table''s data have this key from; null: there is no such look-up';
+COMMENT ON FUNCTION zentry_notify.lookup_of(text) IS 'Returns the table and columns of the look-up that gives this key of an attached table''s data; null: there is none';
 
 CREATE OR REPLACE FUNCTION zentry_notify.look_up_in(relation oid, key text, shown text, ids bigint[]) RETURNS TABLE (id bigint, shown_as text)
     LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'look_up_in_wrapper';
 COMMENT ON FUNCTION zentry_notify.look_up_in(oid, text, text, bigint[]) IS
-    'What a table has beside these ids, as far as the caller may read it; read as its owner, restricted';
+    'Returns what a table has beside these ids, as far as the caller may read it. It is read as the table''s owner, restricted';
 
--- Names that Zentry's clients expect beside ids: who may not read the application's table sees none.
+-- Names that Zentry's clients expect beside ids. Callers that may not read the application's table get none.
 CREATE OR REPLACE FUNCTION zentry_notify.look_up(data_key text, ids bigint[]) RETURNS TABLE (id bigint, shown text)
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -174,4 +174,4 @@ AS $$
       CROSS JOIN LATERAL zentry_notify.look_up_in(to_regclass(s.lookup ->> 'from'), s.lookup ->> 'match', s.lookup ->> 'column', ids) l
 $$;
 COMMENT ON FUNCTION zentry_notify.look_up(text, bigint[]) IS
-    'What the attached tables'' look-ups (project_name, user_name) give for these ids, as far as the caller may read it';
+    'Returns what the attached tables'' look-ups (project_name, user_name) give for these ids, as far as the caller may read it';

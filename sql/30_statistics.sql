@@ -1,22 +1,22 @@
--- Counters as people and collectors of metrics want them.
+-- Counters for people and for collectors of metrics.
 
 CREATE OR REPLACE FUNCTION zentry_notify.latency_bounds() RETURNS double precision[]
     LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'latency_bounds_wrapper';
-COMMENT ON FUNCTION zentry_notify.latency_bounds() IS 'Upper bounds of the buckets of delivery_stat.latency, in seconds';
+COMMENT ON FUNCTION zentry_notify.latency_bounds() IS 'Returns the upper bounds of the buckets of delivery_stat.latency, in seconds';
 
 CREATE OR REPLACE FUNCTION zentry_notify.add_histograms(a bigint[], b bigint[]) RETURNS bigint[]
     LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'add_histograms_wrapper';
-COMMENT ON FUNCTION zentry_notify.add_histograms(bigint[], bigint[]) IS 'Two counts by bucket as one';
+COMMENT ON FUNCTION zentry_notify.add_histograms(bigint[], bigint[]) IS 'Adds two histograms, bucket by bucket';
 
 CREATE OR REPLACE AGGREGATE zentry_notify.sum_histogram(bigint[]) (
     SFUNC = zentry_notify.add_histograms, STYPE = bigint[], INITCOND = '{}',
     COMBINEFUNC = zentry_notify.add_histograms, PARALLEL = SAFE);
-COMMENT ON AGGREGATE zentry_notify.sum_histogram(bigint[]) IS 'Counts by bucket, added up';
+COMMENT ON AGGREGATE zentry_notify.sum_histogram(bigint[]) IS 'Adds histograms, bucket by bucket';
 
 CREATE OR REPLACE FUNCTION zentry_notify.quantile(histogram bigint[], share double precision) RETURNS double precision
     LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'quantile_wrapper';
 COMMENT ON FUNCTION zentry_notify.quantile(bigint[], double precision) IS
-    'Seconds that this share (0 to 1) of all took at most, as far as the buckets tell; null when there is none';
+    'Returns the quantile (0 to 1) of a histogram, in seconds, as exactly as the buckets allow; null when it is empty';
 
 -- While a dump is restored by several jobs, the worker may count what it sends before the dump's own row is there.
 CREATE OR REPLACE FUNCTION zentry_notify.add_count() RETURNS trigger
@@ -32,7 +32,7 @@ BEGIN
     RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.add_count() IS 'Trigger: a restored count is added to what the worker has counted meanwhile';
+COMMENT ON FUNCTION zentry_notify.add_count() IS 'Trigger: adds a restored count to what the worker has counted meanwhile';
 
 -- While a dump is restored, the worker may count what it sends before the dump's own rows are there.
 CREATE OR REPLACE FUNCTION zentry_notify.add_delivery_stat() RETURNS trigger
@@ -48,7 +48,7 @@ BEGIN
     RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.add_delivery_stat() IS 'Trigger: restored counts are added to what the worker has counted meanwhile';
+COMMENT ON FUNCTION zentry_notify.add_delivery_stat() IS 'Trigger: adds restored counts to what the worker has counted meanwhile';
 
 CREATE OR REPLACE VIEW zentry_notify.delivery_totals AS
 SELECT s.webhook_integration_id, w.name AS webhook_integration_name, w.webhook_type, s.event_type,
@@ -57,11 +57,11 @@ SELECT s.webhook_integration_id, w.name AS webhook_integration_name, w.webhook_t
   JOIN zentry_notify.webhook w ON w.id = s.webhook_integration_id
  WHERE s.span = 'ever';
 COMMENT ON VIEW zentry_notify.delivery_totals IS
-    'Counters for a collector of metrics: they only grow, over restarts and whatever leaves the log. For sums over event types take those that are not *, for requests those that are';
+    'Counters for a collector of metrics: they only grow, over restarts and whatever is removed from the log. For sums over event types use the rows that are not *, for requests those that are';
 COMMENT ON COLUMN zentry_notify.delivery_totals.webhook_integration_name IS 'The integration''s name';
 COMMENT ON COLUMN zentry_notify.delivery_totals.webhook_type IS 'Which service it is of, or webhook for a program: zentry_webhook_types() lists them';
 
--- The rest are the table's own columns, described once.
+-- The other columns are the table's own, and are described there.
 DO $$
 DECLARE
     c record;
@@ -109,7 +109,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_stats(interval) IS
-    'Counts of deliveries within the interval (null: since the registration) by webhook and event type, with a row * for each webhook. p50, p95 and p99 are seconds from the event to the answer; what is older than two hours counts by the full hour';
+    'Returns counts of deliveries within the interval (null: since the registration) by webhook and event type, with a row * for each webhook. p50, p95 and p99 are seconds from the event to the answer. Counts older than two hours are by the full hour';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_stats_by_hour(hours integer DEFAULT 24, webhook_id bigint DEFAULT NULL)
     RETURNS TABLE (hour timestamptz, sent bigint, failed bigint, retried bigint, p50 numeric, p95 numeric, p99 numeric)
@@ -117,7 +117,7 @@ CREATE OR REPLACE FUNCTION @extschema@.zentry_stats_by_hour(hours integer DEFAUL
 AS $$
 #variable_conflict use_column
 DECLARE
-    -- In UTC, as the worker cuts them, whatever the session's time zone is.
+    -- Hours are in UTC, as the worker cuts them, whatever the session's time zone is.
     last timestamptz := date_trunc('hour', now(), 'UTC');
 BEGIN
     IF hours IS NULL OR hours NOT BETWEEN 1 AND 2160 THEN
@@ -142,4 +142,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_stats_by_hour(integer, bigint) IS
-    'Counts of deliveries in each of the last hours, the current one last, of one webhook or (null) of all. Hours without a delivery have a row, too. p50, p95 and p99 are seconds from the event to the answer';
+    'Returns counts of deliveries in each of the last hours, the current one last, of one webhook or (null) of all. Hours without a delivery have a row too. p50, p95 and p99 are seconds from the event to the answer';

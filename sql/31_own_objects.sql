@@ -1,4 +1,4 @@
--- What belongs to the extension: its tables, indexes and triggers in one list each, so that status can tell what is missing.
+-- The extension's tables, indexes and triggers, in one list each, so that zentry_status() can tell what is missing.
 
 CREATE OR REPLACE FUNCTION zentry_notify.members() RETURNS TABLE (classid oid, objid oid)
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -8,7 +8,7 @@ AS $$
       JOIN pg_extension e ON e.oid = d.refobjid AND d.refclassid = 'pg_extension'::regclass AND e.extname = 'zentry_notify'
      WHERE d.deptype = 'e'
 $$;
-COMMENT ON FUNCTION zentry_notify.members() IS 'What belongs to the extension';
+COMMENT ON FUNCTION zentry_notify.members() IS 'Returns the objects that belong to the extension';
 
 CREATE OR REPLACE FUNCTION zentry_notify.own_tables() RETURNS name[]
     LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -16,7 +16,7 @@ AS $$
     SELECT '{webhook,webhook_secret,webhook_circuit,webhook_state,webhook_count,deleted_webhook,event,event_detail,event_type,event_wording,event_source,route_cursor,
              delivery,delivery_attempt,legacy_delivery,delivery_stat,project_progress,progress_note,api_token,audit_entry,sender,sender_queue}'::name[];
 $$;
-COMMENT ON FUNCTION zentry_notify.own_tables() IS 'The names of the extension''s tables';
+COMMENT ON FUNCTION zentry_notify.own_tables() IS 'Returns the names of the extension''s tables';
 
 CREATE OR REPLACE FUNCTION zentry_notify.own_indexes() RETURNS TABLE (relation name, name name, definition text)
     LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -69,16 +69,17 @@ AS $$
             'CREATE INDEX legacy_delivery_failed ON zentry_notify.legacy_delivery (id) WHERE status = ''failed''')
 $$;
 COMMENT ON FUNCTION zentry_notify.own_indexes() IS
-    'The indexes of the extension''s tables: of those of a constraint, what pg_get_constraintdef says of it, of the others, the statement that makes it';
+    'Returns the indexes of the extension''s tables: an index of a constraint with what pg_get_constraintdef returns, others with the statement that creates them';
 
--- The one list of them: put_own_triggers() makes these, and status says which are missing. Each is made of the beginning of its definition, as
--- pg_get_triggerdef shows it, and of its function; %s stands for the relation. What it is for stands at the function.
+-- The only list of the triggers: put_own_triggers() creates them, and zentry_status() says which are missing. Each consists of the
+-- beginning of its definition, as pg_get_triggerdef shows it, and its function; %s stands for the relation. The function's comment says
+-- what it is for.
 CREATE OR REPLACE FUNCTION zentry_notify.own_triggers() RETURNS TABLE (relation name, name name, mode text, definition text)
     LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT r.relation, t.name, t.mode, format('%s ON zentry_notify.%s %s EXECUTE FUNCTION zentry_notify.%s()', t.moment, r.relation, t.each, format(t.function, r.relation))
       FROM (VALUES
-           -- The rules of a row.
+           -- Checks of rows.
            ('check_api_token'::name, '{api_token}'::name[], '', 'BEFORE INSERT OR DELETE OR UPDATE', 'FOR EACH ROW', 'check_api_token'),
            ('check_event_type', '{event_type}', '', 'BEFORE INSERT OR UPDATE', 'FOR EACH ROW', 'check_event_type'),
            ('check_event_wording', '{event_wording}', '', 'BEFORE INSERT OR UPDATE', 'FOR EACH ROW', 'check_event_wording'),
@@ -88,14 +89,15 @@ AS $$
            -- Views that are written to.
            ('write_integration', '{webhook_integration}', '', 'INSTEAD OF INSERT OR DELETE OR UPDATE', 'FOR EACH ROW', 'write_integration'),
            ('write_log', '{notification_log}', '', 'INSTEAD OF INSERT OR DELETE OR UPDATE', 'FOR EACH ROW', 'write_log'),
-           -- Every session and the worker keep the configuration in memory; these tell them to look again. By row and ALWAYS, and so is what goes with a
-           -- webhook: what logical replication applies fires no trigger of a statement, and must be noticed as well.
+           -- Every session and the worker keep the configuration in memory; these triggers tell them to read it again. They are by row and
+           -- ALWAYS, as is what belongs to a webhook: what logical replication applies fires no trigger of a statement, and has to be
+           -- noticed too.
            ('configuration_changed', '{event_source,event_type,event_wording,webhook,webhook_secret}', 'ALWAYS ', 'AFTER INSERT OR DELETE OR UPDATE', 'FOR EACH ROW',
             'configuration_changed'),
            ('configuration_emptied', '{event_source,event_type,event_wording,webhook,webhook_secret}', 'ALWAYS ', 'AFTER TRUNCATE', 'FOR EACH STATEMENT',
             'configuration_changed'),
            ('forget_webhook', '{webhook}', 'ALWAYS ', 'AFTER DELETE', 'FOR EACH ROW', 'forget_webhook'),
-           -- Not ALWAYS: what replication brings, and pg_restore --disable-triggers, nobody has changed here.
+           -- These are not ALWAYS: what replication brings, or pg_restore --disable-triggers, nobody has changed here.
            ('audit', '{api_token,event_source,event_type,event_wording,webhook,webhook_secret}', '', 'AFTER INSERT OR DELETE OR UPDATE', 'FOR EACH ROW', 'audit_%s'),
            ('audit_emptied', '{api_token,event_source,event_type,event_wording,webhook,webhook_secret}', '', 'AFTER TRUNCATE', 'FOR EACH STATEMENT', 'audit_truncate'),
            -- Notices. A circuit that a person has resumed begins without a failure (zentry_resume).
@@ -104,7 +106,7 @@ AS $$
            ('tell_of_trouble', '{webhook_circuit}', '', 'AFTER INSERT', 'FOR EACH ROW WHEN ((new.failures > 0))', 'tell_of_failing'),
            ('tell_of_trouble_again', '{webhook_circuit}', '', 'AFTER UPDATE', 'FOR EACH ROW WHEN (((old.failures = 0) AND (new.failures > 0)))', 'tell_of_failing'),
            ('tell_of_trouble', '{webhook_state}', '', 'AFTER INSERT OR UPDATE OF expired_at', 'FOR EACH ROW WHEN ((new.expired_at IS NOT NULL))', 'tell_of_expiry'),
-           -- What a dump brings. The worker writes as the agent, and what such a trigger inserts itself is not for the trigger.
+           -- Rows of a dump. The worker writes as the agent; rows that such a trigger inserts itself do not go through it again.
            ('add_count', '{webhook_count}', '', 'BEFORE INSERT',
             'FOR EACH ROW WHEN (((CURRENT_USER <> ''zentry_notify_agent''::name) AND (pg_trigger_depth() = 0)))', 'add_count'),
            ('add_delivery_stat', '{delivery_stat}', '', 'BEFORE INSERT',
@@ -114,7 +116,8 @@ AS $$
            ('restore_cursor', '{route_cursor}', '', 'BEFORE INSERT', 'FOR EACH ROW WHEN ((CURRENT_USER <> ''zentry_notify_agent''::name))', 'restore_cursor'),
            ('replace_source', '{event_source}', '', 'BEFORE INSERT', 'FOR EACH ROW', 'replace_source'),
            ('keep_numbering', '{delivery,event,event_source,webhook}', '', 'BEFORE TRUNCATE', 'FOR EACH STATEMENT', 'keep_numbering'),
-           -- What logical replication brings. ENABLE TRIGGER ALL, as pg_restore --disable-triggers says in the end, takes REPLICA away; the condition stays.
+           -- Rows that logical replication brings. ENABLE TRIGGER ALL, which pg_restore --disable-triggers ends with, resets REPLICA; the
+           -- condition stays.
            ('drop_replicated', '{api_token,audit_entry,deleted_webhook,delivery,delivery_attempt,delivery_stat,event,event_detail,event_source,legacy_delivery,progress_note,project_progress,route_cursor,sender,sender_queue,webhook_circuit,webhook_count,webhook_state}',
             'REPLICA ', 'BEFORE INSERT OR DELETE OR UPDATE', 'FOR EACH ROW WHEN ((current_setting(''session_replication_role''::text) = ''replica''::text))', 'drop_replicated'),
            ('replace_replicated', '{event_type,event_wording}', 'REPLICA ', 'BEFORE INSERT',
@@ -123,9 +126,9 @@ AS $$
            unnest(t.relations) r (relation)
 $$;
 COMMENT ON FUNCTION zentry_notify.own_triggers() IS
-    'The triggers of the extension''s tables and views: what ENABLE has to say before TRIGGER, and the statement that makes it, behind CREATE TRIGGER and its name';
+    'Returns the triggers of the extension''s tables and views: the word between ENABLE and TRIGGER, and the definition after CREATE TRIGGER and the name';
 
--- Conditions are parsed by the pinned search_path.
+-- Conditions are parsed with the pinned search_path.
 CREATE OR REPLACE FUNCTION zentry_notify.put_own_triggers() RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
@@ -141,6 +144,6 @@ BEGIN
     END LOOP;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.put_own_triggers() IS 'Makes the triggers of own_triggers(), in the place of those that there are';
+COMMENT ON FUNCTION zentry_notify.put_own_triggers() IS 'Creates the triggers of own_triggers(), and replaces those that exist';
 
 SELECT zentry_notify.put_own_triggers();

@@ -1166,93 +1166,7 @@ $$;
 COMMENT ON FUNCTION zentry_notify.check_event_wording() IS 'Trigger: the rules of a row of event_wording';
 -- ---- 16_views.sql ----
 
--- What people look at, and write to. No secret is in here but in webhook_integration, which the application alone may read.
-
--- A subquery and no join, so that SELECT ... FOR UPDATE works. Without conditions, so that COPY and every client find a table's behaviour:
--- write_integration (17_webhook_integration.sql) takes what is written.
-CREATE OR REPLACE VIEW zentry_notify.webhook_integration AS
-SELECT w.id,
-       w.name,
-       w.webhook_type,
-       (SELECT s.webhook_url FROM zentry_notify.webhook_secret s WHERE s.webhook_integration_id = w.id) AS webhook_url,
-       w.project_id,
-       w.created_by_id,
-       w.event_types,
-       w.is_active,
-       w.created_at,
-       w.updated_at,
-       w.max_events_per_message,
-       w.min_interval,
-       w.max_age,
-       w.activated_at,
-       w.switched_off_at,
-       w.switched_off_reason,
-       w.omit_keys,
-       w.filter,
-       w.min_streak_days,
-       w.milestones,
-       w.quiet_hours,
-       w.mention,
-       w.username,
-       w.avatar_url,
-       w.announce,
-       w.thread_name,
-       w.applied_tags,
-       w.rate_limit,
-       w.rate_group,
-       w.notify_webhook_id,
-       w.notices,
-       w.digest,
-       w.thread_by
-  FROM zentry_notify.webhook w;
-ALTER VIEW zentry_notify.webhook_integration
-    ALTER COLUMN event_types SET DEFAULT '["*"]',
-    ALTER COLUMN is_active SET DEFAULT true,
-    ALTER COLUMN created_at SET DEFAULT pg_catalog.now(),
-    ALTER COLUMN updated_at SET DEFAULT pg_catalog.now(),
-    ALTER COLUMN max_events_per_message SET DEFAULT 10,
-    ALTER COLUMN min_interval SET DEFAULT '0',
-    ALTER COLUMN activated_at SET DEFAULT pg_catalog.now(),
-    ALTER COLUMN omit_keys SET DEFAULT '{}',
-    ALTER COLUMN announce SET DEFAULT false,
-    ALTER COLUMN applied_tags SET DEFAULT '{}',
-    ALTER COLUMN notices SET DEFAULT false;
-COMMENT ON VIEW zentry_notify.webhook_integration IS
-    'Webhooks and what they hear of. Writing here directly is as good as calling the zentry_* functions: the same rules hold';
-COMMENT ON COLUMN zentry_notify.webhook_integration.id IS 'The number that zentry_test_webhook and the other functions take';
-COMMENT ON COLUMN zentry_notify.webhook_integration.name IS 'A name for people, 1 to 100 characters';
-COMMENT ON COLUMN zentry_notify.webhook_integration.webhook_type IS 'Which service it is of, or webhook for a program: zentry_webhook_types() lists them';
-COMMENT ON COLUMN zentry_notify.webhook_integration.webhook_url IS 'The webhook''s address. A secret: who knows it can post to the channel. The view zentry_notify.webhooks shows it redacted';
-COMMENT ON COLUMN zentry_notify.webhook_integration.project_id IS 'The project whose events are sent; null: every project''s';
-COMMENT ON COLUMN zentry_notify.webhook_integration.created_by_id IS 'The application''s user who registered it';
-COMMENT ON COLUMN zentry_notify.webhook_integration.event_types IS 'JSON array of names of zentry_notify.event_type; ["*"]: all, also those added later';
-COMMENT ON COLUMN zentry_notify.webhook_integration.is_active IS 'Off: nothing is captured for it, and what waits is held back';
-COMMENT ON COLUMN zentry_notify.webhook_integration.created_at IS 'When it was registered';
-COMMENT ON COLUMN zentry_notify.webhook_integration.updated_at IS 'When it was changed last; keeps itself';
-COMMENT ON COLUMN zentry_notify.webhook_integration.max_events_per_message IS 'How many waiting events may leave as one message, 1 to 10; 1: a message for each';
-COMMENT ON COLUMN zentry_notify.webhook_integration.min_interval IS 'The shortest time between two messages';
-COMMENT ON COLUMN zentry_notify.webhook_integration.max_age IS 'Deliveries older than this fail as expired; null: zentry_notify.max_age decides';
-COMMENT ON COLUMN zentry_notify.webhook_integration.activated_at IS 'When it was registered, switched on again or given another URL; what went wrong before is forgotten then. Keeps itself';
-COMMENT ON COLUMN zentry_notify.webhook_integration.switched_off_at IS 'When the extension switched it off because its endpoint is gone; cleared by a new URL or by setting is_active';
-COMMENT ON COLUMN zentry_notify.webhook_integration.switched_off_reason IS 'Why the extension switched it off';
-COMMENT ON COLUMN zentry_notify.webhook_integration.omit_keys IS
-    'Keys of the events'' data that this webhook''s deliveries do not have, such as {task_description}: they are neither kept nor sent';
-COMMENT ON COLUMN zentry_notify.webhook_integration.filter IS 'Only events whose data this JSON path predicate is true of are heard, such as $.points > 20; null: all';
-COMMENT ON COLUMN zentry_notify.webhook_integration.min_streak_days IS 'Of daily_streak, only streaks of so many days are heard; null: all';
-COMMENT ON COLUMN zentry_notify.webhook_integration.milestones IS 'Of milestone_reached, only these are heard, in per cent; null: all';
-COMMENT ON COLUMN zentry_notify.webhook_integration.quiet_hours IS 'When nothing is sent, such as 22:00-07:00 Europe/Berlin, or Mon-Fri 20:00-08:00, Sat-Sun 00:00-24:00 UTC; what comes meanwhile is sent afterwards';
-COMMENT ON COLUMN zentry_notify.webhook_integration.mention IS 'Whom each message pings, such as role:ID or user:ID in Discord; zentry_webhook_types() has what each service knows';
-COMMENT ON COLUMN zentry_notify.webhook_integration.username IS 'The name that its messages in Discord and Mattermost come from; null: zentry_notify.username decides';
-COMMENT ON COLUMN zentry_notify.webhook_integration.avatar_url IS 'The picture that its messages in Discord and Mattermost come with, an https URL; null: zentry_notify.avatar_url decides';
-COMMENT ON COLUMN zentry_notify.webhook_integration.announce IS 'In Discord, Google Chat and Mattermost, a line of text stands above the events: a phone''s notification shows it, and of embeds alone it shows nothing. In Slack it always does';
-COMMENT ON COLUMN zentry_notify.webhook_integration.thread_name IS 'For a forum of Discord: each message becomes a post of this name; null: into the channel, or the thread of ?thread_id= in the URL';
-COMMENT ON COLUMN zentry_notify.webhook_integration.applied_tags IS 'For a forum of Discord: ids of the tags that these posts get';
-COMMENT ON COLUMN zentry_notify.webhook_integration.rate_limit IS 'How many messages it may get, and in what time, such as 25/5min; 0: no limit; null: zentry_notify.teams_rate for Microsoft''s hosts, and the vendor''s answers for others';
-COMMENT ON COLUMN zentry_notify.webhook_integration.rate_group IS 'Webhooks of the same group share their rate, the lowest of theirs: flows that one person owns; null: it is on its own';
-COMMENT ON COLUMN zentry_notify.webhook_integration.notify_webhook_id IS 'The webhook that is told when this one starts to fail, is switched off or lets deliveries expire; null: those with notices are';
-COMMENT ON COLUMN zentry_notify.webhook_integration.notices IS 'It is told of the trouble of every other webhook that names none of its own in notify_webhook_id';
-COMMENT ON COLUMN zentry_notify.webhook_integration.digest IS 'When what has gathered leaves, as one message with counts and the last ten events: 1 hour after the first of them, or by a cron expression such as 0 9 * * 1-5 Europe/Berlin; null: what waits leaves at once, up to max_events_per_message in a message';
-COMMENT ON COLUMN zentry_notify.webhook_integration.thread_by IS 'For Google Chat: what the messages of a thread have in common, task or project; a message holds events of one thread only; null: each message begins one of its own';
+-- The views that people read. No secret is in them; webhook_integration, which has URLs, is in 17_webhook_integration.sql.
 
 CREATE OR REPLACE VIEW zentry_notify.event_data AS
 SELECT e.id AS event_id,
@@ -1576,7 +1490,94 @@ ALTER TABLE zentry_notify.webhook DROP COLUMN webhook_url;
 
 -- ---- 17_webhook_integration.sql ----
 
--- What is written to the view webhook_integration, as Django writes it, and by the functions that register and change webhooks.
+-- The view webhook_integration, which the application alone may read, because it shows URLs: what is written to it, as Django writes it, and by the
+-- functions that register and change webhooks.
+
+-- A subquery and no join, so that SELECT ... FOR UPDATE works. Without conditions, so that COPY and every client find a table's behaviour:
+-- write_integration takes what is written.
+CREATE OR REPLACE VIEW zentry_notify.webhook_integration AS
+SELECT w.id,
+       w.name,
+       w.webhook_type,
+       (SELECT s.webhook_url FROM zentry_notify.webhook_secret s WHERE s.webhook_integration_id = w.id) AS webhook_url,
+       w.project_id,
+       w.created_by_id,
+       w.event_types,
+       w.is_active,
+       w.created_at,
+       w.updated_at,
+       w.max_events_per_message,
+       w.min_interval,
+       w.max_age,
+       w.activated_at,
+       w.switched_off_at,
+       w.switched_off_reason,
+       w.omit_keys,
+       w.filter,
+       w.min_streak_days,
+       w.milestones,
+       w.quiet_hours,
+       w.mention,
+       w.username,
+       w.avatar_url,
+       w.announce,
+       w.thread_name,
+       w.applied_tags,
+       w.rate_limit,
+       w.rate_group,
+       w.notify_webhook_id,
+       w.notices,
+       w.digest,
+       w.thread_by
+  FROM zentry_notify.webhook w;
+ALTER VIEW zentry_notify.webhook_integration
+    ALTER COLUMN event_types SET DEFAULT '["*"]',
+    ALTER COLUMN is_active SET DEFAULT true,
+    ALTER COLUMN created_at SET DEFAULT pg_catalog.now(),
+    ALTER COLUMN updated_at SET DEFAULT pg_catalog.now(),
+    ALTER COLUMN max_events_per_message SET DEFAULT 10,
+    ALTER COLUMN min_interval SET DEFAULT '0',
+    ALTER COLUMN activated_at SET DEFAULT pg_catalog.now(),
+    ALTER COLUMN omit_keys SET DEFAULT '{}',
+    ALTER COLUMN announce SET DEFAULT false,
+    ALTER COLUMN applied_tags SET DEFAULT '{}',
+    ALTER COLUMN notices SET DEFAULT false;
+COMMENT ON VIEW zentry_notify.webhook_integration IS
+    'Webhooks and what they hear of. Writing here directly is as good as calling the zentry_* functions: the same rules hold';
+COMMENT ON COLUMN zentry_notify.webhook_integration.id IS 'The number that zentry_test_webhook and the other functions take';
+COMMENT ON COLUMN zentry_notify.webhook_integration.name IS 'A name for people, 1 to 100 characters';
+COMMENT ON COLUMN zentry_notify.webhook_integration.webhook_type IS 'Which service it is of, or webhook for a program: zentry_webhook_types() lists them';
+COMMENT ON COLUMN zentry_notify.webhook_integration.webhook_url IS 'The webhook''s address. A secret: who knows it can post to the channel. The view zentry_notify.webhooks shows it redacted';
+COMMENT ON COLUMN zentry_notify.webhook_integration.project_id IS 'The project whose events are sent; null: every project''s';
+COMMENT ON COLUMN zentry_notify.webhook_integration.created_by_id IS 'The application''s user who registered it';
+COMMENT ON COLUMN zentry_notify.webhook_integration.event_types IS 'JSON array of names of zentry_notify.event_type; ["*"]: all, also those added later';
+COMMENT ON COLUMN zentry_notify.webhook_integration.is_active IS 'Off: nothing is captured for it, and what waits is held back';
+COMMENT ON COLUMN zentry_notify.webhook_integration.created_at IS 'When it was registered';
+COMMENT ON COLUMN zentry_notify.webhook_integration.updated_at IS 'When it was changed last; keeps itself';
+COMMENT ON COLUMN zentry_notify.webhook_integration.max_events_per_message IS 'How many waiting events may leave as one message, 1 to 10; 1: a message for each';
+COMMENT ON COLUMN zentry_notify.webhook_integration.min_interval IS 'The shortest time between two messages';
+COMMENT ON COLUMN zentry_notify.webhook_integration.max_age IS 'Deliveries older than this fail as expired; null: zentry_notify.max_age decides';
+COMMENT ON COLUMN zentry_notify.webhook_integration.activated_at IS 'When it was registered, switched on again or given another URL; what went wrong before is forgotten then. Keeps itself';
+COMMENT ON COLUMN zentry_notify.webhook_integration.switched_off_at IS 'When the extension switched it off because its endpoint is gone; cleared by a new URL or by setting is_active';
+COMMENT ON COLUMN zentry_notify.webhook_integration.switched_off_reason IS 'Why the extension switched it off';
+COMMENT ON COLUMN zentry_notify.webhook_integration.omit_keys IS
+    'Keys of the events'' data that this webhook''s deliveries do not have, such as {task_description}: they are neither kept nor sent';
+COMMENT ON COLUMN zentry_notify.webhook_integration.filter IS 'Only events whose data this JSON path predicate is true of are heard, such as $.points > 20; null: all';
+COMMENT ON COLUMN zentry_notify.webhook_integration.min_streak_days IS 'Of daily_streak, only streaks of so many days are heard; null: all';
+COMMENT ON COLUMN zentry_notify.webhook_integration.milestones IS 'Of milestone_reached, only these are heard, in per cent; null: all';
+COMMENT ON COLUMN zentry_notify.webhook_integration.quiet_hours IS 'When nothing is sent, such as 22:00-07:00 Europe/Berlin, or Mon-Fri 20:00-08:00, Sat-Sun 00:00-24:00 UTC; what comes meanwhile is sent afterwards';
+COMMENT ON COLUMN zentry_notify.webhook_integration.mention IS 'Whom each message pings, such as role:ID or user:ID in Discord; zentry_webhook_types() has what each service knows';
+COMMENT ON COLUMN zentry_notify.webhook_integration.username IS 'The name that its messages in Discord and Mattermost come from; null: zentry_notify.username decides';
+COMMENT ON COLUMN zentry_notify.webhook_integration.avatar_url IS 'The picture that its messages in Discord and Mattermost come with, an https URL; null: zentry_notify.avatar_url decides';
+COMMENT ON COLUMN zentry_notify.webhook_integration.announce IS 'In Discord, Google Chat and Mattermost, a line of text stands above the events: a phone''s notification shows it, and of embeds alone it shows nothing. In Slack it always does';
+COMMENT ON COLUMN zentry_notify.webhook_integration.thread_name IS 'For a forum of Discord: each message becomes a post of this name; null: into the channel, or the thread of ?thread_id= in the URL';
+COMMENT ON COLUMN zentry_notify.webhook_integration.applied_tags IS 'For a forum of Discord: ids of the tags that these posts get';
+COMMENT ON COLUMN zentry_notify.webhook_integration.rate_limit IS 'How many messages it may get, and in what time, such as 25/5min; 0: no limit; null: zentry_notify.teams_rate for Microsoft''s hosts, and the vendor''s answers for others';
+COMMENT ON COLUMN zentry_notify.webhook_integration.rate_group IS 'Webhooks of the same group share their rate, the lowest of theirs: flows that one person owns; null: it is on its own';
+COMMENT ON COLUMN zentry_notify.webhook_integration.notify_webhook_id IS 'The webhook that is told when this one starts to fail, is switched off or lets deliveries expire; null: those with notices are';
+COMMENT ON COLUMN zentry_notify.webhook_integration.notices IS 'It is told of the trouble of every other webhook that names none of its own in notify_webhook_id';
+COMMENT ON COLUMN zentry_notify.webhook_integration.digest IS 'When what has gathered leaves, as one message with counts and the last ten events: 1 hour after the first of them, or by a cron expression such as 0 9 * * 1-5 Europe/Berlin; null: what waits leaves at once, up to max_events_per_message in a message';
+COMMENT ON COLUMN zentry_notify.webhook_integration.thread_by IS 'For Google Chat: what the messages of a thread have in common, task or project; a message holds events of one thread only; null: each message begins one of its own';
 
 CREATE OR REPLACE FUNCTION zentry_notify.no_such_webhook(webhook_id bigint) RETURNS void
     LANGUAGE c AS 'MODULE_PATHNAME', 'no_such_webhook_wrapper';
@@ -2351,7 +2352,8 @@ COMMENT ON FUNCTION @extschema@.zentry_resume(bigint) IS
     'Tries a webhook now that is failing, gone, or told to wait: what its endpoint has asked for is forgotten, also a limit that Discord has set for all webhooks, of other databases too, and the first of what waits leaves; where nothing waits, it is failing until something has been taken. Quiet hours hold';
 -- ---- 20_notices.sql ----
 
--- Notices: of a webhook's trouble another one is told, when it begins and not again before it is over. A notice that fails makes none.
+-- Notices: a webhook's trouble is reported to another webhook when it begins, and not again before it is over. A notice that fails makes no
+-- notice.
 
 CREATE OR REPLACE FUNCTION zentry_notify.tell_of(webhook_id bigint, what text, reason text) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -2376,7 +2378,7 @@ BEGIN
             jsonb_build_object('webhook_id', webhook_id, 'webhook_name', name, 'what', what, 'reason', reason), others);
     END IF;
 EXCEPTION WHEN OTHERS THEN
-    -- What the notice is about has to be written down all the same.
+    -- The state that the notice is about has to be written even if the notice cannot be.
     RAISE WARNING 'zentry_notify: nobody is told that webhook % %: %', webhook_id, what, SQLERRM;
 END
 $$;
@@ -2390,7 +2392,7 @@ BEGIN
     RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.tell_of_failing() IS 'Trigger: a webhook starts to fail';
+COMMENT ON FUNCTION zentry_notify.tell_of_failing() IS 'Trigger: queues a notice when a webhook starts to fail';
 
 CREATE OR REPLACE FUNCTION zentry_notify.tell_of_switching_off() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -2400,7 +2402,7 @@ BEGIN
     RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.tell_of_switching_off() IS 'Trigger: a webhook is switched off';
+COMMENT ON FUNCTION zentry_notify.tell_of_switching_off() IS 'Trigger: queues a notice when a webhook is switched off';
 
 CREATE OR REPLACE FUNCTION zentry_notify.tell_of_expiry() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -2415,13 +2417,13 @@ BEGIN
     RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.tell_of_expiry() IS 'Trigger: a webhook lets deliveries expire';
+COMMENT ON FUNCTION zentry_notify.tell_of_expiry() IS 'Trigger: queues a notice when deliveries of a webhook begin to expire';
 -- ---- 21_delivery_log.sql ----
 
--- The log: what is written to it as if it still was a table, and how its pages are found.
+-- The delivery log: writes to notification_log, and how pages of the log are found.
 
--- Who owns the tables may write the log as if it still was one: dumps of 0.2.0 bring rows, and who restores a copy may not want it to send what
--- waited. A row with an id is one of 0.2.0's.
+-- The owner of the tables may write notification_log as if it were a table: dumps of 0.2.0 bring rows, and whoever restores a copy may want
+-- to delete what waited. A row with an id is one of 0.2.0's.
 CREATE OR REPLACE FUNCTION zentry_notify.write_log() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET check_function_bodies = on
 AS $$
@@ -2452,7 +2454,7 @@ BEGIN
             UPDATE zentry_notify.event e SET created_at = NEW.created_at WHERE e.id = event_of;
         END IF;
         IF NEW.payload IS DISTINCT FROM OLD.payload THEN
-            -- Of all that heard it; an event that one of them waits for stays.
+            -- The data are those of all deliveries of the event. An event that another delivery waits for is kept.
             DELETE FROM zentry_notify.event_detail x WHERE x.event_id = event_of AND NEW.payload <> 'null';
             UPDATE zentry_notify.event e SET data = NEW.payload::json WHERE e.id = event_of AND NEW.payload <> 'null';
             DELETE FROM zentry_notify.event e
@@ -2494,7 +2496,7 @@ BEGIN
     RETURN NEW;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.write_log() IS 'Trigger: what the owner writes to notification_log goes to delivery and event, or to legacy_delivery';
+COMMENT ON FUNCTION zentry_notify.write_log() IS 'Trigger: writes what the owner of the tables writes to notification_log to delivery and event, or to legacy_delivery';
 
 ALTER VIEW zentry_notify.notification_log
     ALTER COLUMN status SET DEFAULT 'pending',
@@ -2504,9 +2506,9 @@ ALTER VIEW zentry_notify.notification_log
     ALTER COLUMN attempts SET DEFAULT 0,
     ALTER COLUMN created_at SET DEFAULT pg_catalog.now();
 
--- The view alone has no index for the newest of a webhook or an event type: delivery_log has one run of ids for each pair of these, and this goes
--- from run to run. What failed or waits has indexes of its own. The text is put together from constants, so that each question has its own plan.
--- Readers, who have no privilege on the tables, learn ids by it, of rows that the views show them.
+-- The view has no index for the newest rows of a webhook or an event type. delivery_log has a run of ids for each pair of these, and this
+-- function goes from run to run. Failed and waiting deliveries have indexes of their own. The text is composed of constants, so that each
+-- combination of arguments has a plan of its own. Readers, who have no privilege on the tables, learn ids of rows that the views show them.
 CREATE OR REPLACE FUNCTION zentry_notify.log_ids(
     webhook_ids bigint[], event_type text, status text, before_id bigint, after_id bigint, most bigint) RETURNS SETOF bigint
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -2518,7 +2520,7 @@ DECLARE
                                 CASE WHEN event_type IS NOT NULL THEN 'l.event_type = $2' END,
                                 CASE status WHEN 'failed' THEN $q$l.status = 'failed'$q$ WHEN 'sent' THEN $q$l.status = 'sent'$q$
                                             WHEN 'pending' THEN $q$l.status = 'pending'$q$ WHEN 'retry' THEN $q$l.status = 'retry'$q$ END, '');
-    -- Which runs there are.
+    -- The runs that exist.
     runs      text := CASE
         WHEN webhook_ids IS NULL THEN
             'WITH RECURSIVE lane (id) AS (
@@ -2539,8 +2541,8 @@ DECLARE
                                           ORDER BY d.webhook_integration_id, d.event_type LIMIT 1)
                    FROM run WHERE run.event_type IS NOT NULL)'
         ELSE 'WITH run (webhook_id, event_type) AS (SELECT w.id, $2 FROM unnest($1) AS w (id))' END;
-    -- Of 0.2.0's log, what waits is read as a whole: it is little, and no plan is to look for it among all. What is finished has an index by webhook
-    -- and one by event type.
+    -- Rows of 0.2.0's log that wait are read as a whole: they are few, and no plan should search all rows for them. Finished ones have an
+    -- index by webhook and one by event type.
     waiting   text := $q$(SELECT * FROM zentry_notify.legacy_delivery l WHERE l.status IN ('pending', 'retry') OFFSET 0)$q$;
     legacy    text := format(CASE WHEN webhook_ids IS NULL
         THEN $q$(SELECT l.id FROM zentry_notify.legacy_delivery l WHERE l.status IN ('sent', 'failed') AND %s %s)$q$
@@ -2573,8 +2575,8 @@ BEGIN
         SELECT l.id
           FROM (SELECT l.id
                   FROM run
-                  -- By row comparisons, in the index's whole order: by id alone the planner would go through the primary key for a run that it takes
-                  -- for an average one.
+                  -- Row comparisons keep to the whole order of the index. By id alone, the planner would scan the primary key for a run
+                  -- that it estimates as an average one.
                   CROSS JOIN LATERAL (SELECT l.id FROM zentry_notify.delivery l
                                        WHERE (l.webhook_integration_id, l.event_type, l.id) < (run.webhook_id, run.event_type, $4)
                                          AND (l.webhook_integration_id, l.event_type, l.id) > (run.webhook_id, run.event_type, $5)
@@ -2589,7 +2591,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zentry_notify.log_ids(bigint[], text, text, bigint, bigint, bigint) IS
-    'Ids of the newest deliveries of these webhooks, this event type and status (null: all) below before_id; or with after_id, of the oldest above it';
+    'Returns the ids of the newest deliveries of these webhooks, this event type and this status (null: all) below before_id; with after_id, of the oldest above it';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_logs(
     webhook_id bigint DEFAULT NULL, event_type text DEFAULT NULL, status text DEFAULT NULL, before_id bigint DEFAULT NULL, most integer DEFAULT 20)
@@ -2612,14 +2614,14 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_logs(bigint, text, text, bigint, integer) IS
-    'Returns the newest deliveries of one webhook, event type or status (null: all) whose ids are below before_id. Served by an index, however long the log is';
+    'Returns the newest deliveries of one webhook, event type or status (null: all) whose ids are below before_id. It reads indexes only, so its time does not depend on the length of the log';
 -- ---- 22_attach.sql ----
 
--- Which tables fire what. src/attach/ does it.
+-- Attaching: which tables fire which events. src/attach does the work.
 --
--- These functions run with the rights of who calls them, so that PostgreSQL itself judges the role that calls: what SET ROLE or the
--- session's user may do says nothing where a function of somebody else runs, in a REINDEX by a superuser for instance. Our own tables,
--- on which nobody has a privilege, they write as the extension's owner.
+-- These functions run with the rights of the caller, so that PostgreSQL itself checks that role: what SET ROLE or the session's user may do
+-- says nothing where a function of another role runs, in a REINDEX by a superuser for instance. They write the extension's tables, on which
+-- nobody has a privilege, as the extension's owner.
 
 CREATE OR REPLACE FUNCTION zentry_notify.owns(relation regclass) RETURNS boolean
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -2628,7 +2630,7 @@ AS $$
       FROM pg_class c
      WHERE c.oid = coalesce((SELECT t.oid FROM pg_class t WHERE t.oid = relation), 'zentry_notify.event_source'::regclass)
 $$;
-COMMENT ON FUNCTION zentry_notify.owns(regclass) IS 'Whether the current role owns the table, as PostgreSQL means it; what is left of a dropped table belongs to the owner of the extension';
+COMMENT ON FUNCTION zentry_notify.owns(regclass) IS 'Returns whether the current role owns the table, as PostgreSQL checks it. Event sources of dropped tables belong to the owner of the extension';
 
 CREATE OR REPLACE FUNCTION zentry_notify.require_owner(relation regclass) RETURNS void
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -2640,9 +2642,9 @@ BEGIN
     END IF;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.require_owner(regclass) IS 'An error unless the current role owns the table';
+COMMENT ON FUNCTION zentry_notify.require_owner(regclass) IS 'Raises an error unless the current role owns the table';
 
--- Zentry's own tables, as its Django migrations make them.
+-- Zentry's own tables, as its Django migrations create them.
 CREATE OR REPLACE VIEW zentry_notify.zentry_source AS
 SELECT *
   FROM (VALUES
@@ -2654,7 +2656,7 @@ SELECT *
        "project_id": "project_id", "points": "experience_reward", "completed_at": "completed_at"}'::jsonb,
      '{"project": "project_id"}'::jsonb,
      NULL::jsonb,
-     -- For people: the trigger asks, by what stands under transition and progress.
+     -- This is for people: the trigger compares what transition and progress name.
      'NEW.status = ''completed''', '(NEW.status = ''completed'') AND (OLD.status = ''completed'') IS NOT TRUE', NULL,
      'milestone_reached', '{"column": "status", "to": "completed"}'::jsonb, 1),
     ('badge_earned', 'public.achievements_userbadge',
@@ -2691,38 +2693,38 @@ SELECT *
         {"from": "public.tasks_task", "match": "assigned_to_id", "column": "project_id"}]}',
      NULL, NULL, 'NEW.current_streak > OLD.current_streak', NULL, NULL, '{"column": "current_streak", "rises": true}', 5)
   ) AS s (event_type, relation, columns, audience, progress, insert_when, update_when, delete_when, rider, transition, place);
-COMMENT ON VIEW zentry_notify.zentry_source IS 'How Zentry''s own tables become events; zentry_attach() puts it to work';
+COMMENT ON VIEW zentry_notify.zentry_source IS 'How Zentry''s own tables become events, as zentry_attach() attaches them';
 
-COMMENT ON COLUMN zentry_notify.zentry_source.event_type IS 'The event';
+COMMENT ON COLUMN zentry_notify.zentry_source.event_type IS 'The event type';
 COMMENT ON COLUMN zentry_notify.zentry_source.relation IS 'Zentry''s table';
 COMMENT ON COLUMN zentry_notify.zentry_source.columns IS 'As event_source.columns';
 COMMENT ON COLUMN zentry_notify.zentry_source.audience IS 'As event_source.audience';
 COMMENT ON COLUMN zentry_notify.zentry_source.progress IS 'As event_source.progress';
-COMMENT ON COLUMN zentry_notify.zentry_source.insert_when IS 'When the insert trigger tells of a write, in words for people; null: there is none';
-COMMENT ON COLUMN zentry_notify.zentry_source.update_when IS 'When the update trigger tells of a write, in words for people; null: there is none';
-COMMENT ON COLUMN zentry_notify.zentry_source.delete_when IS 'When the delete trigger tells of a write, in words for people; null: there is none';
-COMMENT ON COLUMN zentry_notify.zentry_source.rider IS 'Another event of the table that these triggers serve too';
+COMMENT ON COLUMN zentry_notify.zentry_source.insert_when IS 'The condition of the insert trigger, in words for people; null: there is no such trigger';
+COMMENT ON COLUMN zentry_notify.zentry_source.update_when IS 'The condition of the update trigger, in words for people; null: there is no such trigger';
+COMMENT ON COLUMN zentry_notify.zentry_source.delete_when IS 'The condition of the delete trigger, in words for people; null: there is no such trigger';
+COMMENT ON COLUMN zentry_notify.zentry_source.rider IS 'Another event type of the table that the same triggers write';
 COMMENT ON COLUMN zentry_notify.zentry_source.transition IS 'As event_source.transition';
-COMMENT ON COLUMN zentry_notify.zentry_source.place IS 'In which order they are attached';
+COMMENT ON COLUMN zentry_notify.zentry_source.place IS 'The order in which they are attached';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_attach() RETURNS TABLE (event_type text, relation text, state text)
     LANGUAGE c AS 'MODULE_PATHNAME', 'zentry_attach_all_wrapper';
 COMMENT ON FUNCTION @extschema@.zentry_attach() IS
-    'Puts the triggers of the five events on Zentry''s own tables, whichever exist and fit, and mends what was suspended there and on all that was attached by hand; returns what became of each. Tables of other owners are left as they are';
+    'Attaches Zentry''s own tables, those that exist and fit, for the five events, and resumes suspended sources of these and of all tables that were attached by hand. Returns a row for each. Tables of other owners are left as they are';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_attach(
     event_type text, relation regclass, columns jsonb DEFAULT '{}', condition text DEFAULT NULL, operation text DEFAULT NULL,
     audience jsonb DEFAULT NULL, done text DEFAULT NULL) RETURNS TABLE (item text, value text)
     LANGUAGE c AS 'MODULE_PATHNAME', 'zentry_attach_wrapper';
 COMMENT ON FUNCTION @extschema@.zentry_attach(text, regclass, jsonb, text, text, jsonb, text) IS
-    'Lets a table fire an event, and returns what was made of it. columns: where the data come from ("key": column, path along foreign keys, SQL expression, look-up, constant, or null for none), for what is not guessed by usual names; condition: SQL over OLD and NEW; operation: insert, update, delete; audience: who hears; done: the status that means completed';
+    'Attaches a table, so that its writes fire an event, and returns the event source that was made. columns: where the data come from ("key": column, path along foreign keys, SQL expression, look-up, constant, or null for none), for what is not guessed by usual names; condition: SQL over OLD and NEW; operation: insert, update, delete; audience: who hears; done: the status that means completed';
 
--- A condition was read when it was given, and its text is never read again by itself. This is what its owner, or a superuser, may give once more: it is
--- read as the owner then, as at the first time.
+-- A condition was parsed when it was given, and its stored text is never parsed again by itself. The table's owner, or a superuser, may
+-- give it once more: then it is parsed as that role.
 CREATE OR REPLACE FUNCTION zentry_notify.given_columns(source zentry_notify.event_source) RETURNS jsonb
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    -- A null keeps a key from being guessed that the data were not to have.
+    -- A null keeps zentry_attach from guessing a column for a key that was to have none.
     SELECT (SELECT jsonb_object_agg(k.key, NULL::text)
               FROM (SELECT 'project_id' AS key
                      UNION
@@ -2733,7 +2735,7 @@ AS $$
            || coalesce((SELECT jsonb_object_agg(c.key, CASE WHEN jsonb_typeof(c.value) = 'object' AND c.value ? 'expression' THEN c.value - 'columns' ELSE c.value END)
                           FROM jsonb_each(source.columns) c), '{}')
 $$;
-COMMENT ON FUNCTION zentry_notify.given_columns(zentry_notify.event_source) IS 'What zentry_attach has to be given as columns to make the source what it is';
+COMMENT ON FUNCTION zentry_notify.given_columns(zentry_notify.event_source) IS 'Returns the argument columns of zentry_attach that makes the source what it is';
 
 CREATE OR REPLACE FUNCTION zentry_notify.attach_again(source zentry_notify.event_source) RETURNS text
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -2748,7 +2750,7 @@ BEGIN
                             CASE WHEN source.delete_when IS NOT NULL THEN 'delete' END), source.audience);
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.attach_again(zentry_notify.event_source) IS 'The call that makes a source, and the triggers of its condition, what they were';
+COMMENT ON FUNCTION zentry_notify.attach_again(zentry_notify.event_source) IS 'Returns the call of zentry_attach that makes a source and the triggers of its condition again';
 
 CREATE OR REPLACE FUNCTION zentry_notify.has_own_condition(source zentry_notify.event_source) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -2756,7 +2758,7 @@ AS $$
     SELECT source.transition IS NULL AND source.progress IS NULL
        AND EXISTS (SELECT FROM unnest(ARRAY[source.insert_when, source.update_when, source.delete_when]) w WHERE w NOT IN ('true', 'OLD.* *<> NEW.*'))
 $$;
-COMMENT ON FUNCTION zentry_notify.has_own_condition(zentry_notify.event_source) IS 'Whether its triggers have a condition that somebody gave, which zentry_attach() does not read again';
+COMMENT ON FUNCTION zentry_notify.has_own_condition(zentry_notify.event_source) IS 'Returns whether its triggers have a condition that was given as SQL, which zentry_attach() does not parse again';
 
 CREATE OR REPLACE FUNCTION zentry_notify.source_arguments()
     RETURNS TABLE (event_type text, relation oid, table_name text, built_in boolean, columns jsonb, condition text, operation text, audience jsonb, done text, omit text[])
@@ -2764,7 +2766,7 @@ CREATE OR REPLACE FUNCTION zentry_notify.source_arguments()
 AS $$
     SELECT s.event_type, c.oid, format('%I.%I', n.nspname, c.relname), NOT s.by_hand, zentry_notify.given_columns(s),
            CASE WHEN zentry_notify.has_own_condition(s) THEN coalesce(s.insert_when, s.update_when, s.delete_when) END,
-           -- Milestones take none.
+           -- Milestones take no condition.
            CASE WHEN s.progress IS NULL THEN
                concat_ws(', ', CASE WHEN s.insert_when IS NOT NULL THEN 'insert' END, CASE WHEN s.update_when IS NOT NULL THEN 'update' END,
                          CASE WHEN s.delete_when IS NOT NULL THEN 'delete' END) END,
@@ -2774,32 +2776,32 @@ AS $$
       JOIN pg_namespace n ON n.oid = c.relnamespace
 $$;
 COMMENT ON FUNCTION zentry_notify.source_arguments() IS
-    'The event sources of tables that there are, as the arguments of zentry_attach that make them; built_in: zentry_attach() makes it by itself';
+    'Returns the event sources of existing tables, as the arguments of zentry_attach that make them; built_in: zentry_attach() makes it without arguments';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_detach(relation regclass, event_type text DEFAULT NULL) RETURNS void
     LANGUAGE c AS 'MODULE_PATHNAME', 'zentry_detach_wrapper';
-COMMENT ON FUNCTION @extschema@.zentry_detach(regclass, text) IS 'Removes the extension''s triggers from a table, or those of one event type: the table fires it no more. Needs the table''s owner';
+COMMENT ON FUNCTION @extschema@.zentry_detach(regclass, text) IS 'Detaches a table, from all event types or from one: its triggers are removed, and it fires them no more. Needs the table''s owner';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_omit(event_type text, relation regclass, keys text[]) RETURNS void
     LANGUAGE c AS 'MODULE_PATHNAME', 'zentry_omit_wrapper';
 COMMENT ON FUNCTION @extschema@.zentry_omit(text, regclass, text[]) IS 'Sets the keys of an event''s data that are left out for every webhook, such as {task_description}: their columns are not read. Attaching again keeps them. Needs the table''s owner';
 -- ---- 23_route_cursor.sql ----
 
--- The route cursor: what it comes to when a dump is restored, and what is not routed yet.
+-- The route cursor: restoring it from a dump, and what is not routed yet.
 
--- A dump's events without its cursor look as if they were still to be routed. What a dump says first in its session may be in force when others
--- write events, too: the worker and the triggers write as the agent, and functions that do pin the setting.
+-- A dump's events without its cursor look as if they were still to be routed. The settings that a dump begins with may also be in force
+-- when others write events; so the worker and the triggers write as the agent, and functions that write events pin the settings.
 CREATE OR REPLACE FUNCTION zentry_notify.await_cursor() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     UPDATE zentry_notify.route_cursor c SET restored = 'awaited' WHERE c.restored = 'no';
-    -- Deliveries may be here before their events.
+    -- A dump may bring deliveries before their events.
     PERFORM zentry_notify.wake('{}');
     RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.await_cursor() IS 'Trigger: events that a dump brings are not routed before its cursor is here';
+COMMENT ON FUNCTION zentry_notify.await_cursor() IS 'Trigger: stops the routing of events that a dump brings until the dump''s cursor is restored';
 
 CREATE OR REPLACE FUNCTION zentry_notify.restore_cursor() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -2810,13 +2812,13 @@ BEGIN
     RETURN NEW;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.restore_cursor() IS 'Trigger: a dump''s cursor takes the place of the one that is there';
+COMMENT ON FUNCTION zentry_notify.restore_cursor() IS 'Trigger: replaces the route cursor by the one that a dump brings';
 
--- What is not routed yet.
+-- The events that are not routed yet.
 CREATE OR REPLACE FUNCTION zentry_notify.unrouted_events() RETURNS bigint
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
-    -- The holes of the cursor and what is above it, each by the primary key.
+    -- The holes of the cursor and the ids above it, each by the primary key.
     SELECT count(*)
       FROM (SELECT FROM unnest('{(,)}'::int8multirange - coalesce((SELECT c.routed FROM zentry_notify.route_cursor c), '{}')) AS gap
               CROSS JOIN LATERAL (
@@ -2826,7 +2828,7 @@ AS $$
              LIMIT 100000) waiting
 $$;
 COMMENT ON FUNCTION zentry_notify.unrouted_events() IS
-    'How many events wait for the worker to find out who hears of them; 100000: at least so many';
+    'Returns how many events the worker has still to route; 100000: at least so many';
 
 CREATE OR REPLACE FUNCTION zentry_notify.unrouted_since() RETURNS timestamptz
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -2837,32 +2839,32 @@ AS $$
       FROM unnest('{(,)}'::int8multirange - coalesce((SELECT c.routed FROM zentry_notify.route_cursor c), '{}')) AS gap
      ORDER BY created_at LIMIT 1
 $$;
-COMMENT ON FUNCTION zentry_notify.unrouted_since() IS 'Since when the worker has not found out who hears of an event; null: of all it has';
+COMMENT ON FUNCTION zentry_notify.unrouted_since() IS 'Returns when the first event that is not routed happened; null: all are routed';
 
 CREATE OR REPLACE FUNCTION zentry_notify.route_from_now() RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET session_replication_role = origin
 AS $$
 BEGIN
-    -- As a restored one, it takes the place of the one that is there (restore_cursor).
+    -- As a restored cursor, it replaces the one that is there (restore_cursor).
     INSERT INTO zentry_notify.route_cursor (routed)
     SELECT int8multirange(int8range(NULL, coalesce(max(e.id), 0) + 1)) FROM zentry_notify.event e;
     PERFORM zentry_notify.wake('{}');
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.route_from_now() IS 'Takes all events that there are for routed. For a database whose dump had events and no cursor';
+COMMENT ON FUNCTION zentry_notify.route_from_now() IS 'Marks all events as routed. For a database whose dump had events and no cursor';
 -- ---- 24_replication.sql ----
 
--- What logical replication and TRUNCATE do to our own tables, and how a subscriber takes over.
+-- What logical replication and TRUNCATE do to the extension's tables, and how a subscriber takes over.
 
--- What another server's worker keeps for itself says nothing here, and would be sent a second time. A source is of a table, and a token of a role, that
--- may be another one here, or none.
+-- What belongs to another server's worker means nothing here, and would be sent a second time. The table of a source and the role of a
+-- token may be other ones here, or missing.
 CREATE OR REPLACE FUNCTION zentry_notify.drop_replicated() RETURNS trigger
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$ BEGIN RETURN NULL; END $$;
-COMMENT ON FUNCTION zentry_notify.drop_replicated() IS 'Trigger: what logical replication brings of events, deliveries, counters, sources, tokens and the audit log is not stored';
+COMMENT ON FUNCTION zentry_notify.drop_replicated() IS 'Trigger: drops rows of events, deliveries, counters, sources, tokens and the audit log that logical replication brings';
 
--- Both sides have the built-in types, and may have wordings of the same event: what is replicated holds. It is inserted here, because pglogical would
--- update the row that it had found in the way.
+-- Both sides have the built-in types, and may have wordings of the same event: the replicated row wins. It is inserted here, because
+-- pglogical would update the row that it found in its place.
 CREATE OR REPLACE FUNCTION zentry_notify.replace_event_type() RETURNS trigger
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
@@ -2875,7 +2877,7 @@ BEGIN
     RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.replace_event_type() IS 'Trigger: an event type that logical replication brings takes the place of the one that is there';
+COMMENT ON FUNCTION zentry_notify.replace_event_type() IS 'Trigger: replaces an event type by the one that logical replication brings';
 
 CREATE OR REPLACE FUNCTION zentry_notify.replace_event_wording() RETURNS trigger
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -2890,7 +2892,7 @@ BEGIN
     RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.replace_event_wording() IS 'Trigger: a wording that logical replication brings takes the place of the one that is there';
+COMMENT ON FUNCTION zentry_notify.replace_event_wording() IS 'Trigger: replaces a wording by the one that logical replication brings';
 
 CREATE OR REPLACE FUNCTION zentry_notify.sequences_behind() RETURNS TABLE (sequence text, highest bigint)
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -2904,10 +2906,10 @@ AS $$
              UNION ALL SELECT 'zentry_notify.event_wording_id_seq', (SELECT max(w.id) FROM zentry_notify.event_wording w)) s
      WHERE s.highest > coalesce(pg_sequence_last_value(s.sequence::regclass), 0)
 $$;
-COMMENT ON FUNCTION zentry_notify.sequences_behind() IS 'Sequences whose next number is one that their table has already, with the highest that it has';
+COMMENT ON FUNCTION zentry_notify.sequences_behind() IS 'Returns the sequences whose next number their table has already, with the highest number in the table';
 
--- Sequences are not replicated, and what follows another server cannot be written to. Its own publisher's subscriptions alone: the database may
--- subscribe to more than this.
+-- Sequences are not replicated, and what follows another server cannot be written to. Only subscriptions to this publisher are touched: the
+-- database may subscribe to others.
 CREATE OR REPLACE FUNCTION @extschema@.zentry_promote() RETURNS TABLE (item text, state text)
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET session_replication_role = origin
 AS $$
@@ -2932,7 +2934,7 @@ BEGIN
                                              WHERE l.sync_subid = s.sub_id
                                                AND (l.sync_relname IS NULL OR to_regclass(format(''%I.%I'', l.sync_nspname, l.sync_relname)) = ANY ($1)))
                               ORDER BY 1' USING replicated LOOP
-            -- Not at once, which it refuses in a transaction block: its process ends at the commit.
+            -- Not immediately, which pglogical refuses in a transaction block: its process ends at the commit.
             EXECUTE 'SELECT pglogical.alter_subscription_disable($1, false)' USING name::name;
             RETURN QUERY SELECT format('subscription %I of pglogical', name), 'disabled';
         END LOOP;
@@ -2946,9 +2948,9 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_promote() IS
-    'Makes a subscriber of logical replication, built-in or pglogical''s, the server that is written to: disables the subscriptions that bring the attached tables or ours, sets our sequences above what was replicated, attaches, and returns what was done. For superusers';
+    'Makes a subscriber of logical replication (built-in or pglogical''s) the server that is written to: disables the subscriptions to the attached tables and to the extension''s, sets the extension''s sequences above what was replicated, attaches Zentry''s tables, and returns what was done. For superusers';
 
--- Numbers that come again would be taken for what had them before: by the worker for what it has in hand, by the cursor, by receivers.
+-- A number that came again would be taken for what had it before: by the worker for what it holds in memory, by the cursor, by receivers.
 CREATE OR REPLACE FUNCTION zentry_notify.keep_numbering() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
@@ -2970,7 +2972,7 @@ BEGIN
     ELSIF TG_TABLE_NAME = 'event' THEN
         EXECUTE format('ALTER SEQUENCE zentry_notify.event_id_seq START WITH %s',
                        coalesce(pg_sequence_last_value('zentry_notify.event_id_seq'), 0) + 1);
-        -- There is nothing left to send of these.
+        -- Nothing of these is left to send.
         WITH gone AS (DELETE FROM zentry_notify.delivery d WHERE d.status IN ('p', 'r') RETURNING d.id)
         DELETE FROM zentry_notify.delivery_attempt a USING gone g WHERE a.delivery_id = g.id;
     ELSIF TG_TABLE_NAME = 'event_source' THEN
@@ -2981,14 +2983,14 @@ BEGIN
     RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.keep_numbering() IS 'Trigger: TRUNCATE ... RESTART IDENTITY goes on above the numbers that were given, and what belongs to the rows goes with them';
+COMMENT ON FUNCTION zentry_notify.keep_numbering() IS 'Trigger: makes TRUNCATE ... RESTART IDENTITY continue above the numbers that were given, and deletes what belongs to the rows';
 -- ---- 25_audit.sql ----
 
--- Who changed what of the configuration: triggers of its tables write it into audit_entry.
+-- The audit log: triggers on the tables of the configuration write who changed what into audit_entry.
 
--- The common end of the triggers below. A definer function does not see who calls it, so it goes by the session: who logged in, and what SET ROLE made of
--- it. The server names its token, and is believed if it may look tokens up and acts as that token's role. A secret is in no statement here, for
--- statements, plans and their parameters can be logged. The indexes are used whatever the tables' size: a session keeps the plans that it made while
+-- The function that the triggers below call. A definer function does not see who calls it, so it goes by the session: who logged in, and
+-- the role that SET ROLE has set. The server names its token, and is believed if it may look tokens up and acts as that token's role. No
+-- statement here holds a secret, since statements, plans and their parameters can be logged. The indexes are used whatever the tables' size: a session keeps the plans that it made while
 -- they were small, and may go on to register thousands of webhooks.
 CREATE OR REPLACE FUNCTION zentry_notify.audit_change(
     tg_op text, relation regclass, before jsonb, after jsonb, object_type text, object_key text DEFAULT NULL, object_name text DEFAULT NULL,
@@ -2998,19 +3000,20 @@ AS $$
 #variable_conflict use_variable
 DECLARE
     acting     name := CASE current_setting('role') WHEN 'none' THEN session_user ELSE current_setting('role') END;
-    -- Null: somebody has renamed it meanwhile.
+    -- Null: the table has been renamed meanwhile.
     acting_oid oid := (SELECT r.oid FROM pg_roles r WHERE r.rolname = acting);
     is_secret  boolean := relation = 'zentry_notify.webhook_secret'::regclass;
     changes    jsonb := '{}';
     known      record;
 BEGIN
     IF tg_op <> 'TRUNCATE' THEN
-        -- A dump brings its own entries, and what comes with the extension nobody has changed. Who could do neither is not believed to do it.
+        -- A dump brings its own entries, and nobody has changed what comes with the extension. A session that could do neither is not
+        -- believed.
         IF zentry_notify.is_restoring() AND pg_has_role(acting_oid, (SELECT c.relowner FROM pg_class c WHERE c.oid = relation), 'USAGE')
            AND (tg_op = 'INSERT' AND pg_trigger_depth() = 1 OR object_type = 'event_source' AND pg_trigger_depth() = 2) THEN
             RETURN;
         END IF;
-        -- What a row keeps itself, and what the worker notes of it, is no configuration.
+        -- Columns that a row keeps itself, and that the worker writes, are no configuration.
         SELECT coalesce(jsonb_object_agg(c.key, jsonb_build_object('old', c.old, 'new', c.new)), '{}') INTO changes
           FROM (SELECT coalesce(o.key, n.key) AS key, nullif(o.value, 'null') AS old, nullif(n.value, 'null') AS new
                   FROM jsonb_each(CASE tg_op WHEN 'INSERT' THEN '{}' ELSE before END) o
@@ -3024,7 +3027,7 @@ BEGIN
         IF object_name IS NULL AND webhook_id IS NOT NULL THEN
             object_name := (SELECT w.name FROM zentry_notify.webhook w WHERE w.id = webhook_id);
         END IF;
-        -- A URL that somebody has taken for a title or a name is not kept when it is mended. That of the webhook itself is redacted already.
+        -- A URL that was set as a title or a name by mistake is not kept when that is corrected. That of the webhook itself is redacted already.
         IF strpos(concat(CASE WHEN is_secret THEN changes - 'webhook_url' ELSE changes END, object_name), '://') > 0 THEN
             FOR known IN SELECT s.webhook_url AS url, zentry_notify.redact_url(s.webhook_url) AS shown
                            FROM zentry_notify.webhook_secret s WHERE strpos(changes::text, s.webhook_url) > 0 LOOP
@@ -3032,7 +3035,7 @@ BEGIN
                 object_name := replace(object_name, known.url, known.shown);
             END LOOP;
         END IF;
-        -- A webhook and its secrets are one to people: what a statement writes of both is one entry.
+        -- A webhook and its secrets are one object to people: a statement that writes both makes one entry.
         IF is_secret THEN
             UPDATE zentry_notify.audit_entry e
                SET changes = e.changes || (SELECT jsonb_object_agg(c.key, c.value || jsonb_build_object('old', coalesce(e.changes -> c.key, c.value) -> 'old'))
@@ -3059,9 +3062,9 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zentry_notify.audit_change(text, regclass, jsonb, jsonb, text, text, text, bigint, text[]) IS
-    'Writes into audit_entry what a row was and is, where it says something else; changed: keys that changed though they look as before';
+    'Writes into audit_entry the values of a row that have changed, old and new; changed: keys that changed although they look the same';
 
--- One trigger function for each table: what of a row is told, and what it is called.
+-- There is one trigger function for each table: it says which columns are logged, and the name of the object.
 CREATE OR REPLACE FUNCTION zentry_notify.audit_webhook() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan SET IntervalStyle = postgres
 AS $$
@@ -3071,9 +3074,9 @@ BEGIN
     RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.audit_webhook() IS 'Trigger: notes in audit_entry who changes what of a webhook';
+COMMENT ON FUNCTION zentry_notify.audit_webhook() IS 'Trigger: records in audit_entry who changes what of a webhook';
 
--- Whatever has a secret in it is a simple expression, which has no plan and is in no log.
+-- What handles a secret is a simple expression, which has no plan and is in no log.
 CREATE OR REPLACE FUNCTION zentry_notify.audit_webhook_secret() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan SET IntervalStyle = postgres
 AS $$
@@ -3089,7 +3092,7 @@ DECLARE
                                          CASE WHEN OLD.signing_secret IS DISTINCT FROM NEW.signing_secret THEN 'signing_secret' END,
                                          CASE WHEN OLD.headers IS DISTINCT FROM NEW.headers THEN 'headers' END], NULL);
 BEGIN
-    -- With its webhook.
+    -- The secrets go with their webhook.
     IF TG_OP = 'DELETE' AND pg_trigger_depth() > 1 THEN
         RETURN NULL;
     END IF;
@@ -3097,7 +3100,7 @@ BEGIN
     RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.audit_webhook_secret() IS 'Trigger: notes in audit_entry, with its webhook, that a URL, a signing secret or headers change';
+COMMENT ON FUNCTION zentry_notify.audit_webhook_secret() IS 'Trigger: records in audit_entry, with the webhook, that a URL, a signing secret or headers change';
 
 CREATE OR REPLACE FUNCTION zentry_notify.audit_event_type() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan SET IntervalStyle = postgres
@@ -3107,7 +3110,7 @@ BEGIN
     RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.audit_event_type() IS 'Trigger: notes in audit_entry who changes what of an event type';
+COMMENT ON FUNCTION zentry_notify.audit_event_type() IS 'Trigger: records in audit_entry who changes what of an event type';
 
 CREATE OR REPLACE FUNCTION zentry_notify.audit_event_source() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan SET IntervalStyle = postgres
@@ -3118,7 +3121,7 @@ BEGIN
     RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.audit_event_source() IS 'Trigger: notes in audit_entry who changes what of an event source';
+COMMENT ON FUNCTION zentry_notify.audit_event_source() IS 'Trigger: records in audit_entry who changes what of an event source';
 
 CREATE OR REPLACE FUNCTION zentry_notify.audit_event_wording() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan SET IntervalStyle = postgres
@@ -3129,7 +3132,7 @@ BEGIN
     RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.audit_event_wording() IS 'Trigger: notes in audit_entry who changes what of a wording';
+COMMENT ON FUNCTION zentry_notify.audit_event_wording() IS 'Trigger: records in audit_entry who changes what of a wording';
 
 CREATE OR REPLACE FUNCTION zentry_notify.audit_api_token() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan SET IntervalStyle = postgres
@@ -3149,7 +3152,7 @@ BEGIN
     RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.audit_api_token() IS 'Trigger: notes in audit_entry who changes what of an API token';
+COMMENT ON FUNCTION zentry_notify.audit_api_token() IS 'Trigger: records in audit_entry who changes what of an API token';
 
 CREATE OR REPLACE FUNCTION zentry_notify.audit_truncate() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
@@ -3160,10 +3163,10 @@ BEGIN
     RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.audit_truncate() IS 'Trigger: notes in audit_entry who empties a table of the configuration';
+COMMENT ON FUNCTION zentry_notify.audit_truncate() IS 'Trigger: records in audit_entry who truncates a table of the configuration';
 -- ---- 26_api.sql ----
 
--- What the REST API's server and its clients need of the database: tokens, and names beside ids.
+-- What the REST API's server and its clients need of the database: tokens, and names for ids.
 
 CREATE OR REPLACE VIEW zentry_notify.api_tokens AS
 SELECT t.token_key,
@@ -3181,13 +3184,13 @@ SELECT t.token_key,
   LEFT JOIN pg_catalog.pg_roles r ON r.oid = t.role_oid;
 COMMENT ON VIEW zentry_notify.api_tokens IS 'Tokens of the REST API, without their hashes';
 COMMENT ON COLUMN zentry_notify.api_tokens.token_key IS 'The token''s first part, after "zentry_"';
-COMMENT ON COLUMN zentry_notify.api_tokens.name IS 'What it is for';
-COMMENT ON COLUMN zentry_notify.api_tokens.role_name IS 'The role that requests with it run as';
-COMMENT ON COLUMN zentry_notify.api_tokens.state IS 'good, or why it is not taken';
-COMMENT ON COLUMN zentry_notify.api_tokens.created_by IS 'The role that made it';
-COMMENT ON COLUMN zentry_notify.api_tokens.created_at IS 'When it was made';
-COMMENT ON COLUMN zentry_notify.api_tokens.expires_at IS 'Until when it is good; null: until it is revoked';
-COMMENT ON COLUMN zentry_notify.api_tokens.last_used_at IS 'When the server took it last, to the minute';
+COMMENT ON COLUMN zentry_notify.api_tokens.name IS 'What the token is for';
+COMMENT ON COLUMN zentry_notify.api_tokens.role_name IS 'The role that requests with the token run as';
+COMMENT ON COLUMN zentry_notify.api_tokens.state IS 'good, or why the token is refused';
+COMMENT ON COLUMN zentry_notify.api_tokens.created_by IS 'The role that created it';
+COMMENT ON COLUMN zentry_notify.api_tokens.created_at IS 'When it was created';
+COMMENT ON COLUMN zentry_notify.api_tokens.expires_at IS 'When it expires; null: when it is revoked';
+COMMENT ON COLUMN zentry_notify.api_tokens.last_used_at IS 'When a request last used it, to the minute';
 
 CREATE OR REPLACE FUNCTION zentry_notify.check_api_token() RETURNS trigger
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -3196,15 +3199,15 @@ DECLARE
     role oid := CASE TG_OP WHEN 'INSERT' THEN (SELECT r.oid FROM pg_roles r WHERE r.rolname = NEW.role_name) ELSE OLD.role_oid END;
 BEGIN
     IF TG_OP = 'INSERT' THEN
-        -- Also of a dump's rows, whose number is that of another cluster.
+        -- This holds for a dump's rows too, whose role has the number of another cluster.
         NEW.role_oid := role;
     END IF;
-    -- Functions of ours write as the owner, once they have looked who calls. Others may come as far as here by pg_write_all_data.
+    -- Functions of the extension write as its owner, once they have checked the caller. Others may get here by pg_write_all_data.
     IF NOT pg_has_role((SELECT c.relowner FROM pg_class c WHERE c.oid = TG_RELID), 'USAGE') THEN
         IF TG_OP = 'UPDATE' THEN
             RAISE EXCEPTION 'a token cannot be changed' USING ERRCODE = 'insufficient_privilege', HINT = 'Revoke it, and make another one.'; -- as in require_owner
         END IF;
-        -- Whoever may write here may take away what is left of a role that is gone.
+        -- Whoever may write here may remove tokens of a role that is gone.
         IF TG_OP = 'INSERT' OR EXISTS (SELECT FROM pg_roles r WHERE r.oid = role) THEN
             PERFORM zentry_notify.require_membership(role);
         END IF;
@@ -3212,7 +3215,7 @@ BEGIN
     RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.check_api_token() IS 'Trigger: a token is made and taken back by those who have the privileges of its role, and never changed';
+COMMENT ON FUNCTION zentry_notify.check_api_token() IS 'Trigger: lets only roles that have the privileges of a token''s role create and revoke it, and nobody change it';
 
 CREATE OR REPLACE FUNCTION zentry_notify.require_membership(role oid) RETURNS void
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -3225,11 +3228,11 @@ BEGIN
     END IF;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.require_membership(oid) IS 'An error unless the current role has the privileges of this one';
+COMMENT ON FUNCTION zentry_notify.require_membership(oid) IS 'Raises an error unless the current role has the privileges of this one';
 
--- These two run with the rights of who calls them: a definer function sees the session's user, which is another one where a function of a
--- manager runs in a superuser's session, and would hand out tokens for that one's roles. put_api_token and drop_api_token, in Rust, see who
--- calls and write as the owner.
+-- These two run with the rights of the caller: a definer function sees the session's user, who may be a superuser while a function of a
+-- manager runs, and would hand out tokens for that user's roles. put_api_token and drop_api_token, in Rust, check the caller and write as
+-- the owner.
 CREATE OR REPLACE FUNCTION @extschema@.zentry_create_api_token(name text, role name, expires_at timestamptz DEFAULT NULL) RETURNS text
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
 AS $$
@@ -3260,14 +3263,14 @@ BEGIN
         PERFORM zentry_notify.refuse('invalid_parameter_value', 'a token must not have expired already',
             'Give a time that is still to come, or null.', 'expires_at');
     END IF;
-    -- Whoever has got hold of a token has it until it expires, and not for ever by another.
+    -- Whoever has stolen a token has access until it expires, and not for ever by a new one.
     SELECT t.expires_at INTO latest FROM zentry_notify.api_tokens t WHERE t.token_key = current_setting('zentry_notify.api_token_key', true);
     IF expires_at > latest OR expires_at IS NULL AND latest IS NOT NULL THEN
         PERFORM zentry_notify.refuse('invalid_parameter_value', 'a token must not outlive the one that it is made by',
             format('That one expires at %s. Give an earlier time.', to_char(latest AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"')), 'expires_at');
     END IF;
 
-    -- A random UUID has 122 bits from pg_strong_random; three are more than the 256 that the hash keeps.
+    -- A random UUID has 122 bits from pg_strong_random. Three have more than the 256 that the hash keeps.
     random := sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()));
     token_key := left(md5(gen_random_uuid()::text), 8);
     token := format('zentry_%s_%s', token_key, rtrim(translate(encode(random, 'base64'), '+/', '-_'), '='));
@@ -3281,7 +3284,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_create_api_token(text, name, timestamptz) IS
-    'Makes a token for the REST API whose requests run as the role, and returns it: it is not shown again. Needs the privileges of the role';
+    'Creates a token for the REST API whose requests run as the role, and returns it: it is not shown again. Needs the privileges of the role';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_revoke_api_token(name text) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -3293,7 +3296,7 @@ BEGIN
     END IF;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.zentry_revoke_api_token(text) IS 'Takes a token back: the next request with it is refused. Needs the privileges of its role';
+COMMENT ON FUNCTION @extschema@.zentry_revoke_api_token(text) IS 'Revokes a token: the next request with it is refused. Needs the privileges of its role';
 
 CREATE OR REPLACE FUNCTION zentry_notify.find_api_token(token_key text, OUT role_name name, OUT token_hash bytea)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -3304,7 +3307,7 @@ AS $$
      WHERE t.token_key = find_api_token.token_key AND (t.expires_at > now() OR t.expires_at IS NULL);
 $$;
 COMMENT ON FUNCTION zentry_notify.find_api_token(text) IS
-    'For the server: role and hash of a token that is good; nulls when there is none. The server compares the hash';
+    'For the server: returns role and hash of a valid token; nulls when there is none. The server compares the hash';
 
 CREATE OR REPLACE FUNCTION zentry_notify.note_api_token_use(token_key text) RETURNS void
     LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET session_replication_role = origin
@@ -3312,7 +3315,7 @@ AS $$
     UPDATE zentry_notify.api_token t SET last_used_at = now()
      WHERE t.token_key = note_api_token_use.token_key AND NOT pg_is_in_recovery();
 $$;
-COMMENT ON FUNCTION zentry_notify.note_api_token_use(text) IS 'For the server: notes that the token was used now';
+COMMENT ON FUNCTION zentry_notify.note_api_token_use(text) IS 'For the server: records that the token was used now';
 
 CREATE OR REPLACE FUNCTION zentry_notify.lookup_of(data_key text) RETURNS jsonb
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -3323,14 +3326,14 @@ AS $$
        AND s.columns -> data_key ?& ARRAY['from', 'match', 'column']
      ORDER BY s.id LIMIT 1;
 $$;
-COMMENT ON FUNCTION zentry_notify.lookup_of(text) IS 'Table and columns that an attached table''s data have this key from; null: there is no such look-up';
+COMMENT ON FUNCTION zentry_notify.lookup_of(text) IS 'Returns the table and columns of the look-up that gives this key of an attached table''s data; null: there is none';
 
 CREATE OR REPLACE FUNCTION zentry_notify.look_up_in(relation oid, key text, shown text, ids bigint[]) RETURNS TABLE (id bigint, shown_as text)
     LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'look_up_in_wrapper';
 COMMENT ON FUNCTION zentry_notify.look_up_in(oid, text, text, bigint[]) IS
-    'What a table has beside these ids, as far as the caller may read it; read as its owner, restricted';
+    'Returns what a table has beside these ids, as far as the caller may read it. It is read as the table''s owner, restricted';
 
--- Names that Zentry's clients expect beside ids: who may not read the application's table sees none.
+-- Names that Zentry's clients expect beside ids. Callers that may not read the application's table get none.
 CREATE OR REPLACE FUNCTION zentry_notify.look_up(data_key text, ids bigint[]) RETURNS TABLE (id bigint, shown text)
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -3339,7 +3342,7 @@ AS $$
       CROSS JOIN LATERAL zentry_notify.look_up_in(to_regclass(s.lookup ->> 'from'), s.lookup ->> 'match', s.lookup ->> 'column', ids) l
 $$;
 COMMENT ON FUNCTION zentry_notify.look_up(text, bigint[]) IS
-    'What the attached tables'' look-ups (project_name, user_name) give for these ids, as far as the caller may read it';
+    'Returns what the attached tables'' look-ups (project_name, user_name) give for these ids, as far as the caller may read it';
 -- ---- 27_sender_sessions.sql ----
 
 -- The sessions of zentry-notify send. It calls what is here and in the two files after this one, and nothing else. Whoever calls names a sender, which
@@ -3846,25 +3849,25 @@ COMMENT ON FUNCTION zentry_notify.record_outcomes(bigint, jsonb) IS
     'Writes down what became of deliveries, of the queues whose epochs are still those that it is reported with, and returns the others';
 -- ---- 30_statistics.sql ----
 
--- Counters as people and collectors of metrics want them.
+-- Counters for people and for collectors of metrics.
 
 CREATE OR REPLACE FUNCTION zentry_notify.latency_bounds() RETURNS double precision[]
     LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'latency_bounds_wrapper';
-COMMENT ON FUNCTION zentry_notify.latency_bounds() IS 'Upper bounds of the buckets of delivery_stat.latency, in seconds';
+COMMENT ON FUNCTION zentry_notify.latency_bounds() IS 'Returns the upper bounds of the buckets of delivery_stat.latency, in seconds';
 
 CREATE OR REPLACE FUNCTION zentry_notify.add_histograms(a bigint[], b bigint[]) RETURNS bigint[]
     LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'add_histograms_wrapper';
-COMMENT ON FUNCTION zentry_notify.add_histograms(bigint[], bigint[]) IS 'Two counts by bucket as one';
+COMMENT ON FUNCTION zentry_notify.add_histograms(bigint[], bigint[]) IS 'Adds two histograms, bucket by bucket';
 
 CREATE OR REPLACE AGGREGATE zentry_notify.sum_histogram(bigint[]) (
     SFUNC = zentry_notify.add_histograms, STYPE = bigint[], INITCOND = '{}',
     COMBINEFUNC = zentry_notify.add_histograms, PARALLEL = SAFE);
-COMMENT ON AGGREGATE zentry_notify.sum_histogram(bigint[]) IS 'Counts by bucket, added up';
+COMMENT ON AGGREGATE zentry_notify.sum_histogram(bigint[]) IS 'Adds histograms, bucket by bucket';
 
 CREATE OR REPLACE FUNCTION zentry_notify.quantile(histogram bigint[], share double precision) RETURNS double precision
     LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'quantile_wrapper';
 COMMENT ON FUNCTION zentry_notify.quantile(bigint[], double precision) IS
-    'Seconds that this share (0 to 1) of all took at most, as far as the buckets tell; null when there is none';
+    'Returns the quantile (0 to 1) of a histogram, in seconds, as exactly as the buckets allow; null when it is empty';
 
 -- While a dump is restored by several jobs, the worker may count what it sends before the dump's own row is there.
 CREATE OR REPLACE FUNCTION zentry_notify.add_count() RETURNS trigger
@@ -3880,7 +3883,7 @@ BEGIN
     RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.add_count() IS 'Trigger: a restored count is added to what the worker has counted meanwhile';
+COMMENT ON FUNCTION zentry_notify.add_count() IS 'Trigger: adds a restored count to what the worker has counted meanwhile';
 
 -- While a dump is restored, the worker may count what it sends before the dump's own rows are there.
 CREATE OR REPLACE FUNCTION zentry_notify.add_delivery_stat() RETURNS trigger
@@ -3896,7 +3899,7 @@ BEGIN
     RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.add_delivery_stat() IS 'Trigger: restored counts are added to what the worker has counted meanwhile';
+COMMENT ON FUNCTION zentry_notify.add_delivery_stat() IS 'Trigger: adds restored counts to what the worker has counted meanwhile';
 
 CREATE OR REPLACE VIEW zentry_notify.delivery_totals AS
 SELECT s.webhook_integration_id, w.name AS webhook_integration_name, w.webhook_type, s.event_type,
@@ -3905,11 +3908,11 @@ SELECT s.webhook_integration_id, w.name AS webhook_integration_name, w.webhook_t
   JOIN zentry_notify.webhook w ON w.id = s.webhook_integration_id
  WHERE s.span = 'ever';
 COMMENT ON VIEW zentry_notify.delivery_totals IS
-    'Counters for a collector of metrics: they only grow, over restarts and whatever leaves the log. For sums over event types take those that are not *, for requests those that are';
+    'Counters for a collector of metrics: they only grow, over restarts and whatever is removed from the log. For sums over event types use the rows that are not *, for requests those that are';
 COMMENT ON COLUMN zentry_notify.delivery_totals.webhook_integration_name IS 'The integration''s name';
 COMMENT ON COLUMN zentry_notify.delivery_totals.webhook_type IS 'Which service it is of, or webhook for a program: zentry_webhook_types() lists them';
 
--- The rest are the table's own columns, described once.
+-- The other columns are the table's own, and are described there.
 DO $$
 DECLARE
     c record;
@@ -3957,7 +3960,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_stats(interval) IS
-    'Counts of deliveries within the interval (null: since the registration) by webhook and event type, with a row * for each webhook. p50, p95 and p99 are seconds from the event to the answer; what is older than two hours counts by the full hour';
+    'Returns counts of deliveries within the interval (null: since the registration) by webhook and event type, with a row * for each webhook. p50, p95 and p99 are seconds from the event to the answer. Counts older than two hours are by the full hour';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_stats_by_hour(hours integer DEFAULT 24, webhook_id bigint DEFAULT NULL)
     RETURNS TABLE (hour timestamptz, sent bigint, failed bigint, retried bigint, p50 numeric, p95 numeric, p99 numeric)
@@ -3965,7 +3968,7 @@ CREATE OR REPLACE FUNCTION @extschema@.zentry_stats_by_hour(hours integer DEFAUL
 AS $$
 #variable_conflict use_column
 DECLARE
-    -- In UTC, as the worker cuts them, whatever the session's time zone is.
+    -- Hours are in UTC, as the worker cuts them, whatever the session's time zone is.
     last timestamptz := date_trunc('hour', now(), 'UTC');
 BEGIN
     IF hours IS NULL OR hours NOT BETWEEN 1 AND 2160 THEN
@@ -3990,10 +3993,10 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_stats_by_hour(integer, bigint) IS
-    'Counts of deliveries in each of the last hours, the current one last, of one webhook or (null) of all. Hours without a delivery have a row, too. p50, p95 and p99 are seconds from the event to the answer';
+    'Returns counts of deliveries in each of the last hours, the current one last, of one webhook or (null) of all. Hours without a delivery have a row too. p50, p95 and p99 are seconds from the event to the answer';
 -- ---- 31_own_objects.sql ----
 
--- What belongs to the extension: its tables, indexes and triggers in one list each, so that status can tell what is missing.
+-- The extension's tables, indexes and triggers, in one list each, so that zentry_status() can tell what is missing.
 
 CREATE OR REPLACE FUNCTION zentry_notify.members() RETURNS TABLE (classid oid, objid oid)
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -4003,7 +4006,7 @@ AS $$
       JOIN pg_extension e ON e.oid = d.refobjid AND d.refclassid = 'pg_extension'::regclass AND e.extname = 'zentry_notify'
      WHERE d.deptype = 'e'
 $$;
-COMMENT ON FUNCTION zentry_notify.members() IS 'What belongs to the extension';
+COMMENT ON FUNCTION zentry_notify.members() IS 'Returns the objects that belong to the extension';
 
 CREATE OR REPLACE FUNCTION zentry_notify.own_tables() RETURNS name[]
     LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -4011,7 +4014,7 @@ AS $$
     SELECT '{webhook,webhook_secret,webhook_circuit,webhook_state,webhook_count,deleted_webhook,event,event_detail,event_type,event_wording,event_source,route_cursor,
              delivery,delivery_attempt,legacy_delivery,delivery_stat,project_progress,progress_note,api_token,audit_entry,sender,sender_queue}'::name[];
 $$;
-COMMENT ON FUNCTION zentry_notify.own_tables() IS 'The names of the extension''s tables';
+COMMENT ON FUNCTION zentry_notify.own_tables() IS 'Returns the names of the extension''s tables';
 
 CREATE OR REPLACE FUNCTION zentry_notify.own_indexes() RETURNS TABLE (relation name, name name, definition text)
     LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -4064,16 +4067,17 @@ AS $$
             'CREATE INDEX legacy_delivery_failed ON zentry_notify.legacy_delivery (id) WHERE status = ''failed''')
 $$;
 COMMENT ON FUNCTION zentry_notify.own_indexes() IS
-    'The indexes of the extension''s tables: of those of a constraint, what pg_get_constraintdef says of it, of the others, the statement that makes it';
+    'Returns the indexes of the extension''s tables: an index of a constraint with what pg_get_constraintdef returns, others with the statement that creates them';
 
--- The one list of them: put_own_triggers() makes these, and status says which are missing. Each is made of the beginning of its definition, as
--- pg_get_triggerdef shows it, and of its function; %s stands for the relation. What it is for stands at the function.
+-- The only list of the triggers: put_own_triggers() creates them, and zentry_status() says which are missing. Each consists of the
+-- beginning of its definition, as pg_get_triggerdef shows it, and its function; %s stands for the relation. The function's comment says
+-- what it is for.
 CREATE OR REPLACE FUNCTION zentry_notify.own_triggers() RETURNS TABLE (relation name, name name, mode text, definition text)
     LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT r.relation, t.name, t.mode, format('%s ON zentry_notify.%s %s EXECUTE FUNCTION zentry_notify.%s()', t.moment, r.relation, t.each, format(t.function, r.relation))
       FROM (VALUES
-           -- The rules of a row.
+           -- Checks of rows.
            ('check_api_token'::name, '{api_token}'::name[], '', 'BEFORE INSERT OR DELETE OR UPDATE', 'FOR EACH ROW', 'check_api_token'),
            ('check_event_type', '{event_type}', '', 'BEFORE INSERT OR UPDATE', 'FOR EACH ROW', 'check_event_type'),
            ('check_event_wording', '{event_wording}', '', 'BEFORE INSERT OR UPDATE', 'FOR EACH ROW', 'check_event_wording'),
@@ -4083,14 +4087,15 @@ AS $$
            -- Views that are written to.
            ('write_integration', '{webhook_integration}', '', 'INSTEAD OF INSERT OR DELETE OR UPDATE', 'FOR EACH ROW', 'write_integration'),
            ('write_log', '{notification_log}', '', 'INSTEAD OF INSERT OR DELETE OR UPDATE', 'FOR EACH ROW', 'write_log'),
-           -- Every session and the worker keep the configuration in memory; these tell them to look again. By row and ALWAYS, and so is what goes with a
-           -- webhook: what logical replication applies fires no trigger of a statement, and must be noticed as well.
+           -- Every session and the worker keep the configuration in memory; these triggers tell them to read it again. They are by row and
+           -- ALWAYS, as is what belongs to a webhook: what logical replication applies fires no trigger of a statement, and has to be
+           -- noticed too.
            ('configuration_changed', '{event_source,event_type,event_wording,webhook,webhook_secret}', 'ALWAYS ', 'AFTER INSERT OR DELETE OR UPDATE', 'FOR EACH ROW',
             'configuration_changed'),
            ('configuration_emptied', '{event_source,event_type,event_wording,webhook,webhook_secret}', 'ALWAYS ', 'AFTER TRUNCATE', 'FOR EACH STATEMENT',
             'configuration_changed'),
            ('forget_webhook', '{webhook}', 'ALWAYS ', 'AFTER DELETE', 'FOR EACH ROW', 'forget_webhook'),
-           -- Not ALWAYS: what replication brings, and pg_restore --disable-triggers, nobody has changed here.
+           -- These are not ALWAYS: what replication brings, or pg_restore --disable-triggers, nobody has changed here.
            ('audit', '{api_token,event_source,event_type,event_wording,webhook,webhook_secret}', '', 'AFTER INSERT OR DELETE OR UPDATE', 'FOR EACH ROW', 'audit_%s'),
            ('audit_emptied', '{api_token,event_source,event_type,event_wording,webhook,webhook_secret}', '', 'AFTER TRUNCATE', 'FOR EACH STATEMENT', 'audit_truncate'),
            -- Notices. A circuit that a person has resumed begins without a failure (zentry_resume).
@@ -4099,7 +4104,7 @@ AS $$
            ('tell_of_trouble', '{webhook_circuit}', '', 'AFTER INSERT', 'FOR EACH ROW WHEN ((new.failures > 0))', 'tell_of_failing'),
            ('tell_of_trouble_again', '{webhook_circuit}', '', 'AFTER UPDATE', 'FOR EACH ROW WHEN (((old.failures = 0) AND (new.failures > 0)))', 'tell_of_failing'),
            ('tell_of_trouble', '{webhook_state}', '', 'AFTER INSERT OR UPDATE OF expired_at', 'FOR EACH ROW WHEN ((new.expired_at IS NOT NULL))', 'tell_of_expiry'),
-           -- What a dump brings. The worker writes as the agent, and what such a trigger inserts itself is not for the trigger.
+           -- Rows of a dump. The worker writes as the agent; rows that such a trigger inserts itself do not go through it again.
            ('add_count', '{webhook_count}', '', 'BEFORE INSERT',
             'FOR EACH ROW WHEN (((CURRENT_USER <> ''zentry_notify_agent''::name) AND (pg_trigger_depth() = 0)))', 'add_count'),
            ('add_delivery_stat', '{delivery_stat}', '', 'BEFORE INSERT',
@@ -4109,7 +4114,8 @@ AS $$
            ('restore_cursor', '{route_cursor}', '', 'BEFORE INSERT', 'FOR EACH ROW WHEN ((CURRENT_USER <> ''zentry_notify_agent''::name))', 'restore_cursor'),
            ('replace_source', '{event_source}', '', 'BEFORE INSERT', 'FOR EACH ROW', 'replace_source'),
            ('keep_numbering', '{delivery,event,event_source,webhook}', '', 'BEFORE TRUNCATE', 'FOR EACH STATEMENT', 'keep_numbering'),
-           -- What logical replication brings. ENABLE TRIGGER ALL, as pg_restore --disable-triggers says in the end, takes REPLICA away; the condition stays.
+           -- Rows that logical replication brings. ENABLE TRIGGER ALL, which pg_restore --disable-triggers ends with, resets REPLICA; the
+           -- condition stays.
            ('drop_replicated', '{api_token,audit_entry,deleted_webhook,delivery,delivery_attempt,delivery_stat,event,event_detail,event_source,legacy_delivery,progress_note,project_progress,route_cursor,sender,sender_queue,webhook_circuit,webhook_count,webhook_state}',
             'REPLICA ', 'BEFORE INSERT OR DELETE OR UPDATE', 'FOR EACH ROW WHEN ((current_setting(''session_replication_role''::text) = ''replica''::text))', 'drop_replicated'),
            ('replace_replicated', '{event_type,event_wording}', 'REPLICA ', 'BEFORE INSERT',
@@ -4118,9 +4124,9 @@ AS $$
            unnest(t.relations) r (relation)
 $$;
 COMMENT ON FUNCTION zentry_notify.own_triggers() IS
-    'The triggers of the extension''s tables and views: what ENABLE has to say before TRIGGER, and the statement that makes it, behind CREATE TRIGGER and its name';
+    'Returns the triggers of the extension''s tables and views: the word between ENABLE and TRIGGER, and the definition after CREATE TRIGGER and the name';
 
--- Conditions are parsed by the pinned search_path.
+-- Conditions are parsed with the pinned search_path.
 CREATE OR REPLACE FUNCTION zentry_notify.put_own_triggers() RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
@@ -4136,7 +4142,7 @@ BEGIN
     END LOOP;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.put_own_triggers() IS 'Makes the triggers of own_triggers(), in the place of those that there are';
+COMMENT ON FUNCTION zentry_notify.put_own_triggers() IS 'Creates the triggers of own_triggers(), and replaces those that exist';
 
 SELECT zentry_notify.put_own_triggers();
 -- ---- 32_status_server.sql ----

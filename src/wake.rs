@@ -1,8 +1,8 @@
 //! The flags and latches in shared memory: a commit sets them, the launcher and the workers wait on them.
 //!
-//! There is no lock: a commit sets flags first and looks for somebody to wake afterwards; a worker that leaves says so first
-//! and looks at the flags afterwards. A flag that is set already needs no waking: who set it has seen to it. Shared memory holds
-//! numbers only, never a pointer.
+//! There is no lock: a commit sets flags first and then looks for a process to wake; a worker that leaves announces it first and then looks
+//! at the flags. A flag that is set already needs no waking: whoever set it has done that. Shared memory holds numbers only, never a
+//! pointer.
 
 mod commit;
 mod held_roles;
@@ -25,14 +25,14 @@ pub use webhook_set::WebhookSet;
 pub use crate::shared::registry;
 pub use held_roles::Held;
 pub use slot::Slot;
-pub use stuck::{Replaced, Stuck, Told};
+pub use stuck::{EndRequest, Replaced, Stuck};
 pub use ways::WayState;
 pub use work::Work;
 
-/// In place of a process's number.
+/// The process number that stands for none.
 const NOBODY: i32 = -1;
 
-/// A process that has left by now, or its successor, is woken for nothing; every waiter checks its condition again.
+/// Wakes the process. One that has ended by now, or its successor, is woken for nothing; every waiter checks its condition again.
 fn wake_process(number: i32) {
     if number == NOBODY {
         return;

@@ -2,27 +2,27 @@
 //! dropped. The system's clusters, directories and ports are not touched.
 
 mod guard;
+mod log;
 mod options;
+mod process;
 mod shared;
 mod stage;
 mod template;
 
-use std::fs::{self, File};
-use std::io::{Read, Seek, SeekFrom};
-use std::os::unix::process::CommandExt;
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{self, Child, Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 use postgres::{Client, NoTls};
 
 use self::guard::Guard;
 pub use self::options::{ClusterOptions, StopMode};
+use self::process::pid;
 pub use self::shared::TestDatabase;
 pub use self::stage::Stage;
 use self::stage::run_to_end;
@@ -31,7 +31,6 @@ use crate::wait::eventually;
 const SUPERUSER: &str = "postgres";
 const PORT: u16 = 5432; // names the socket only: every cluster has a directory of its own for it
 const START_TIMEOUT: Duration = Duration::from_secs(60);
-const STOP_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A cluster of its own. Dropping it stops the server and removes its files; when the thread panics, the end of the
 /// server's log is printed first.
@@ -98,7 +97,7 @@ impl Cluster {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let stage = Stage::get()?;
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let dir = stage.run_dir().join(format!("c{}-{number}", process::id()));
+        let dir = stage.run_dir().join(format!("c{}-{number}", std::process::id()));
         run_to_end(stage.as_server("mkdir").arg("--mode=700").arg(&dir), "")?;
         let guard = Guard::over(stage, &dir)?;
         make_data(stage, &dir.join("data"))?;
@@ -212,147 +211,6 @@ impl Cluster {
         Ok(())
     }
 
-    /// Start the stopped server again.
-    pub fn start_again(&mut self) -> Result<()> {
-        anyhow::ensure!(self.server.is_none(), "the server runs already");
-        self.start_server()
-    }
-
-    /// Stop the server and wait until it is gone.
-    pub fn stop(&mut self, mode: StopMode) -> Result<()> {
-        let mut server = self.server.take().context("the server does not run")?;
-        kill(pid(&server), mode.signal())?;
-        let stopped = eventually(STOP_TIMEOUT, format!("the {mode:?} shutdown"), || {
-            server.try_wait().transpose()
-        });
-        if stopped.is_err() {
-            self.server = Some(server);
-        }
-        stopped?.map(drop).context("cannot wait for the server")
-    }
-
-    /// Stop the server and start it again.
-    pub fn restart(&mut self, mode: StopMode) -> Result<()> {
-        self.stop(mode)?;
-        self.start_server()
-    }
-
-    /// Kill the server and all of its processes at once, as a loss of power would.
-    pub fn kill9(&mut self) -> Result<()> {
-        let mut server = self.server.take().context("the server does not run")?;
-        // Stopped first, so that it has no time for another child.
-        kill(pid(&server), Signal::SIGSTOP)?;
-        let children = children(server.id())?;
-        server.kill()?;
-        for child in &children {
-            let _ = kill(*child, Signal::SIGKILL); // may have ended by itself
-        }
-        server.wait()?;
-        eventually(STOP_TIMEOUT, "the killed server's processes to end", || {
-            children.iter().all(|child| has_ended(*child)).then_some(())
-        })
-    }
-
-    /// Let the server and all of its processes stand still, as a machine does that is suspended.
-    pub fn pause(&self) -> Result<()> {
-        self.signal_all(Signal::SIGSTOP)
-    }
-
-    /// Let a server that stands still go on.
-    pub fn go_on(&self) -> Result<()> {
-        self.signal_all(Signal::SIGCONT)
-    }
-
-    /// The postmaster first: one that stands still has no other child.
-    fn signal_all(&self, signal: Signal) -> Result<()> {
-        let server = self.server.as_ref().context("the server does not run")?;
-        kill(pid(server), signal)?;
-        for child in children(server.id())? {
-            let _ = kill(child, signal); // may have ended by itself
-        }
-        Ok(())
-    }
-
-    /// The process id of the postmaster, while the server runs.
-    pub fn postmaster_pid(&self) -> Option<u32> {
-        self.server.as_ref().map(Child::id)
-    }
-
-    /// The server's log from byte `start` on.
-    pub fn log_since(&self, start: u64) -> Result<String> {
-        let mut file = File::open(self.log_path())?;
-        file.seek(SeekFrom::Start(start))?;
-        let mut text = Vec::new();
-        file.read_to_end(&mut text)?;
-        Ok(String::from_utf8_lossy(&text).into_owned())
-    }
-
-    /// Where the server's log ends now: a start for [`Self::log_since`].
-    pub fn log_end(&self) -> Result<u64> {
-        Ok(fs::metadata(self.log_path())?.len())
-    }
-
-    /// Whether the server has logged `needle`.
-    pub fn log_contains(&self, needle: &str) -> Result<bool> {
-        Ok(self.log_since(0)?.contains(needle))
-    }
-
-    /// Wait until the server has logged `needle`.
-    pub fn wait_for_log(&self, needle: &str, timeout: Duration) -> Result<()> {
-        self.wait_for_log_since(0, needle, timeout)
-    }
-
-    /// Wait until the server has logged `needle` at or after byte `start`.
-    pub fn wait_for_log_since(&self, start: u64, needle: &str, timeout: Duration) -> Result<()> {
-        eventually(timeout, format!("the server to log {needle:?}"), || {
-            self.log_since(start).ok()?.contains(needle).then_some(())
-        })
-    }
-
-    fn log_path(&self) -> PathBuf {
-        self.dir.join("log")
-    }
-
-    fn start_server(&mut self) -> Result<()> {
-        let start = self.log_end().unwrap_or(0);
-        let limit = self
-            .files
-            .map(|(soft, hard)| format!("ulimit -S -n {soft}; ulimit -H -n {hard};"));
-        let limit = limit.unwrap_or_default();
-        let mut server = self
-            .stage
-            .as_server("sh")
-            .args([
-                "-c",
-                &format!(r#"{limit} exec "$1" -D "$2" >>"$3" 2>&1"#),
-                "start",
-            ])
-            .arg(self.stage.program("postgres"))
-            .arg(self.dir.join("data"))
-            .arg(self.log_path())
-            .envs(self.environment.iter().map(|(name, value)| (name, value)))
-            .process_group(0) // out of reach of the terminal's Ctrl-C
-            .stdin(Stdio::null())
-            .spawn()
-            .context("cannot run postgres")?;
-        let ready = eventually(
-            START_TIMEOUT,
-            "the server to accept connections",
-            || match server.try_wait() {
-                Ok(None) => self.connect().ok().map(|_| None),
-                ended => Some(Some(ended)),
-            },
-        )?;
-        if let Some(ended) = ready {
-            bail!(
-                "the server did not start ({ended:?}):\n{}",
-                self.log_since(start)?
-            );
-        }
-        self.server = Some(server);
-        Ok(())
-    }
-
     fn write_settings(&self) -> Result<()> {
         let conf = self.dir.join("data/postgresql.conf");
         let lines: String = self
@@ -365,14 +223,6 @@ impl Cluster {
         let new = conf.with_extension("new");
         run_to_end(self.stage.as_server("tee").arg(&new), &text)?;
         run_to_end(self.stage.as_server("mv").arg(new).arg(conf), "")
-    }
-
-    pub(crate) fn print_log_tail(&self) {
-        const LINES: usize = 60;
-        let log = self.log_since(0).unwrap_or_default();
-        let lines: Vec<_> = log.lines().collect();
-        let tail = &lines[lines.len().saturating_sub(LINES)..];
-        eprintln!("--- the end of the server's log ---\n{}\n---", tail.join("\n"));
     }
 }
 
@@ -389,23 +239,4 @@ impl Drop for Cluster {
             let _ = server.wait();
         }
     }
-}
-
-fn pid(child: &Child) -> Pid {
-    Pid::from_raw(child.id().cast_signed())
-}
-
-/// The children of a process, as proc(5) lists them; exact while the process is stopped.
-fn children(parent: u32) -> Result<Vec<Pid>> {
-    fs::read_to_string(format!("/proc/{parent}/task/{parent}/children"))?
-        .split_whitespace()
-        .map(|pid| Ok(Pid::from_raw(pid.parse()?)))
-        .collect()
-}
-
-/// Gone, or a zombie that its new parent has not waited for.
-fn has_ended(process: Pid) -> bool {
-    fs::read_to_string(format!("/proc/{process}/stat")).map_or(true, |stat| {
-        stat.rsplit(')').next().is_some_and(|rest| rest.starts_with(" Z"))
-    })
 }

@@ -387,7 +387,7 @@ $$;
 -- The structure that the above leads to, as digests of its files.
 --# structure 01_schema.sql 9644aaa7488d6366
 --# structure 02_event_type.sql 300d31e4bce1296f
---# structure 03_webhook.sql 299a9ac2da9511f9
+--# structure 03_webhook.sql 65623f887cdbf366
 --# structure 06_legacy_delivery.sql 4e594d666bb17293
 --# structure 07_webhook_state.sql 1e95ff075f60298b
 --# structure 08_event_source.sql 426184cabd82c950

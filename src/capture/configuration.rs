@@ -1,4 +1,4 @@
-//! What the extension's tables say, as it is now: a transaction with an older snapshot captures for the webhooks of today.
+//! The configuration as it is now: a transaction with an older snapshot captures for the present webhooks.
 
 use std::collections::HashSet;
 use std::ffi::CStr;
@@ -10,7 +10,7 @@ use crate::pg::relation::{Locked, OpenRelation, owner_of};
 use crate::pg::scan::{self, ScannedRow};
 use crate::pg::watch::CONFIGURATION;
 
-/// The event types that some active integration hears.
+/// The event types that some active webhook hears.
 #[derive(Debug, Default)]
 pub struct Wanted {
     all: bool,
@@ -18,10 +18,10 @@ pub struct Wanted {
 }
 
 impl Wanted {
-    /// Does not wait: whoever may write the view of the webhooks may lock what is under it.
+    /// Reads them. It does not wait for a lock: whoever may write the view of the webhooks may lock the table under it.
     pub fn read() -> Result<Self, Locked> {
         let mut wanted = Wanted::default();
-        // The library may be newer than the SQL: the table had another name before 0.3.
+        // The library may be newer than the SQL: before 0.3 the table had another name.
         let names = [c"webhook", c"webhook_integration"];
         let Some(table) = names.into_iter().find_map(our_table) else {
             return Ok(wanted);
@@ -38,7 +38,7 @@ impl Wanted {
                 .and_then(|names| serde_json::from_str(&names).ok());
             match names {
                 Some(names) => wanted.types.extend(names),
-                // To record what nobody hears costs little.
+                // An event that no webhook hears costs little.
                 None => wanted.all = true,
             }
         });
@@ -55,7 +55,7 @@ impl Wanted {
 #[derive(Debug)]
 pub struct SourceRow {
     pub row: event_source::Row,
-    /// The owner of the partition that is written, where that is not the attached table's.
+    /// The owner of the partition that is written, if that is not the attached table's.
     pub partition_owner: Option<pg_sys::Oid>,
     pub on_insert: bool,
     pub on_update: bool,
@@ -69,7 +69,7 @@ pub fn read_source(event_type: &str, relation: pg_sys::Oid) -> Option<SourceRow>
     family.extend(scan::ancestors(relation));
     let mut nearest: Option<(usize, SourceRow)> = None;
     scan::newest_rows(&sources, |row| {
-        // What is suspended may be so because of what the worker looks up, and its rows are recorded all the same.
+        // A suspended source may be suspended because of its look-ups, and its rows are recorded all the same.
         let attached = row.oid("relation");
         let Some(distance) = family.iter().position(|member| Some(*member) == attached) else {
             return;
@@ -91,7 +91,7 @@ pub fn read_source(event_type: &str, relation: pg_sys::Oid) -> Option<SourceRow>
     Some(source)
 }
 
-/// A source that was attached by 0.1.0 says nothing of conditions until somebody attaches it again: its triggers alone decide.
+/// A source that was attached by 0.1.0 has no conditions until it is attached again: its triggers alone decide.
 fn source_row(row: &ScannedRow) -> Option<SourceRow> {
     let says = ["insert_when", "update_when", "delete_when"]
         .iter()
@@ -116,7 +116,7 @@ fn source_row(row: &ScannedRow) -> Option<SourceRow> {
     })
 }
 
-/// Opens a table of ours, of whose changes this session takes note from now on.
+/// Opens a table of the extension, of whose changes this session is notified from now on.
 fn open(name: &CStr) -> Option<OpenRelation> {
     OpenRelation::open_briefly(our_table(name)?)
 }

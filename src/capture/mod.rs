@@ -1,5 +1,5 @@
-//! A write to an attached table -> a row of `event`, whoever listens: the row's own values, and nothing that would have to be
-//! looked up. The worker does the rest.
+//! Capture: a write to an attached table becomes a row of `event`, whichever webhooks hear it, with the row's own values and nothing that
+//! would have to be looked up. The worker does the rest.
 
 mod configuration;
 mod progress;
@@ -27,7 +27,7 @@ pub fn register_callbacks() {
 
 crate::pg_trigger_function!(capture_wrapper, pg_finfo_capture_wrapper, capture, RowTrigger);
 
-/// The trigger on application tables. Its arguments are event types; that of a partitioned table which notes rows that leave a partition
+/// The trigger on application tables. Its arguments are event types. The one of a partitioned table that notes rows which leave a partition
 /// has none.
 fn capture(trigger: &RowTrigger) {
     if !settings::enabled() {
@@ -86,7 +86,7 @@ fn record_event(recorder: &mut Recorder, source: &Source, rows: &Rows, notes: &[
     });
 }
 
-/// There is nothing to tell but how far a project has come.
+/// Records only how far a project has come.
 fn record_progress(recorder: &mut Recorder, source: i64, notes: &[Note]) {
     thread_local! {
         static EVENT_TYPE: KeptText = KeptText::of(PROJECT_PROGRESS);
@@ -130,13 +130,13 @@ fn write_cut(cut: &[&str], context: &mut TextBuffer) {
     context.push_byte(b']');
 }
 
-/// The next member of the object.
+/// Begins the next member of the object.
 fn begin(object: &mut TextBuffer, key: &str) {
     object.push_byte(if object.is_empty() { b'{' } else { b',' });
     json::write_key(object, key);
 }
 
-/// The object's end, if it has begun.
+/// Ends the object, if it has begun.
 fn close(object: &mut TextBuffer) {
     if !object.is_empty() {
         object.push_byte(b'}');
@@ -150,7 +150,7 @@ crate::pg_trigger_function!(
     AnyTrigger
 );
 
-/// The trigger on our own tables: tells every session, by Postgres' own invalidation messages, and the worker.
+/// The trigger on the extension's tables, which notifies every session, by PostgreSQL's own invalidation messages, and the worker.
 fn configuration_changed(trigger: &AnyTrigger) {
     trigger.invalidate_relation();
     wake::at_commit(|work| work.configuration = true);

@@ -1,30 +1,30 @@
-//! Milestones begin here: how a write changes the tasks of a project. The worker counts.
+//! The progress of projects: how a write changes the tasks of a project. The worker counts them.
 
 use super::rows::Rows;
 use super::source::{Progress, Source};
 use crate::pg::field::TextBuffer;
 use crate::pg::trigger::Operation;
 
-/// How a write changed a project's tasks.
+/// The change of a project's tasks by a write.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Note {
-    /// The source of milestones.
+    /// The event source of milestones.
     pub source: i64,
-    /// The project's id as JSON: a string, or a number.
+    /// The project's id as JSON: a string or a number.
     project: Vec<u8>,
     done: i32,
     total: i32,
 }
 
 impl Note {
-    /// Writes it as JSON; `source` is the event's own.
+    /// Writes it as JSON. `source` is the event's own source.
     pub fn write(&self, source: i64, out: &mut TextBuffer) {
         out.push_byte(b'{');
         if self.source != source {
             out.push(format!("\"source\":{},", self.source).as_bytes());
         }
         out.push(b"\"project\":");
-        // The id as text, whatever its type.
+        // The id is written as text, whatever its type.
         let quoted = self.project.starts_with(b"\"");
         if !quoted {
             out.push_byte(b'"');
@@ -37,13 +37,13 @@ impl Note {
     }
 }
 
-/// One of the write's rows.
+/// A row of the write, old or new.
 struct Side {
     project: Option<Vec<u8>>,
     done: bool,
 }
 
-/// Adds what the write changes; `rides`: the trigger is another event's.
+/// Adds what the write changes to `notes`. `rides` says that the trigger is another event's.
 pub fn note(source: &Source, rows: &Rows, rides: bool, notes: &mut Vec<Note>) {
     let Some(progress) = &source.progress else {
         return;

@@ -1,4 +1,4 @@
-//! An event's row.
+//! Recording an event's row.
 
 use std::cell::RefCell;
 use std::mem::ManuallyDrop;
@@ -35,7 +35,7 @@ pub struct Event<'a> {
     pub context: Option<Text<'a>>,
 }
 
-/// What a session keeps to write events, and the texts of the last one, whose memory is used again.
+/// The recorder of a session: what it keeps to write events, and the buffers of the last event, which are used again.
 pub struct Recorder {
     writer: RowWriter,
     pub data: TextBuffer,
@@ -56,8 +56,8 @@ impl Recorder {
         }
     }
 
-    /// Calls `f` with the session's recorder, or with another one where that is at work: a trigger on the table of events may
-    /// write to an attached table.
+    /// Calls `f` with the session's recorder, or with a new one if that is in use: a trigger on the table of events may write to an
+    /// attached table.
     pub fn with(f: impl FnOnce(&mut Recorder)) {
         RECORDER.with(|kept| match kept.try_borrow_mut() {
             Ok(mut recorder) => f(&mut recorder),
@@ -82,7 +82,8 @@ impl Recorder {
             data: self.data.finish(),
         };
         let writer = &mut self.writer;
-        // A subtransaction for each would be dear: it is for what may fail, as an index does that has to grow on a full disk. Who finds that out fails.
+        // A subtransaction for each event would be expensive. It is for what may fail, such as an index that has to grow on a full disk;
+        // the first such write fails.
         let written = match suspension::is_careful() {
             true => Err(Unfit::MayFail),
             false => subtransaction::noting_failure(|| writer.write(&event.fields()), suspension::note),
@@ -124,8 +125,8 @@ impl<'a> Event<'a> {
         ]
     }
 
-    /// Between a server's restart with this library and ALTER EXTENSION UPDATE there is no table of events yet: they wait among
-    /// the deliveries of before, of an integration that there is not, until the update moves them.
+    /// Between a server's restart with this library and ALTER EXTENSION UPDATE there is no table of events: they wait in the old log, as
+    /// deliveries of a webhook that does not exist, until the update moves them.
     fn park(&self) -> Result<(), Failure> {
         const SQL: &str = "INSERT INTO zentry_notify.notification_log (webhook_integration_id, event_type, payload) \
                            VALUES (0, $2, pg_catalog.jsonb_build_object('source_id', $1, 'data', $3, 'context', $4))";

@@ -1,5 +1,5 @@
-//! The rows of a write, also of one that PostgreSQL takes apart: an UPDATE that moves a row to another partition deletes it
-//! there and inserts it here.
+//! The rows of a write, also of one that PostgreSQL splits: an UPDATE that moves a row to another partition deletes it there and inserts it
+//! here.
 
 use std::cell::OnceCell;
 use std::rc::Rc;
@@ -11,7 +11,7 @@ use crate::pg::output::Written;
 use crate::pg::scan;
 use crate::pg::trigger::{Command, Identity, KeptRow, Operation, Row, RowTrigger, RowValues};
 
-/// What was written.
+/// The rows that were written.
 pub struct Rows<'a> {
     pub operation: Operation,
     row: RowValues<'a>,
@@ -21,7 +21,7 @@ pub struct Rows<'a> {
 enum Old<'a> {
     None,
     Here(Row<'a>, OnceCell<RowValues<'a>>),
-    /// In the partition that the row comes from, whose columns may stand elsewhere.
+    /// The old row is in the partition that the row has left, whose columns may have other numbers.
     Moved(Rc<Moved>),
 }
 
@@ -33,12 +33,12 @@ pub struct Moved {
     root: Option<pgrx::pg_sys::Oid>,
 }
 
-/// The row that has left its partition last, and the one that it has become, once that is known.
+/// The last row that has left its partition, and the row that it has become, once that is known.
 #[derive(Default)]
 pub struct LastMoved(Option<(Rc<Moved>, Option<Identity>)>);
 
 impl LastMoved {
-    /// Returns what the trigger's call is about. None: a row that has moved away, of which is told where it arrives.
+    /// Returns the rows of the trigger's call. None: the row has moved away, and is captured where it arrives.
     pub fn rows_of<'a>(&mut self, trigger: &RowTrigger<'a>) -> Option<Rows<'a>> {
         let row = trigger.row();
         let old = match trigger.operation {
@@ -101,7 +101,7 @@ fn root_of(row: &Row) -> Option<pgrx::pg_sys::Oid> {
 }
 
 impl<'a> Rows<'a> {
-    /// The row as it is now, or as it was when it was deleted.
+    /// Returns the row as it is now, or as it was when it was deleted.
     pub fn row(&self) -> &RowValues<'a> {
         &self.row
     }
@@ -110,7 +110,7 @@ impl<'a> Rows<'a> {
         !matches!(self.old, Old::None)
     }
 
-    /// Whether the column was that before. The column is of the table that was written.
+    /// Returns whether the column had that value before. The column is of the table that was written.
     pub fn old_equals(&self, name: &str, column: &Column, value: &Equality) -> bool {
         match &self.old {
             Old::None => false,
@@ -121,7 +121,7 @@ impl<'a> Rows<'a> {
         }
     }
 
-    /// Returns what the column was before, if that is an integer. The column is of the table that was written.
+    /// Returns the column's value before, if that is an integer. The column is of the table that was written.
     pub fn old_integer(&self, name: &str, column: &Column) -> Option<i64> {
         match &self.old {
             Old::None => None,
@@ -130,7 +130,8 @@ impl<'a> Rows<'a> {
         }
     }
 
-    /// The row as it was in the partition that it has left. Of such a write PostgreSQL does not ask what an UPDATE's trigger asks.
+    /// Returns the row as it was in the partition that it has left. PostgreSQL does not evaluate the condition of an UPDATE's trigger for
+    /// such a write.
     pub fn moved_from(&self) -> Option<&Row<'_>> {
         match &self.old {
             Old::Moved(moved) => Some(moved.row.row()),
@@ -138,7 +139,7 @@ impl<'a> Rows<'a> {
         }
     }
 
-    /// Writes what the column was before as JSON. The column is of the table that was written.
+    /// Writes the column's value before as JSON. The column is of the table that was written.
     pub fn write_old(&self, name: &str, column: &Column, out: &mut TextBuffer) -> Written {
         let written = match &self.old {
             Old::None => None,

@@ -1,4 +1,4 @@
-//! What a session keeps: its triggers' sources and what is wanted, until something that they depend on changes.
+//! What a session caches: its triggers' sources and the event types that webhooks hear, until something that they depend on changes.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -17,24 +17,24 @@ use crate::pg::subtransaction::{self, Failure};
 use crate::pg::trigger::{RowTrigger, TriggerRelation};
 use crate::pg::watch::{CONFIGURATION, Watch, catch_up};
 
-/// A trigger's sources, one for each of its arguments, but for those that are gone or do not go with the table.
+/// A trigger's sources, one for each of its arguments, except those that are gone or do not fit the table.
 #[derive(Default)]
 pub struct Known {
     pub sources: Vec<Source>,
-    /// Of some of them somebody hears.
+    /// Whether some webhook hears one of them.
     pub wanted: bool,
-    /// The trigger is another event's than milestones' own.
+    /// Whether the trigger is another event's than milestones' own.
     pub milestones_ride: bool,
-    /// The trigger is there for rows that move to another partition.
+    /// Whether the trigger notes rows that move to another partition.
     pub notes_moves: bool,
 }
 
 #[derive(Default)]
 struct Session {
-    /// By the trigger's OID.
+    /// The sources by the trigger's OID.
     known: HashMap<pg_sys::Oid, Rc<Known>>,
     wanted: Option<Rc<Wanted>>,
-    /// As of which both hold.
+    /// The number of changes when both were read.
     changes: u64,
     last_moved: LastMoved,
 }
@@ -73,12 +73,12 @@ pub fn known_of(trigger: &RowTrigger) -> Rc<Known> {
     })
 }
 
-/// Returns what the trigger's call is about. None: a row that has moved away, of which is told where it arrives.
+/// Returns the rows of the trigger's call. None: the row has moved away, and is captured where it arrives.
 pub fn rows_of<'a>(trigger: &RowTrigger<'a>) -> Option<Rows<'a>> {
     session(|s| s.last_moved.rows_of(trigger))
 }
 
-/// False: what could not be read in this moment is tried again with the next write.
+/// Reads a trigger's sources. False: something could not be read at the moment, and is read again at the next write.
 fn load(trigger: &RowTrigger) -> (Known, bool) {
     let event_types = trigger.arguments();
     let relation = trigger.relation();
@@ -87,7 +87,7 @@ fn load(trigger: &RowTrigger) -> (Known, bool) {
     let mut for_good = wanted.is_ok();
     let mut sources = Vec::new();
     for event_type in &event_types {
-        // What could not be read may be wanted, and to record what nobody hears costs little.
+        // What could not be read may be heard, and an event that no webhook hears costs little.
         let is_wanted = wanted.as_ref().map_or(true, |wanted| wanted.has(event_type));
         match prepare(event_type, relation, is_wanted) {
             Ok(source) => sources.extend(source),
@@ -118,8 +118,8 @@ fn read_wanted() -> Result<Rc<Wanted>, Failure> {
     Ok(wanted)
 }
 
-/// Of a source that does not go with its table any more, nothing is told until that is mended: the application's write goes on.
-/// A failure that is not the source's is returned.
+/// Prepares a source. One that does not fit its table any more is suspended, and the application's write goes on. A failure that is not the
+/// source's is returned.
 fn prepare(event_type: &str, relation: TriggerRelation, wanted: bool) -> Result<Option<Source>, Failure> {
     let mut id = None;
     let prepared = subtransaction::attempt(|| {

@@ -1,4 +1,4 @@
-//! A source, prepared for the rows of one table.
+//! An event source, prepared for the rows of one table.
 
 use pgrx::{PgSqlErrorCode, pg_sys};
 use serde_json::Value;
@@ -17,15 +17,15 @@ use crate::pg::output::Written;
 use crate::pg::trigger::{Attribute, Operation, TriggerRelation};
 use crate::report;
 
-/// An event's data beyond this are left out.
+/// The most bytes of an event's data. Keys beyond that are left out.
 const LONGEST_OBJECT: usize = 16 << 20;
 
 pub struct Source {
     pub id: i64,
     pub event_type: KeptText,
-    /// Somebody hears of it.
+    /// Whether some webhook hears it.
     pub wanted: bool,
-    /// The owner of the partition that is written, where that is not the attached table's.
+    /// The owner of the partition that is written, if that is not the attached table's.
     pub partition_owner: Option<pg_sys::Oid>,
     on_insert: bool,
     on_update: bool,
@@ -33,10 +33,10 @@ pub struct Source {
     data: Vec<Member>,
     columns: Vec<Member>,
     change: Option<Change>,
-    /// What the trigger of an UPDATE asks, for rows that move to another partition.
+    /// The condition of an UPDATE's trigger, for rows that move to another partition.
     update_when: MovedWhen,
     pub progress: Option<Progress>,
-    /// What columns point to.
+    /// The memory that the columns point to.
     _memory: SessionMemory,
 }
 
@@ -54,15 +54,15 @@ enum MemberValue {
     Old { name: String, column: Column },
 }
 
-/// What a write has to change.
+/// The change that a write has to make.
 enum Change {
-    /// The column is this in the new row and was not in the old one.
+    /// The column has this value in the new row and had not in the old one.
     Becomes {
         name: String,
         column: Column,
         value: Equality,
     },
-    /// The column is greater in the new row than in the old one, or than 0 where there is none.
+    /// The column is greater in the new row than in the old one, or than 0 if there is none.
     Rises { name: String, column: Column },
 }
 
@@ -72,14 +72,14 @@ pub struct Progress {
     pub status: String,
     pub group_column: Column,
     pub status_column: Column,
-    /// The status of a task that counts.
+    /// The status of a completed task.
     pub done: Equality,
-    /// A task that changes its project fires a trigger of milestones' own, so that the event that they ride on says nothing.
+    /// Whether a task that changes its project fires a trigger of milestones' own, so that the event that they ride on does not note it.
     pub has_own_updates: bool,
 }
 
 impl Source {
-    /// An error for what does not go with the table.
+    /// Prepares the source. If it does not fit the table, that is an error.
     pub fn prepare(found: SourceRow, relation: TriggerRelation, wanted: bool) -> Self {
         let source = match EventSource::parse(found.row) {
             Ok(source) => source,
@@ -135,7 +135,7 @@ impl Source {
         }
     }
 
-    /// Whether the write is what fires the event.
+    /// Returns whether the write fires the event.
     pub fn fires(&self, rows: &Rows) -> bool {
         let heard = match rows.operation {
             Operation::Insert => self.on_insert,
@@ -150,7 +150,7 @@ impl Source {
                 .is_none_or(|old| self.update_when.holds(old, rows.row()))
     }
 
-    /// Writes the event's data, and adds the keys whose values are not whole to `cut`.
+    /// Writes the event's data, and adds the keys whose values were cut to `cut`.
     pub fn write_data<'a>(&'a self, rows: &Rows, out: &mut TextBuffer, cut: &mut Vec<&'a str>) {
         write_object(&self.data, rows, out, cut);
     }
@@ -245,7 +245,7 @@ impl Builder<'_> {
         Member::new(key, value)
     }
 
-    /// Only PostgreSQL's own operators are called here. None: the triggers ask themselves, by a WHEN.
+    /// Returns the change to test here, which calls only PostgreSQL's own operators. None: the triggers test it, by a WHEN.
     fn change(&self, transition: Transition) -> Option<Change> {
         match transition {
             Transition::Becomes { column, to } => {
@@ -270,7 +270,8 @@ impl Builder<'_> {
         }
     }
 
-    /// An error if they do not: the column had another type when the table was attached.
+    /// Returns None if the triggers test the change. If they do not, it is an error: the column had another type when the table was
+    /// attached.
     fn asked_by_triggers(&self, column: &str) -> Option<Change> {
         let asks = |operation: &str| {
             let trigger = format!("zentry_notify_{}_{operation}", self.event_type);
@@ -294,7 +295,7 @@ impl Builder<'_> {
         Column::of(self.relation.oid(), attribute, self.memory)
     }
 
-    /// An unknown name is an error, and so is that of a column that the rows do not have.
+    /// Returns the attribute. A name that is unknown, or of a column that the rows do not have, is an error.
     fn attribute(&self, name: &str) -> Attribute {
         let Some(attribute) = self.relation.attribute(name) else {
             report::error(

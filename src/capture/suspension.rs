@@ -1,4 +1,4 @@
-//! Sources that do not go with their tables any more, and events that could not be recorded.
+//! Suspending sources that do not fit their tables any more, and counting events that could not be recorded.
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};
@@ -12,7 +12,7 @@ use crate::pg::subtransaction::{self, Failure};
 use crate::report;
 use crate::wake::{Slot, registry};
 
-/// Records why the source fires nothing from now on. Another session may be doing the same: it is not waited for.
+/// Records why the source fires nothing from now on. If another session is doing the same, it is not waited for.
 pub fn suspend(source: i64, event_type: &str, table: &str, failure: &Failure) {
     const SQL: &str = "UPDATE zentry_notify.event_source SET suspended_at = pg_catalog.now(), suspended_reason = $2 \
                        WHERE id OPERATOR(pg_catalog.=) (\
@@ -43,12 +43,13 @@ fn quoted(name: &str) -> String {
     format!("\"{name}\"")
 }
 
-/// A session says of so many events within [`SAID_WITHIN`] that they could not be recorded: a full disk has no room for a line for each.
+/// The most events within [`SAID_WITHIN`] of which a session logs that they could not be recorded: a full disk has no room for a line for
+/// each.
 const SAID: u32 = 20;
 const SAID_WITHIN: Duration = Duration::from_secs(10);
 
 thread_local! {
-    /// Since when it was said how often.
+    /// Since when, and for how many events, it was logged.
     static SAID_SINCE: Cell<Option<(Instant, u32)>> = const { Cell::new(None) };
 }
 
@@ -61,7 +62,7 @@ fn may_say() -> bool {
     said < SAID
 }
 
-/// Counts an event that could not be recorded, and says so, if it has not been said of many just now. Nothing of its data is shown.
+/// Counts an event that could not be recorded, and logs that, unless many were logged just now. Nothing of its data is shown.
 pub fn warn_of_loss(event_type: &str, failure: &Failure) {
     count_loss();
     if !may_say() {
@@ -81,12 +82,12 @@ fn slot() -> Option<&'static Slot> {
     registry()?.slot(process::database())
 }
 
-/// Whether events are written so that they cannot fail the write that they belong to: one could not be stored a while ago.
+/// Returns whether events are written so that they cannot fail the write that they belong to, since one could not be stored a while ago.
 pub fn is_careful() -> bool {
     slot().is_some_and(Slot::is_careful)
 }
 
-/// An event could not be stored.
+/// Notes that an event could not be stored.
 pub fn note(failure: &Failure) {
     if let Some(slot) = slot().filter(|_| failure.is_of_storage()) {
         slot.be_careful();

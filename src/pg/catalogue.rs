@@ -4,21 +4,21 @@ use std::collections::HashMap;
 
 use pgrx::prelude::*;
 
-/// What a worker can do in a database.
+/// Whether a worker may connect to a database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Door {
+pub enum Access {
     Open,
-    /// A template, which copies of are made while nobody is in it, or one that takes no connections: what is due there waits.
+    /// No: it is a template, which is copied while no process is in it, or it allows no connections. What is due there waits.
     Closed,
-    /// A DROP DATABASE was interrupted: nothing but another one is possible.
+    /// Never again: a DROP DATABASE was interrupted, and only another one is possible.
     Invalid,
 }
 
 /// What `datconnlimit` is after an interrupted DROP DATABASE.
 const INVALID: i32 = -2;
 
-/// The databases that there are. Within a transaction.
-pub fn databases() -> HashMap<pg_sys::Oid, Door> {
+/// Returns the databases that exist. It is called within a transaction.
+pub fn databases() -> HashMap<pg_sys::Oid, Access> {
     let mut found = HashMap::new();
     // SAFETY: pg_database is shared and readable without a database, and its fixed columns, the only ones read, are in every
     // row; as Postgres' own autovacuum launcher does it.
@@ -31,7 +31,7 @@ pub fn databases() -> HashMap<pg_sys::Oid, Door> {
                 break;
             }
             let row = &*pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_database>();
-            found.insert(row.oid, door(row));
+            found.insert(row.oid, access(row));
         }
         pg_sys::table_endscan(scan);
         pg_sys::table_close(relation, pg_sys::AccessShareLock as i32);
@@ -39,12 +39,12 @@ pub fn databases() -> HashMap<pg_sys::Oid, Door> {
     found
 }
 
-fn door(row: &pg_sys::FormData_pg_database) -> Door {
+fn access(row: &pg_sys::FormData_pg_database) -> Access {
     if row.datconnlimit == INVALID {
-        Door::Invalid
+        Access::Invalid
     } else if row.datallowconn && !row.datistemplate {
-        Door::Open
+        Access::Open
     } else {
-        Door::Closed
+        Access::Closed
     }
 }

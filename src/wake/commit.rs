@@ -1,4 +1,4 @@
-//! What a transaction has written is told at its commit.
+//! What a transaction has written is announced when it commits.
 
 use std::cell::{Cell, RefCell};
 
@@ -9,7 +9,7 @@ use crate::pg::process;
 use crate::pg::transaction;
 
 thread_local! {
-    /// What the running transaction has written.
+    /// The work that the running transaction has written.
     static WRITTEN: RefCell<Work> = const { RefCell::new(Work::NONE) };
     /// What it has changed of databases.
     static CHANGED: Cell<Changed> = const { Cell::new(Changed::NOTHING) };
@@ -18,19 +18,19 @@ thread_local! {
 /// What a transaction has changed of databases.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Changed {
-    /// Whether one may be open now.
-    doors: bool,
+    /// Whether a database may have been opened.
+    databases: bool,
     settings: Settings,
 }
 
 impl Changed {
     const NOTHING: Changed = Changed {
-        doors: false,
+        databases: false,
         settings: Settings::AsBefore,
     };
 }
 
-/// Whose settings.
+/// Whose settings have changed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Settings {
     AsBefore,
@@ -38,16 +38,16 @@ enum Settings {
     OfAll,
 }
 
-/// Has the launcher look which databases are open, once the running transaction has committed.
+/// Has the launcher list the databases once the running transaction has committed.
 pub fn databases_change_at_commit() {
     let changed = CHANGED.get();
     CHANGED.set(Changed {
-        doors: true,
+        databases: true,
         ..changed
     });
 }
 
-/// Has workers with the new settings look at the database, or at all of them, once the running transaction has committed.
+/// Has workers with the new settings look into the database, or into all of them, once the running transaction has committed.
 pub fn settings_change_at_commit(database: Option<pg_sys::Oid>) {
     let changed = CHANGED.get();
     let settings = match (changed.settings, database) {
@@ -58,7 +58,7 @@ pub fn settings_change_at_commit(database: Option<pg_sys::Oid>) {
     CHANGED.set(Changed { settings, ..changed });
 }
 
-/// Lets the worker look at these webhooks once the running transaction has committed.
+/// Adds work for the database's worker, which is announced once the running transaction has committed.
 pub fn at_commit(change: impl FnOnce(&mut Work)) {
     WRITTEN.with_borrow_mut(change);
 }
@@ -88,7 +88,7 @@ fn tell(registry: &Registry, changed: Changed) {
         Settings::Of(database) => registry.settings_changed(Some(database)),
         Settings::OfAll => registry.settings_changed(None),
     }
-    if changed.doors {
+    if changed.databases {
         registry.databases_changed();
     }
 }

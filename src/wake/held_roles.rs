@@ -1,4 +1,4 @@
-//! Roles whose sources have ended a worker: for a while, what may do so again does not run.
+//! Roles whose sources have ended a worker: for a while, what may do so again is not run.
 
 use std::sync::atomic::Ordering::SeqCst;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32};
@@ -8,30 +8,30 @@ use jiff::Timestamp;
 
 use super::since::time_left;
 
-/// For how long nothing of a role runs that may do what has ended a worker.
+/// How long nothing of a role is run that may do what has ended a worker.
 const HOLD: Duration = Duration::from_secs(3600);
-/// The same while it still runs in that worker; when it ends, it is found out anew.
+/// The same while it still runs in that worker. When that ends, a new hold begins if need be.
 pub(super) const LONG_HOLD: Duration = Duration::from_secs(30 * 24 * 3600);
-/// Roles that are known to have ended a worker.
+/// The most roles that are remembered as having ended a worker.
 const MOST: usize = 16;
 
-/// The roles of a database. Its worker alone writes them.
+/// The held roles of a database. Only its worker writes them.
 pub(super) struct HeldRoles([HeldRole; MOST]);
 
-/// What of a role's sources is not tried for a while, whatever is attached anew.
+/// Which part of a role's sources is not tried for a while, even if a table is attached anew.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Held {
     Expressions,
-    /// It was not the expressions alone.
+    /// All of it: not only expressions have ended a worker.
     Everything,
 }
 
 struct HeldRole {
     role: AtomicU32,
-    /// In microseconds since 1970.
+    /// The end of the hold, in microseconds since 1970.
     until: AtomicI64,
     everything: AtomicBool,
-    /// Its tables are not read for others either.
+    /// Whether its tables are not read for sources of others either.
     tables: AtomicBool,
 }
 
@@ -58,10 +58,10 @@ impl HeldRoles {
         HeldRoles([const { HeldRole::free() }; MOST])
     }
 
-    /// Holds a role, which is known already or takes a place; returns what of it is held. `tables`: others' sources do not read its tables.
+    /// Holds a role. Returns what of it is held. With `tables`, its tables are not read for sources of others.
     pub fn hold(&self, role: u32, tables: bool) -> Held {
         let everything = self.lately(role).is_some();
-        // One that is known, else the one that is free the longest, or will be first.
+        // The place is the role's own, or else the one whose hold has ended or will end first.
         let known = self.0.iter().find(|held| held.role.load(SeqCst) == role);
         let place = known.or_else(|| self.0.iter().min_by_key(|held| held.until.load(SeqCst)));
         if let Some(held) = place {
@@ -78,13 +78,13 @@ impl HeldRoles {
         }
     }
 
-    /// What of a role is held, and for how long.
+    /// Returns what of a role is held, and for how long.
     pub fn lately(&self, role: u32) -> Option<(Held, Duration)> {
         let held = self.0.iter().find(|held| held.role.load(SeqCst) == role)?;
         time_left(&held.until).map(|left| (held.what(), left))
     }
 
-    /// For how long a role's tables are not read for others; None: they are.
+    /// Returns for how long a role's tables are not read for others. None: they may be.
     pub fn tables(&self, role: u32) -> Option<Duration> {
         let mut held = self.0.iter();
         let held = held.find(|held| held.role.load(SeqCst) == role && held.tables.load(SeqCst))?;

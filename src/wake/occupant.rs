@@ -1,9 +1,9 @@
-//! The process that is in a database for us, as long as PostgreSQL counts it.
+//! A process of the extension that is in a database, as long as PostgreSQL counts it.
 
 use crate::pg::process;
 use std::time::{Duration, Instant};
 
-/// A worker's process.
+/// The process of a worker.
 #[derive(Clone, Copy, Debug)]
 pub struct Occupant {
     pid: i32,
@@ -16,8 +16,8 @@ impl Occupant {
         }
     }
 
-    /// Waits until it has left the array of processes, where PostgreSQL looks who is in a database. False: it is still there after
-    /// `patience`.
+    /// Waits until it has left the array of processes, in which PostgreSQL looks for the users of a database. Returns false if it is still
+    /// there after `patience`.
     pub fn wait_until_gone(self, patience: Duration) -> bool {
         const PAUSE: Duration = Duration::from_millis(5);
         let deadline = Instant::now() + patience;

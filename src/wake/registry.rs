@@ -1,4 +1,4 @@
-//! All that is in shared memory: a place for each database, and what concerns the cluster.
+//! The registry in shared memory: a slot for each database, and what concerns the whole cluster.
 
 use std::sync::atomic::Ordering::SeqCst;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32};
@@ -10,38 +10,38 @@ use webhook::way::WayId;
 
 use super::held_roles::{Held, LONG_HOLD};
 use super::since::Since;
-use super::stuck::{Replaced, Stuck, StuckList, Told};
+use super::stuck::{EndRequest, Replaced, Stuck, StuckList};
 use super::ways::Ways;
 use super::{NOBODY, Slot, Work, wake_process};
 use crate::pg::{process, version};
 
-/// Databases with work that the launcher can keep apart. When a database finds no place, the launcher looks at all of them.
+/// The most databases with slots. If a database finds none, the launcher looks into all databases.
 const SLOTS: usize = 1024;
-/// Places that a database may have, from the one that its OID hashes to.
+/// The most slots that a database may take, from the one that its OID hashes to.
 const WINDOW: usize = 16;
 
-/// All that is shared.
+/// Everything that is shared.
 pub struct Registry {
     launcher: AtomicI32,
     workers: AtomicU32,
-    /// The launcher has to look at every database.
+    /// Whether the launcher has to look into every database.
     survey: AtomicBool,
-    /// The launcher has to look which databases are open.
+    /// Whether the launcher has to list the databases.
     databases: AtomicBool,
-    /// How many databases wait for a worker that none can be started for.
+    /// The number of databases that wait for a worker, while none can be started.
     waiting: AtomicU32,
     /// Since when the server has no place for another worker.
     short_of_workers: Since,
-    /// What Discord allows each address: a worker that starts anew must know.
+    /// What Discord allows each address, which a new worker has to know.
     ways: Ways,
-    /// How often a person has ended that.
+    /// How often a person has ended a park of Discord.
     discord_resumed: AtomicU32,
     stuck: StuckList,
     slots: [Slot; SLOTS],
 }
 
 impl Registry {
-    /// Nobody is known yet.
+    /// Makes a registry without databases.
     pub fn new() -> Self {
         Registry {
             launcher: AtomicI32::new(NOBODY),
@@ -57,7 +57,7 @@ impl Registry {
         }
     }
 
-    /// The database's slot, taken when it has none; None when its window is full.
+    /// Returns the database's slot, and takes one if it has none. None: all slots that it may have are taken.
     pub fn slot(&self, database: pg_sys::Oid) -> Option<&Slot> {
         let oid = database.to_u32();
         let start = oid.wrapping_mul(0x9E37_79B1) as usize;
@@ -83,12 +83,12 @@ impl Registry {
         self.survey.store(true, SeqCst);
     }
 
-    /// Workers that serve a database now.
+    /// Returns the number of workers that serve a database now.
     pub fn workers(&self) -> u32 {
         self.workers.load(SeqCst)
     }
 
-    /// Makes this process the slot's worker; false when there is one already.
+    /// Makes this process the slot's worker. Returns false if there is another one.
     pub fn enter(&self, slot: &Slot) -> bool {
         let entered = slot.enter();
         if entered {
@@ -97,7 +97,7 @@ impl Registry {
         entered
     }
 
-    /// The end of what [`enter`](Self::enter) began; harmless when repeated. What a worker that died had taken out is there again.
+    /// Ends what [`enter`](Self::enter) began; it may be called again. Work that the worker had taken out and not done is put back.
     pub fn leave(&self, slot: &Slot) {
         if slot.leave() {
             slot.give_back();
@@ -105,9 +105,9 @@ impl Registry {
         }
     }
 
-    /// Takes the slot from a worker that does not end. What it writes from then on is not of the slot, and nobody counts on it.
-    pub fn replace(&self, slot: &Slot, told: &Told) -> Replaced {
-        // First, so that it finds itself there when it leaves.
+    /// Takes the slot from a worker that does not end. What that one writes afterwards does not reach the slot.
+    pub fn replace(&self, slot: &Slot, told: &EndRequest) -> Replaced {
+        // It is added first, so that the process finds itself there when it leaves.
         let owner = slot.overran().ran().map_or(0, |ran| ran.owner);
         if !self.stuck.add(slot.database(), owner, told) {
             return Replaced::TooMany;
@@ -121,15 +121,15 @@ impl Registry {
         Replaced::Yes
     }
 
-    /// Says that this process ends, if another one has its work. What was left out because of it may be tried again.
+    /// Notes that this process ends, if another one has replaced it. What was left out because of it may be tried again.
     pub fn stuck_one_ends(&self, database: pg_sys::Oid) {
         if self.stuck.remove(process::pid()) {
             self.notify(database, &Work::ALL);
         }
     }
 
-    /// What of the role's sources is not tried now in the slot's database, and for how long. While something of the role's is stuck, that is
-    /// everything.
+    /// Returns what of the role's sources is not tried now in the slot's database, and for how long. While a process is stuck in something
+    /// of the role's, that is everything.
     pub fn held(&self, slot: &Slot, role: u32) -> Option<(Held, Duration)> {
         let lately = slot.held_lately(role);
         if self.stuck.concerns(slot.database(), role) {
@@ -139,7 +139,7 @@ impl Registry {
         lately
     }
 
-    /// For how long none of the role's tables is read for somebody else's source in the slot's database; None: they may be.
+    /// Returns for how long none of the role's tables is read for a source of another role in the slot's database. None: they may be.
     pub fn tables_held(&self, slot: &Slot, role: u32) -> Option<Duration> {
         if self.stuck.concerns(slot.database(), role) {
             return Some(LONG_HOLD);
@@ -147,7 +147,7 @@ impl Registry {
         slot.tables_held_lately(role)
     }
 
-    /// The processes that were told to end and have not.
+    /// Returns the processes that were told to end and have not.
     pub fn stuck(&self) -> impl Iterator<Item = Stuck> {
         let told = self.slots().filter_map(|slot| {
             slot.told_to_end().map(|told| Stuck {
@@ -164,7 +164,7 @@ impl Registry {
         self.survey.swap(false, SeqCst)
     }
 
-    /// Says how many databases wait for another's worker to leave.
+    /// Sets the number of databases that wait for another's worker to leave.
     pub fn let_wait(&self, databases: usize) {
         self.waiting
             .store(u32::try_from(databases).unwrap_or(u32::MAX), SeqCst);
@@ -177,12 +177,12 @@ impl Registry {
         self.waiting() > 0
     }
 
-    /// How many databases wait for another's worker to leave.
+    /// Returns the number of databases that wait for another's worker to leave.
     pub fn waiting(&self) -> u32 {
         self.waiting.load(SeqCst)
     }
 
-    /// Says whether the server has no place for another worker.
+    /// Sets whether the server has no place for another worker.
     pub fn set_short_of_workers(&self, short: bool) {
         self.short_of_workers.set(short);
     }
@@ -191,7 +191,7 @@ impl Registry {
         self.short_of_workers.get()
     }
 
-    /// Says that settings of a database, or of all of them, are other ones now.
+    /// Notes that settings of a database, or of all of them, have changed.
     pub fn settings_changed(&self, database: Option<pg_sys::Oid>) {
         let concerned = |slot: &&Slot| database.is_none_or(|database| slot.database() == database);
         for slot in self.slots().filter(concerned) {
@@ -201,7 +201,7 @@ impl Registry {
         self.wake_launcher();
     }
 
-    /// Has a worker look whether something may be sent where nothing could: a transaction that was prepared may have changed a setting, in any
+    /// Has a worker look into each database in which nothing could be sent: a prepared transaction may have changed a setting, in any
     /// database.
     pub fn look_where_held_back(&self) {
         let mut found = false;
@@ -217,7 +217,7 @@ impl Registry {
         }
     }
 
-    /// Says that a database may be open now that was not.
+    /// Notes that a database may have been opened.
     pub fn databases_changed(&self) {
         self.databases.store(true, SeqCst);
         self.wake_launcher();
@@ -231,12 +231,13 @@ impl Registry {
         self.survey.store(true, SeqCst);
     }
 
-    /// What is known of the ways out.
+    /// Returns what is known of the ways out.
     pub fn ways(&self) -> &Ways {
         &self.ways
     }
 
-    /// A person wants Discord to be tried: by every worker, and where a worker has left because of it, by another one.
+    /// Ends the parks of Discord, since a person wants it to be tried: by every worker, and by a new one where a worker has left because of
+    /// them.
     pub fn unpark_discord(&self) {
         self.ways.unpark_discord();
         self.discord_resumed.fetch_add(1, SeqCst);
@@ -249,12 +250,12 @@ impl Registry {
         self.wake_launcher();
     }
 
-    /// Changes whenever a person wants Discord to be tried.
+    /// Returns a number that changes whenever a person ends the parks of Discord.
     pub fn discord_resumed(&self) -> u32 {
         self.discord_resumed.load(SeqCst)
     }
 
-    /// Until when none of these ways out may be used for Discord; None: one may.
+    /// Returns until when none of these ways out may be used for Discord. None: one may.
     pub fn discord_parked_until(&self, ways: &[WayId]) -> Option<Timestamp> {
         let now = Timestamp::now();
         let parked = ways.iter().map(|way| self.ways.discord_parked_until(*way));
@@ -265,12 +266,12 @@ impl Registry {
         wake_process(self.launcher.load(SeqCst));
     }
 
-    /// The slot of a database that has or had work.
+    /// Returns the slot of a database that has or had work.
     pub fn known_slot(&self, database: pg_sys::Oid) -> Option<&Slot> {
         self.slots().find(|slot| slot.database() == database)
     }
 
-    /// Adds work for a database and wakes who does it.
+    /// Adds work for a database, and wakes the process that does it.
     pub fn notify(&self, database: pg_sys::Oid, work: &Work) {
         let Some(slot) = self.slot(database) else {
             self.ask_for_survey();

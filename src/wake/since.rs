@@ -1,4 +1,4 @@
-//! Since when something is so, in shared memory.
+//! A time in shared memory since which something is so.
 
 use std::sync::atomic::AtomicI64;
 use std::sync::atomic::Ordering::SeqCst;
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-/// In microseconds since 1970; 0: it is not so.
+/// The time, in microseconds since 1970. 0: it is not so.
 pub struct Since(AtomicI64);
 
 impl Since {
@@ -14,7 +14,7 @@ impl Since {
         Since(AtomicI64::new(0))
     }
 
-    /// Says whether it is so now; when it was so before, since then.
+    /// Sets whether it is so now. If it was so before, the time stays.
     pub fn set(&self, is_so: bool) {
         if is_so {
             let now = Timestamp::now().as_microsecond();
@@ -30,7 +30,7 @@ impl Since {
     }
 }
 
-/// From now to a moment in microseconds since 1970; None: it is past.
+/// Returns the time until a moment in microseconds since 1970. None: it is past.
 pub(super) fn time_left(until: &AtomicI64) -> Option<Duration> {
     let left = until.load(SeqCst) - Timestamp::now().as_microsecond();
     u64::try_from(left)

@@ -1,4 +1,4 @@
-//! A database's place in shared memory.
+//! The slot of a database in shared memory.
 
 use std::sync::atomic::Ordering::SeqCst;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, AtomicU32, AtomicU64};
@@ -9,7 +9,7 @@ use pgrx::prelude::*;
 
 use super::held_roles::{Held, HeldRoles};
 use super::since::{Since, time_left};
-use super::stuck::Told;
+use super::stuck::EndRequest;
 use super::webhook_set::SharedWebhookSet;
 use super::{NOBODY, Occupant, Work, wake_process};
 use crate::pg::process;
@@ -17,46 +17,46 @@ use crate::pg::time_limit::Overran;
 use crate::pg::version;
 
 const NEVER: i64 = i64::MAX;
-/// For how long events are written carefully after one could not be stored. Each one that can't be begins it anew.
+/// How long events are written in subtransactions after one could not be stored. Each further one begins this anew.
 const CAREFUL: Duration = Duration::from_secs(600);
 
-/// A database that has or had work.
+/// The slot of a database that has or had work.
 pub struct Slot {
-    /// Its OID; 0: the place is free.
+    /// The OID of the database. 0: the slot is free.
     pub(super) database: AtomicU32,
     webhooks: SharedWebhookSet,
     overdue: SharedWebhookSet,
-    /// Those of `overdue` are to be tried whatever their endpoints have asked for.
+    /// Whether those of `overdue` are to be tried whatever their endpoints have asked for.
     resumed: AtomicBool,
     events: AtomicBool,
     configuration: AtomicBool,
-    /// Process number of its worker.
+    /// The process number of the worker.
     pub(super) worker: AtomicI32,
-    /// The worker looks again by itself within a moment, so nobody has to wake it.
+    /// Whether the worker looks again by itself within a moment, so that it need not be woken.
     pub(super) looking: AtomicBool,
     /// When something falls due without a commit, in microseconds since 1970.
     due: AtomicI64,
     /// Until when no worker may be in the database, in microseconds since 1970.
     held_until: AtomicI64,
-    /// Until when a worker would find nothing that it may do, in microseconds since 1970. A change of the configuration ends it.
+    /// Until when a worker could do nothing, in microseconds since 1970. A change of the configuration ends it.
     pub(super) paused_until: AtomicI64,
-    /// Whether the last worker left because nothing may be sent.
+    /// Whether the last worker left because sending is off.
     held_back: AtomicBool,
-    /// Whether it was said that the database's SQL does not go with the library.
+    /// Whether it was logged that the database's SQL does not fit the library.
     outdated: AtomicBool,
-    /// Whether the last worker left because it wanted to.
+    /// Whether the last worker left by itself, and did not die.
     left_in_order: AtomicBool,
-    /// Since when the database refuses what its worker wants.
+    /// Since when the database has refused what its worker writes.
     refused: Since,
-    /// Events that could not be written, since the server started.
+    /// The number of events that could not be written, since the server started.
     lost: AtomicU64,
-    /// Until when sessions write events so that they cannot fail what they belong to, in microseconds since 1970.
+    /// Until when sessions write events in subtransactions, in microseconds since 1970.
     careful_until: AtomicI64,
-    /// Whether settings of the database or of a role have changed since its worker began: it has the old ones.
+    /// Whether settings of the database or of a role have changed since the worker began, so that it has old ones.
     stale: AtomicBool,
-    /// The event source whose look-ups have ended a worker, because they heeded no cancel; 0: none.
+    /// The event source whose look-ups have ended a worker because they did not react to a cancel.
     overran: Overran,
-    /// The roles whose sources have ended a worker lately. The worker alone writes it.
+    /// The roles whose sources have ended a worker lately. Only the worker writes them.
     held_roles: HeldRoles,
 }
 
@@ -86,23 +86,23 @@ impl Slot {
         }
     }
 
-    /// Where it is noted which event source's look-ups do not end.
+    /// Returns the note of what runs, and of what has overrun.
     pub fn overran(&self) -> &Overran {
         &self.overran
     }
 
-    /// Something of the role's has ended a worker: for a while its expressions do not run, and nothing at all when that happens again. `tables`: it
-    /// was one of its tables, that was read for somebody else's source, and none of them is read for others.
+    /// Holds a role of which something has ended a worker: for a while its expressions are not run, and nothing at all if that happens
+    /// again. `tables` says that it was one of its tables, read for a source of another role: none of them is read for others.
     pub fn hold_role(&self, role: u32, tables: bool) -> Held {
         self.held_roles.hold(role, tables)
     }
 
-    /// What of the role's sources is not tried because they have ended a worker, and for how long.
+    /// Returns what of the role's sources is not tried because they have ended a worker, and for how long.
     pub(super) fn held_lately(&self, role: u32) -> Option<(Held, Duration)> {
         self.held_roles.lately(role)
     }
 
-    /// For how long none of the role's tables is read for somebody else's source because one has ended a worker.
+    /// Returns for how long none of the role's tables is read for sources of others because one has ended a worker.
     pub(super) fn tables_held_lately(&self, role: u32) -> Option<Duration> {
         self.held_roles.tables(role)
     }
@@ -111,11 +111,11 @@ impl Slot {
         pg_sys::Oid::from(self.database.load(SeqCst))
     }
 
-    /// True when some of it was not there yet, false when whoever added the same has woken those who do it, and they have not
-    /// taken it yet.
+    /// Adds work. Returns true if some of it was not there yet. False: whoever added the same has woken the worker, which has not taken it
+    /// yet.
     pub fn add(&self, work: &Work) -> bool {
         let webhooks = self.webhooks.add(work.webhooks);
-        // First: who takes the others takes it too.
+        // This comes first, so that whoever takes the other flags takes this one too.
         if work.resumed {
             self.resumed.store(true, SeqCst);
         }
@@ -125,13 +125,13 @@ impl Slot {
         webhooks | overdue | events | configuration
     }
 
-    /// Takes the work out; what is added from now on is there at the next call.
+    /// Takes the work out. What is added from now on is there at the next call.
     pub fn take(&self) -> Work {
         let overdue = self.overdue.take();
         Work {
             webhooks: self.webhooks.take(),
             overdue,
-            // That of a webhook which is added at this moment comes with the webhook.
+            // The flag of a webhook that is added at this moment comes with the webhook.
             resumed: !overdue.is_empty() && self.resumed.swap(false, SeqCst),
             events: self.events.swap(false, SeqCst),
             configuration: self.take_configuration(),
@@ -143,7 +143,7 @@ impl Slot {
         self.configuration.swap(false, SeqCst)
     }
 
-    /// Whether the configuration has changed, which stays to be taken.
+    /// Returns whether the configuration has changed, and leaves it to be taken.
     pub fn configuration_is_noted(&self) -> bool {
         self.configuration.load(SeqCst)
     }
@@ -164,19 +164,19 @@ impl Slot {
             .store(at.map_or(NEVER, Timestamp::as_microsecond), SeqCst);
     }
 
-    /// Sends the worker away and keeps it away until then; None: it may come back.
+    /// Sends the worker away and starts none until then. None: one may be started.
     pub fn hold_until(&self, until: Option<Timestamp>) {
         self.held_until
             .store(until.map_or(0, Timestamp::as_microsecond), SeqCst);
         self.wake_worker();
     }
 
-    /// If it has one.
+    /// Wakes the worker, if there is one.
     pub fn wake_worker(&self) {
         wake_process(self.worker.load(SeqCst));
     }
 
-    /// How long no worker may be in the database.
+    /// Returns for how long no worker may be in the database.
     pub fn held_for(&self) -> Option<Duration> {
         time_left(&self.held_until)
     }
@@ -187,7 +187,7 @@ impl Slot {
         self.paused_until.store(until.as_microsecond(), SeqCst);
     }
 
-    /// Says whether the worker leaves because nothing may be sent.
+    /// Sets whether the worker leaves because sending is off.
     pub fn set_held_back(&self, held_back: bool) {
         self.held_back.store(held_back, SeqCst);
     }
@@ -200,7 +200,7 @@ impl Slot {
         time_left(&self.paused_until)
     }
 
-    /// True when it was otherwise before.
+    /// Sets whether the SQL does not fit the library. Returns true if that was otherwise before.
     pub fn set_outdated(&self, outdated: bool) -> bool {
         self.outdated.swap(outdated, SeqCst) != outdated
     }
@@ -209,12 +209,12 @@ impl Slot {
         self.worker.load(SeqCst) != NOBODY
     }
 
-    /// Says whether the worker will look by itself within a moment. When it says no, it has to look once more.
+    /// Sets whether the worker will look by itself within a moment. After setting it to false, the worker has to look once more.
     pub fn set_looking(&self, looking: bool) {
         self.looking.store(looking, SeqCst);
     }
 
-    /// False when another worker serves the database already.
+    /// Makes this process the worker. Returns false if another one is.
     pub(super) fn enter(&self) -> bool {
         let entered = self
             .worker
@@ -229,17 +229,17 @@ impl Slot {
         entered
     }
 
-    /// Whether this process is its worker.
+    /// Returns whether this process is its worker.
     pub fn is_mine(&self) -> bool {
         self.worker.load(SeqCst) == version::my_process_number()
     }
 
-    /// True when this process was its worker.
+    /// Frees the slot from this process. Returns true if it was the worker.
     pub(super) fn leave(&self) -> bool {
         self.is_mine() && self.vacate(version::my_process_number())
     }
 
-    /// True when that process was its worker.
+    /// Frees the slot from that process. Returns true if it was the worker.
     pub(super) fn vacate(&self, number: i32) -> bool {
         self.set_looking(false);
         self.worker
@@ -247,18 +247,18 @@ impl Slot {
             .is_ok()
     }
 
-    /// Its worker, if that was told to end because of what runs in it, and since when.
-    pub fn told_to_end(&self) -> Option<Told> {
+    /// Returns the worker, if that was told to end because of what runs in it, and when.
+    pub fn told_to_end(&self) -> Option<EndRequest> {
         let at = self.overran.told_at()?;
         let number = self.worker.load(SeqCst);
-        (number != NOBODY).then(|| Told {
+        (number != NOBODY).then(|| EndRequest {
             number,
             pid: process::pid_at(number),
             at: Timestamp::from_microsecond(at).unwrap_or(Timestamp::MAX),
         })
     }
 
-    /// Says that the worker leaves because it wants to, not because it died.
+    /// Notes that the worker leaves by itself, and did not die.
     pub fn in_order(&self) {
         self.left_in_order.store(true, SeqCst);
     }
@@ -267,13 +267,13 @@ impl Slot {
         self.left_in_order.load(SeqCst)
     }
 
-    /// Says that settings of the database have changed: what may be done is to be found out again, by a worker that has the new ones.
+    /// Notes that settings of the database have changed: a worker with the new ones has to find out again what may be done.
     pub(super) fn settings_changed(&self) {
         self.stale.store(true, SeqCst);
         self.look_again();
     }
 
-    /// Sends the worker away, if there is one: nobody is to be in the database. What it had in hand is found out again by the next one.
+    /// Sends the worker away, if there is one, since no process is to be in the database. The next one does what it had not done.
     pub fn dismiss(&self) {
         if self.has_worker() {
             self.settings_changed();
@@ -281,18 +281,18 @@ impl Slot {
         }
     }
 
-    /// Has a worker look what there is to do, whatever the last one has found.
+    /// Has a worker look into the database, whatever the last one has found.
     pub fn look_again(&self) {
         self.paused_until.store(0, SeqCst);
         self.add(&Work::ALL);
     }
 
-    /// Whether its worker has old settings, and has to make room for one that has the new ones.
+    /// Returns whether the worker has old settings, and has to be replaced by one that has the new ones.
     pub fn is_stale(&self) -> bool {
         self.stale.load(SeqCst)
     }
 
-    /// Puts back what a worker had taken out that died, or that has looked with old settings.
+    /// Puts back the work of a worker that died, or that has looked with old settings.
     pub(super) fn give_back(&self) {
         if self.is_stale() {
             self.look_again();
@@ -301,13 +301,13 @@ impl Slot {
         }
     }
 
-    /// Who its worker is, until that process is gone.
+    /// Returns the worker's process, until that is gone.
     pub fn occupant(&self) -> Option<Occupant> {
         let number = self.worker.load(SeqCst);
         (number != NOBODY).then(|| Occupant::of(number))
     }
 
-    /// Says whether the database refuses what its worker wants.
+    /// Sets whether the database refuses what its worker writes.
     pub fn set_refused(&self, refused: bool) {
         self.refused.set(refused);
     }
@@ -321,12 +321,12 @@ impl Slot {
         self.lost.fetch_add(events, SeqCst);
     }
 
-    /// How many events could not be written since the server started.
+    /// Returns the number of events that could not be written since the server started.
     pub fn lost(&self) -> u64 {
         self.lost.load(SeqCst)
     }
 
-    /// An event could not be stored: for a while they are written so that this fails no write.
+    /// Has events written in subtransactions for a while, so that they fail no write: one could not be stored.
     pub fn be_careful(&self) {
         let until = Timestamp::now().checked_add(CAREFUL).unwrap_or(Timestamp::MAX);
         self.careful_until.store(until.as_microsecond(), SeqCst);
@@ -336,7 +336,7 @@ impl Slot {
         self.careful_until.load(SeqCst) != 0 && time_left(&self.careful_until).is_some()
     }
 
-    /// Gives the place of a database that does not exist any more to others.
+    /// Frees the slot of a database that does not exist any more.
     pub fn release(&self) {
         self.take();
         self.refused.set(false);

@@ -1,4 +1,4 @@
-//! Processes that do not end although they were told to: others have their places in the databases.
+//! Processes that do not end although they were told to, and that other workers have replaced.
 
 use std::sync::atomic::Ordering::SeqCst;
 use std::sync::atomic::{AtomicI32, AtomicI64, AtomicU32};
@@ -6,26 +6,26 @@ use std::sync::atomic::{AtomicI32, AtomicI64, AtomicU32};
 use jiff::Timestamp;
 use pgrx::prelude::*;
 
-/// How many the server may have: each holds a place of max_worker_processes, and may use a processor.
+/// The most such processes of a server: each takes a place of max_worker_processes, and may use a processor.
 const MOST: usize = 3;
 
-/// Their places. The launcher alone takes one, and the process that is there gives it back.
+/// The stuck processes. Only the launcher adds one, and the process itself removes it.
 pub struct StuckList([Place; MOST]);
 
 struct Place {
-    /// 0: it is free.
+    /// The process id. 0: the place is free.
     pid: AtomicI32,
     database: AtomicU32,
-    /// Number of the role that what runs there is of; 0: of none.
+    /// The OID of the role that what runs there belongs to. 0: none.
     owner: AtomicU32,
-    /// In microseconds since 1970.
+    /// The time of the end request, in microseconds since 1970.
     since: AtomicI64,
 }
 
 /// A worker that was told to end.
 #[derive(Clone, Copy, Debug)]
-pub struct Told {
-    /// Its place among the processes.
+pub struct EndRequest {
+    /// The process number.
     pub(super) number: i32,
     pub pid: i32,
     pub at: Timestamp,
@@ -37,17 +37,17 @@ pub struct Stuck {
     pub database: pg_sys::Oid,
     pub pid: i32,
     pub since: Timestamp,
-    /// Whether another one has its work.
+    /// Whether another process has replaced it.
     pub replaced: bool,
 }
 
-/// What became of the wish to have another process in its place.
+/// The result of replacing a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Replaced {
     Yes,
-    /// It is gone.
+    /// The process has ended.
     Needless,
-    /// There are too many already.
+    /// There are too many stuck processes already.
     TooMany,
 }
 
@@ -77,8 +77,9 @@ impl StuckList {
         })
     }
 
-    /// False: there are too many already. Who leaves its place in the database afterwards finds itself here.
-    pub fn add(&self, database: pg_sys::Oid, owner: u32, told: &Told) -> bool {
+    /// Adds a process. Returns false if there are too many already. It is called before the process loses its slot, so that the process
+    /// finds itself here afterwards.
+    pub fn add(&self, database: pg_sys::Oid, owner: u32, told: &EndRequest) -> bool {
         let Some(free) = self.0.iter().find(|place| place.pid.load(SeqCst) == 0) else {
             return false;
         };
@@ -89,13 +90,13 @@ impl StuckList {
         true
     }
 
-    /// True when it was there.
+    /// Removes a process. Returns true if it was there.
     pub fn remove(&self, pid: i32) -> bool {
         let mut places = self.0.iter();
         places.any(|place| place.pid.compare_exchange(pid, 0, SeqCst, SeqCst).is_ok())
     }
 
-    /// Whether something of the role's is stuck in the database, or in two of them: no role may take all places.
+    /// Returns whether something of the role's is stuck in the database, or in two others: no role may take all places.
     pub fn concerns(&self, database: pg_sys::Oid, role: u32) -> bool {
         let of_role = |place: &&Place| place.pid.load(SeqCst) != 0 && place.owner.load(SeqCst) == role;
         let here = |place: &Place| place.database.load(SeqCst) == database.to_u32();

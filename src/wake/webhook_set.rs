@@ -1,11 +1,11 @@
-//! Sets of webhooks, in a process's own memory and in the shared one.
+//! Sets of webhooks, in a process's own memory and in shared memory.
 
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::SeqCst;
 
 const WORDS: usize = 16;
 
-/// Which webhooks may have new rows, as bits that their ids hash to: a worker reads what it must, whatever else waits.
+/// A set of webhooks that may have new rows, as bits that their ids hash to: a worker reads only what may have changed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct WebhookSet([u64; WORDS]);
 
@@ -18,7 +18,7 @@ impl WebhookSet {
         self.0[word] |= bit;
     }
 
-    /// True for every integration that was inserted, and for a few others.
+    /// Returns true for every webhook that was inserted, and for a few others.
     pub fn may_contain(&self, integration: i64) -> bool {
         let (word, bit) = Self::place(integration);
         self.0[word] & bit != 0
@@ -49,7 +49,7 @@ impl SharedWebhookSet {
         SharedWebhookSet([const { AtomicU64::new(0) }; WORDS])
     }
 
-    /// True when some were not in it.
+    /// Adds webhooks. Returns true if some were not in it.
     pub(super) fn add(&self, webhooks: WebhookSet) -> bool {
         let some = self.0.iter().zip(webhooks.0).filter(|(_, bits)| *bits != 0);
         some.fold(false, |new, (shared, bits)| {

@@ -1,18 +1,18 @@
-//! What a worker has to look at.
+//! The work that a worker has to look at.
 
 use super::WebhookSet;
 
 #[derive(Clone, Copy, Debug)]
 pub struct Work {
-    /// Webhooks of which deliveries were written, or finished by others.
+    /// Webhooks of which deliveries were written, or finished by other sessions.
     pub webhooks: WebhookSet,
-    /// Webhooks of which somebody has made deliveries due now, whatever they were waiting for.
+    /// Webhooks of which a person has made deliveries due now, whatever they were waiting for.
     pub overdue: WebhookSet,
-    /// Those of `overdue` are to be tried whatever their endpoints have asked for.
+    /// Whether those of `overdue` are to be tried whatever their endpoints have asked for.
     pub resumed: bool,
-    /// Events were written, which have to be routed.
+    /// Whether events were written, which have to be routed.
     pub events: bool,
-    /// Webhooks or sources have changed.
+    /// Whether webhooks or sources have changed.
     pub configuration: bool,
 }
 

@@ -1,4 +1,4 @@
-//! The settings that hold for all webhooks, as the scheduler and the client want them.
+//! The settings that hold for all webhooks, in the form that the scheduler and the client take.
 
 use std::collections::{HashMap, HashSet};
 
@@ -8,10 +8,10 @@ use webhook::schedule::{Policy, QueueId};
 use super::files;
 use crate::settings;
 
-/// Deliveries in memory: with payloads of some hundred bytes a few megabytes.
+/// The most deliveries that are held in memory: a few megabytes, with payloads of some hundred bytes.
 const MAX_BUFFERED: usize = 10_000;
 
-/// `workers`: how many share what Discord allows an address.
+/// Returns the scheduler's policy by the settings. `workers` is how many workers share what Discord allows an address.
 pub fn policy(workers: u32) -> Policy {
     Policy {
         max_attempts: settings::max_attempts(),
@@ -25,7 +25,7 @@ pub fn policy(workers: u32) -> Policy {
     }
 }
 
-/// Idle connections that are kept for each host.
+/// Returns how many idle connections are kept for each host.
 pub fn idle_connections(webhooks: &HashMap<QueueId, ActiveWebhook>) -> usize {
     let urls = webhooks
         .values()

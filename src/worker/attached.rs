@@ -16,59 +16,60 @@ use crate::pg::watch::{LOOKED_UP, Watch};
 use crate::plan::{Plan, with_spi};
 use crate::subtransaction;
 
-/// What a source stands on. Locks on all of it are held until the (sub)transaction ends.
+/// The tables that a source's statements read. Locks on all of them are held until the (sub)transaction ends.
 pub struct Attached {
     pub relation: pg_sys::Oid,
     pub owner: pg_sys::Oid,
-    /// Qualified and quoted.
+    /// The table's name, qualified and quoted.
     pub name: String,
     columns: HashMap<String, ColumnType>,
     looked_up: BTreeMap<String, Found>,
-    /// What is read together with the tables that are looked into, and belongs to others: those tables, and what inherits from them.
+    /// Tables of other owners that the look-ups read: the tables that are named, and what inherits from them.
     others: Vec<Other>,
-    /// The same of the attached table, which is read to count its rows.
+    /// Tables of other owners that inherit from the attached table, which is read to count its rows.
     partitions: Vec<Other>,
-    /// Something is left out until then.
+    /// Until when one of the tables is left out, if one is.
     until: Option<Instant>,
-    /// How many changes had been noticed.
+    /// How many changes of these tables had been noticed when they were looked at.
     as_of: u64,
 }
 
-/// What a look-up's table has turned out to be.
+/// The table of a look-up.
 pub enum Found {
     Table(Table),
-    /// There is none of that name, in words.
+    /// There is no table of that name; the text says so.
     Missing(String),
-    /// It is not read, and why.
+    /// The table is not read; the text says why.
     Refused(String),
 }
 
-/// A table that may be read with the owner's rights.
+/// A table that may be read with the rights of the attached table's owner.
 pub struct Table {
     pub oid: pg_sys::Oid,
-    /// Qualified and quoted.
+    /// The table's name, qualified and quoted.
     pub name: String,
     columns: HashMap<String, ColumnType>,
-    /// It, and what inherits from it, as far as others own it than the attached table's owner.
+    /// The table and what inherits from it, as far as they belong to other owners than the attached table's.
     others: Vec<Other>,
 }
 
 impl Table {
-    /// The column's type; what it has no such column is found by the statement, which fails.
+    /// Returns the column's type. Of a column that does not exist it is the invalid OID: the statement finds that out, and fails.
     pub fn type_of(&self, column: &str) -> pg_sys::Oid {
         self.columns
             .get(column)
             .map_or(pg_sys::InvalidOid, |column| column.type_oid)
     }
 
-    /// Whether JSON is made of its text form alone: a cast would be somebody else's code.
+    /// Returns whether the column's type belongs to somebody else, so that JSON is made of its text form: a cast would run that owner's
+    /// code.
     pub fn is_foreign(&self, column: &str) -> bool {
         self.columns.get(column).is_some_and(|column| column.is_foreign)
     }
 }
 
 impl Attached {
-    /// Locks first and looks afterwards. None: the attached table is gone. `names`: of the tables that are looked into.
+    /// Locks the tables, and looks at them afterwards. `names` are those that are looked into. None: the attached table is gone.
     pub fn look(relation: pg_sys::Oid, names: Vec<String>, patience: Patience) -> Option<Attached> {
         let as_of = LOOKED_UP.with(Watch::changes);
         let class = lock_and_look(relation)?;
@@ -109,13 +110,13 @@ impl Attached {
         Some(attached)
     }
 
-    /// Has PostgreSQL plan a statement on each table of another owner alone, as it will when one reads them together with the rest: what does not
-    /// come to an end then is noted as that owner's. Outside of a limit.
+    /// Has PostgreSQL plan a statement on each table of another owner alone, as it plans them when a statement reads them together with the
+    /// rest. If planning does not end, the table's owner is to blame. It is called outside of a time limit.
     pub fn try_others(&self, source: i64) {
         others::plan_each(source, self.owner, &self.others);
     }
 
-    /// The same for what inherits from the attached table. False: something of it is not to be read now.
+    /// Does the same for the tables that inherit from the attached table. Returns false if one of them is not to be read now.
     pub fn try_partitions(&self, source: i64) -> bool {
         let may_be_read = others::held_for(&self.partitions).is_none();
         if may_be_read {
@@ -124,10 +125,10 @@ impl Attached {
         may_be_read
     }
 
-    /// Locks everything again, in a later transaction. False: something may not be what it was, and has to be looked at anew.
+    /// Locks all tables again, in a later transaction. Returns false if something may have changed, so that they have to be looked at anew.
     pub fn lock_again(&self) -> bool {
         for oid in self.relations() {
-            // No longer than lock_timeout; changes that others have committed are known afterwards.
+            // This waits for lock_timeout at most. Afterwards, changes that others have committed are known.
             lock_waits::to_read(oid);
         }
         self.as_of == LOOKED_UP.with(Watch::changes) && self.until.is_none_or(|until| until > Instant::now())
@@ -141,7 +142,7 @@ impl Attached {
         looked_up.chain([self.relation])
     }
 
-    /// The partitions that belong to the table's owner, as a table of a statement. None: there are no others.
+    /// Returns the partitions that belong to the table's owner, as a subquery with these columns. None: all partitions do.
     pub fn own_partitions(&self, columns: [&str; 2]) -> Option<String> {
         const SQL: &str = "WITH RECURSIVE family (oid) AS (\
                SELECT $1 UNION SELECT i.inhrelid FROM pg_catalog.pg_inherits i JOIN family f ON i.inhparent OPERATOR(pg_catalog.=) f.oid) \
@@ -164,7 +165,7 @@ impl Attached {
         self.looked_up.get(name).unwrap_or(UNKNOWN)
     }
 
-    /// Why tables that there are are not read.
+    /// Returns why tables that exist are not read.
     pub fn refusals(&self) -> Vec<String> {
         let refused = self.looked_up.values().filter_map(|found| match found {
             Found::Refused(reason) => Some(reason.clone()),
@@ -173,7 +174,8 @@ impl Attached {
         refused.collect()
     }
 
-    /// For a cast; what is no column any more is an error when the statement is prepared.
+    /// Returns the type's name for a cast. Of a column that does not exist any more it is a name of no type, and preparing the statement
+    /// fails.
     pub fn type_name(&self, column: &str) -> &str {
         self.columns
             .get(column)
@@ -186,7 +188,7 @@ impl Attached {
             .map_or(pg_sys::InvalidOid, |column| column.type_oid)
     }
 
-    /// The operator that PostgreSQL takes for equality of the column's type.
+    /// Returns the operator that PostgreSQL uses for equality of the column's type.
     pub fn equality_of(&self, column: &str) -> String {
         const SQL: &str = "SELECT pg_catalog.format('OPERATOR(%I.%s)', n.nspname, o.oprname) \
                            FROM pg_catalog.pg_operator o JOIN pg_catalog.pg_namespace n ON n.oid = o.oprnamespace WHERE o.oid = $1";
@@ -198,7 +200,7 @@ impl Attached {
         name.unwrap_or_else(|| "OPERATOR(pg_catalog.=)".to_owned())
     }
 
-    /// Whether JSON has more for it than a string or a number.
+    /// Returns whether the type's JSON is more than a string or a number.
     pub fn is_composite(&self, column: &str) -> bool {
         self.columns
             .get(column)
@@ -206,16 +208,16 @@ impl Attached {
     }
 }
 
-/// What to do about a table that somebody has locked.
+/// What to do about a table that is locked by somebody else.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Patience {
-    /// Wait as long as lock_timeout lets us.
+    /// Waits for lock_timeout at most.
     Waits,
-    /// Leave it out.
+    /// Leaves the table out.
     Passes,
 }
 
-/// The tables that a source's look-ups and its audience name.
+/// Returns the names of the tables that a source's look-ups and its audience name.
 pub fn names(source: &EventSource) -> Vec<String> {
     fn add(lookup: &Lookup, names: &mut Vec<String>) {
         names.push(lookup.from.clone());
@@ -253,11 +255,11 @@ impl Class {
     }
 }
 
-/// Locks the relation as a SELECT does, and reads its row afterwards. None: it is gone.
+/// Locks the relation as a SELECT does, and reads its row in pg_class afterwards. None: it is gone.
 fn lock_and_look(oid: pg_sys::Oid) -> Option<Class> {
     const SQL: &str = "SELECT c.relowner, c.relkind, pg_catalog.format('%I.%I', n.nspname, c.relname), c.relhassubclass \
                        FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = $1";
-    // No longer than lock_timeout; an OID of nothing is locked as well, and found to be so below.
+    // This waits for lock_timeout at most. An OID of nothing can be locked too; that there is none is found out below.
     lock_waits::to_read(oid);
     with_spi(|spi| {
         let rows = Plan::prepare(spi, SQL, &[pg_sys::OIDOID]).execute(spi, &[oid.into()]);
@@ -273,7 +275,7 @@ fn lock_and_look(oid: pg_sys::Oid) -> Option<Class> {
     })
 }
 
-/// Until 15, what can't be a name is an error.
+/// Returns the relation of that name. Up to PostgreSQL 15, text that cannot be a name is an error.
 fn resolve(name: &str) -> Option<pg_sys::Oid> {
     let found = subtransaction::attempt(|| {
         with_spi(|spi| {

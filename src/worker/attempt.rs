@@ -1,4 +1,4 @@
-//! Look-ups of a batch of a source's events, as far as they work.
+//! Enriching a source's events of a batch, as far as its look-ups work.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -13,28 +13,28 @@ use super::query::{Enriched, Query, Row};
 use super::source::Source;
 use crate::event_source::{Audience, Expression};
 
-/// So many that fail, and none that works, are worth a remark.
+/// So many rows that fail, while none works, are reported.
 const ALL_OF_THEM: usize = 16;
 
 pub const TOO_LONG: &str = "its look-ups take too long";
 pub const TOO_LONG_AT_TIMES: &str = "its look-ups take too long at times, and events are told without them";
 
-/// A source's part of a batch.
+/// A source's events of a batch.
 pub struct Attempt<'a> {
     event_type: &'a str,
     source: &'a Source,
     prepared: &'a Prepared,
     pub found: Vec<(usize, Enriched)>,
-    /// How many rows have failed alone, and how the last one did.
+    /// The number of rows that failed alone, and the last failure.
     failed: (usize, Option<Failure>),
-    /// The first and the last event that there was no time for.
+    /// The first and the last event for which no time was left.
     untried: Option<(i64, i64)>,
-    /// It has worked for some row.
+    /// Whether the look-ups have worked for some row.
     worked: bool,
 }
 
 impl<'a> Attempt<'a> {
-    /// None: there is nothing to find out.
+    /// None: nothing is to be looked up.
     pub fn new(event_type: &'a str, source: &'a Source, prepared: &'a Prepared) -> Option<Self> {
         (!prepared.queries.is_empty()).then(|| Attempt {
             event_type,
@@ -47,7 +47,7 @@ impl<'a> Attempt<'a> {
         })
     }
 
-    /// An error: it can't work for any row.
+    /// Enriches the rows. An error says that the look-ups cannot work for any row.
     pub fn run(&mut self, rows: &[Row<'a>], credit: &mut Credit) -> Result<(), Failure> {
         let outcome = divide(self, rows, credit);
         if let (Err(Failure::Passing(_)), [first, .., last] | [first @ last]) = (&outcome, rows) {
@@ -63,7 +63,7 @@ impl<'a> Attempt<'a> {
         outcome
     }
 
-    /// What people should know of it, though it works for some rows.
+    /// Returns what people should know although the look-ups work for some rows.
     pub fn remark(&self) -> Option<String> {
         if self.untried.is_some() {
             return Some(TOO_LONG_AT_TIMES.to_owned());
@@ -96,7 +96,7 @@ impl<'a> Attempt<'a> {
         Ok(all)
     }
 
-    /// Each key by itself: what fails is null, and a value that can't be converted stays the string that it is.
+    /// Looks up each key by itself. A key that fails is null, and a value that cannot be converted stays the string that was recorded.
     fn piecemeal(&mut self, row: &Row, until: Instant) {
         let mut detail = serde_json::Map::new();
         if let Some(nulls) = &self.prepared.nulls {
@@ -105,7 +105,7 @@ impl<'a> Attempt<'a> {
         let mut project = None;
         let columns = &self.source.definition.columns;
         let is_sql = |key: &&String| matches!(columns.get(*key), Some(Expression::Sql { .. }));
-        // Somebody's expression may be what takes long.
+        // Expressions come last, since they are what may take long.
         let (last, first): (Vec<&String>, Vec<&String>) = columns.keys().partition(is_sql);
         for key in first.into_iter().chain(last) {
             if until <= Instant::now() {
@@ -184,10 +184,10 @@ impl<'a> Trial<Row<'a>> for Attempt<'_> {
     }
 
     fn hopeless(&mut self, worked: bool) -> Option<Failure> {
-        // Rights, names and types are looked at without any row.
+        // Without rows, rights, names and types are checked.
         let mut outcome = self.try_rows(&[], LIMIT_ALONE).map(drop);
         if outcome.is_ok() && !worked {
-            // What waits or fails whatever it is called with does so with nulls.
+            // With a row of nulls, what waits or fails for every row does so too.
             let owner = self.prepared.attached.owner;
             let mut queries = self.prepared.queries.iter();
             outcome = queries.try_for_each(|query| query.try_with_nulls(owner, LIMIT_ALONE));

@@ -1,12 +1,12 @@
-//! Errors of the database: each is logged once, and what failed is tried again after a growing pause.
+//! The back-off after errors of the database.
 
 use std::time::{Duration, Instant};
 
-/// Pause before what the database refused is tried again; doubled as long as it does.
+/// The first pause before what the database refused is tried again. It is doubled each time.
 const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
-/// Errors of the database: each is logged once, and what failed is tried again after a growing pause.
+/// The back-off after errors of the database: each error is logged once, and what failed is tried again after a growing pause.
 #[derive(Clone, Default)]
 pub struct BackOff {
     message: String,
@@ -15,7 +15,7 @@ pub struct BackOff {
 }
 
 impl BackOff {
-    /// One back_off has one pause, however many things fail of it.
+    /// Notes a failure. A back-off has one pause, however many things of one kind fail.
     pub fn failed(&mut self, what: &str, error: String) {
         if !self.is_waiting() {
             self.pause = (self.pause * 2).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
@@ -36,17 +36,17 @@ impl BackOff {
         *self = BackOff::default();
     }
 
-    /// Whether it is not over: what failed may be tried again, or has to wait.
+    /// Returns whether something has failed and not worked again since, whether it waits or may be tried again.
     pub fn is_failing(&self) -> bool {
         self.until.is_some()
     }
 
-    /// Whether what failed has to wait.
+    /// Returns whether what failed has to wait.
     pub fn is_waiting(&self) -> bool {
         self.until.is_some_and(|until| until > Instant::now())
     }
 
-    /// How long it has to wait; None: nothing has failed.
+    /// Returns how long what failed has to wait. None: nothing has failed.
     pub fn wait(&self) -> Option<Duration> {
         self.until
             .map(|until| until.saturating_duration_since(Instant::now()))

@@ -1,4 +1,4 @@
-//! The open batch: captured events become deliveries in memory, and are written down with what became of them.
+//! The open batch: captured events become deliveries in memory, which are written with their outcomes.
 
 mod write;
 
@@ -19,15 +19,15 @@ use crate::acting_as::ActingAs;
 use crate::pg::signals;
 use write::Refused;
 
-/// Beyond these bounds nothing more is routed before something is written.
+/// Beyond these bounds nothing is routed until something has been written.
 const MAX_DELIVERIES: usize = 10_000;
 const MAX_EVENTS: usize = 10_000;
 const MAX_BYTES: usize = 24 << 20;
-/// Nothing is routed for less room than so many deliveries need: small pages cost more.
+/// Nothing is routed while there is room for fewer deliveries than this: small pages cost more.
 const ROOM: usize = 1_000;
 
 impl Worker {
-    /// Routes a page of what was captured. What it makes is in memory, and can be sent at once.
+    /// Routes a page of captured events into the open batch, from which they can be sent at once.
     pub fn route(&mut self) -> Result<(), String> {
         self.more_events = true;
         if !self.cursor.may_route() || self.legacy_waits {
@@ -42,17 +42,18 @@ impl Worker {
         let read = database::routing("zentry_notify: route events", || {
             let mut page = {
                 let _agent = ActingAs::agent();
-                // With the events' own snapshot: those that a dump brings must not be sent before its cursor says which of them were.
+                // The cursor is read with the same snapshot as the events: events that a dump brings must not be sent before the dump's
+                // cursor says which of them were sent.
                 if let Some(changed) = cursor.load(store) {
                     return Err(Box::new(changed));
                 }
                 events::read(&store.events, &ranges, room)
             };
-            // What was written after settings had changed goes by the new ones.
+            // Events that were written after settings had changed are routed by the new settings.
             if signals::asks_for_reload() && !page.events.is_empty() {
                 return Ok(None);
             }
-            // What an event that is routed in part says of projects is written down already.
+            // What a partly routed event says of its project's progress has been written already.
             for event in &mut page.events {
                 if cursor.left_of(event.id).is_some() {
                     event.context.progress.clear();
@@ -104,7 +105,7 @@ impl Worker {
                 occurred_at: event.created_at,
                 traceparent: event.context.traceparent,
             };
-            // Nobody is shown what nobody hears of.
+            // An event that no webhook hears needs no detail.
             let detail = routed.detail.filter(|_| !deliveries.is_empty());
             self.batch.add(event.id, told, detail, deliveries, now);
         }
@@ -117,7 +118,8 @@ impl Worker {
         Ok(())
     }
 
-    /// How many events can be routed before something is written, if as many hear them as heard the last ones; None: nothing more.
+    /// Returns how many events can be routed before something is written, if each is heard by as many webhooks as the last ones. None:
+    /// none.
     pub fn room(&mut self) -> Option<usize> {
         let each = self.heard_by.max(1);
         let room = MAX_DELIVERIES.saturating_sub(self.batch.occupied(Instant::now()));
@@ -128,7 +130,7 @@ impl Worker {
         (!full).then(|| (room / each).clamp(1, PAGE))
     }
 
-    /// Writes down which sources' look-ups do not work.
+    /// Writes which sources' look-ups do not work.
     fn suspend(&mut self) -> Result<(), String> {
         for suspension in std::mem::take(&mut self.router.enricher.suspensions) {
             if suspension.weight == Weight::Suspended {
@@ -143,7 +145,7 @@ impl Worker {
         Ok(())
     }
 
-    /// Writes down what has been in memory for long enough, or all of it.
+    /// Writes the events that have been in memory for long enough, or all of them.
     pub fn flush(&mut self, all: bool) {
         let now = Instant::now();
         let due = match self.batch.wait(now) {
@@ -196,7 +198,7 @@ impl Worker {
         }
     }
 
-    /// What is not written stays; what was refused until it is tried again.
+    /// Keeps what was not written: what was refused stays until it is tried again.
     fn keep(
         &mut self,
         events: Vec<OpenEvent>,
@@ -243,7 +245,7 @@ impl Worker {
         }
     }
 
-    /// What is not finished waits in the table from now on.
+    /// Notes that the unfinished deliveries of these events now wait in the table.
     fn leave_waiting(&mut self, events: &[OpenEvent], written: &HashSet<DeliveryId>) {
         let mut switched_off = Vec::new();
         let deliveries = events
@@ -251,7 +253,7 @@ impl Worker {
             .flat_map(|event| event.deliveries.iter().map(move |delivery| (event, delivery)));
         for (event, delivery) in deliveries {
             if !delivery.is_finished() && written.contains(&delivery.id) {
-                // What others send is of no account here.
+                // Deliveries that senders post do not count here.
                 if delivery.last.is_none() && self.senders.leaves(delivery.queue) {
                     self.batch.spilled(delivery.id, event);
                 }
@@ -269,7 +271,7 @@ impl Worker {
             .for_each(|queue| self.postponed.webhooks.insert(queue.0));
     }
 
-    /// Looks whether the cursor that is awaited has come.
+    /// Looks whether the dump's cursor has come.
     pub fn look_for_cursor(&mut self) -> Result<(), String> {
         let (cursor, store) = (&self.cursor, &self.store);
         let found = database::transaction("zentry_notify: look for the route cursor", || cursor.load(store))?;
@@ -279,7 +281,7 @@ impl Worker {
         Ok(())
     }
 
-    /// Goes on from a cursor that is not the one that was known: what is in memory is forgotten, and read again if it is there.
+    /// Goes on from a cursor that is not the one that was known: what is in memory is dropped, and read again if it is still in the tables.
     pub fn take_up(&mut self, cursor: StoredCursor) {
         self.cursor = cursor;
         self.batch = Default::default();

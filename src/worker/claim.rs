@@ -1,5 +1,5 @@
-//! What waits is read for the scheduler: from the table as long as a queue has something there, and then from the open batch, whose ids
-//! are higher.
+//! Claiming: deliveries that wait are read for the scheduler, from the table as long as the queue has some there, then from the open batch,
+//! whose ids are higher.
 
 use jiff::Timestamp;
 use webhook::schedule::{Claim, Delivery};
@@ -10,11 +10,11 @@ use super::legacy;
 use super::state::Worker;
 use crate::pg::wait;
 
-/// Bytes of longer data that deliveries from the table may have in memory; a queue gets one row whatever there is.
+/// The most bytes of long data that claimed deliveries may hold in memory. Beyond that, a queue still gets one delivery.
 const MAX_BYTES: usize = 32 << 20;
 
 impl Worker {
-    /// What waits goes before everything else that is routed.
+    /// Moves deliveries of 0.2.0 that wait into the new tables, before anything else is routed.
     pub fn move_legacy(&mut self) -> Result<(), String> {
         while self.legacy_waits && self.cursor.may_route() && !self.is_called_away() {
             self.legacy_waits = database::transaction_as_self(
@@ -23,7 +23,7 @@ impl Worker {
             )?;
             wait::check_for_interrupts();
             if !self.legacy_waits {
-                // Their ids are lower than all that was read.
+                // Their ids are lower than all that have been read.
                 self.claim_cursors.forget_all();
                 self.drained.clear();
                 self.scheduler.notice_all();
@@ -44,7 +44,7 @@ impl Worker {
         for claim in held_back {
             self.scheduler.supply(claim.queue, Vec::new(), now);
         }
-        // A digest is all that has happened before it: what is not routed yet is of it as well.
+        // A digest has all events that happened before it, so events that are not routed yet may belong to it.
         let (behind, readable): (Vec<_>, Vec<_>) = readable
             .into_iter()
             .partition(|claim| self.more_events && claim.shown.is_some() && claim.limit > 1);
@@ -88,7 +88,8 @@ impl Worker {
             }
             rows.iter().for_each(|row| self.in_memory.add(&row.event.data));
             if !page.cut && rows.len() < claim.limit {
-                // What is read may be given back, and has to be found again: only what has nothing in the table is drained.
+                // Rows that are read may be given back, and have to be found again, so only a queue without rows in the table counts as
+                // drained.
                 if rows.is_empty() {
                     self.drained.insert(claim.queue);
                 }

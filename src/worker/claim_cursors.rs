@@ -1,5 +1,5 @@
-//! From where on each queue has to be read. Finished deliveries leave the index of waiting ones only when vacuum comes by, and it
-//! passes over them as long as any session holds an older snapshot: without claim cursors, each claim would read them all again.
+//! The claim cursors: from which id on each queue is read. Finished deliveries stay in the index of waiting ones until vacuum removes them,
+//! which it cannot while a session holds an older snapshot. Without claim cursors, each claim would read all of them again.
 
 use std::collections::HashMap;
 
@@ -7,40 +7,40 @@ use webhook::schedule::QueueId;
 
 use crate::wake::WebhookSet;
 
-/// Below every id.
+/// An id below every other.
 const UNKNOWN: i64 = i64::MIN;
 
-/// No delivery of a queue waits below its claim cursor. Ids are not commit order, so whoever commits a delivery says of which queue it is, and
-/// the cursor of that one is forgotten; the others' hold.
+/// The claim cursor of each queue: no delivery of the queue waits below it. Ids are not in commit order, so a transaction that commits
+/// deliveries says for which queues, and their cursors are forgotten.
 #[derive(Debug, Default)]
 pub struct ClaimCursors(HashMap<QueueId, i64>);
 
 impl ClaimCursors {
-    /// The id to read from.
+    /// Returns the id to read from.
     pub fn of(&self, queue: QueueId) -> i64 {
         self.0.get(&queue).copied().unwrap_or(UNKNOWN)
     }
 
-    /// The queue was read, and its first delivery that waits is `first`.
+    /// Notes that the queue was read and that its first waiting delivery is `first`.
     pub fn set(&mut self, queue: QueueId, first: i64) {
         self.0.insert(queue, first);
     }
 
-    /// A delivery of the queue waits from now on.
+    /// Notes that a delivery of the queue waits from now on.
     pub fn lower(&mut self, queue: QueueId, id: i64) {
         if let Some(cursor) = self.0.get_mut(&queue) {
             *cursor = id.min(*cursor);
         }
     }
 
-    /// Deliveries of these queues were committed, whatever their ids.
+    /// Forgets the cursors of these queues, of which deliveries with any ids were committed.
     pub fn forget(&mut self, queues: &WebhookSet) {
         if !queues.is_empty() {
             self.0.retain(|queue, _| !queues.may_contain(queue.0));
         }
     }
 
-    /// Deliveries of any queue may be there, whatever their ids.
+    /// Forgets all cursors: deliveries with any ids may have been committed for any queue.
     pub fn forget_all(&mut self) {
         self.0.clear();
     }

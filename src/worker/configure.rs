@@ -1,4 +1,4 @@
-//! What people have configured: webhooks, wordings, sources, settings.
+//! Reading the configuration: webhooks, wordings, sources, settings.
 
 use std::collections::HashMap;
 
@@ -14,7 +14,7 @@ use crate::acting_as::ActingAs;
 use crate::settings;
 
 impl Worker {
-    /// Unless the extension is another one now.
+    /// Reads the configuration, unless the extension has been created anew.
     pub fn read_configuration(&mut self) -> Result<(), String> {
         self.look_for_installation();
         if self.uninstalled {
@@ -41,7 +41,7 @@ impl Worker {
             .iter()
             .map(|webhook| (webhook.id, ActiveWebhook::of(webhook, &url_policy, &of_all)))
             .collect();
-        // One that was deleted may have got rows until that was committed.
+        // A webhook that was deleted may have got deliveries until the deletion was committed.
         if self.webhooks.keys().any(|queue| !webhooks.contains_key(queue)) {
             self.housekeeping.hurry();
         }
@@ -103,7 +103,7 @@ impl Worker {
         self.reconfigure_client();
     }
 
-    /// What is not taken up leaves the ways out as they were, too.
+    /// Makes the HTTP client by the settings. If they are not taken up, the ways out stay as they were too.
     fn reconfigure_client(&mut self) {
         match self.http.reconfigure(self.idle_connections) {
             Ok(()) => self.name_ways(),
@@ -111,7 +111,7 @@ impl Worker {
         }
     }
 
-    /// Says by which ways requests may leave, with what is known of those that are new here.
+    /// Tells the scheduler the ways out, with what shared memory knows of those that are new here.
     pub fn name_ways(&mut self) {
         let ways: Vec<WayId> = settings::ways().iter().map(Way::id).collect();
         let known = std::mem::replace(&mut self.ways, ways);

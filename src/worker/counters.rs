@@ -1,4 +1,4 @@
-//! What has to be added to the counters of webhooks.
+//! The counters of webhooks that are still to be added to the tables.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,24 +7,24 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use webhook::schedule::{DeliveryChange, Outcome, QueueId, Tally};
 
-/// Counters are added to no more often, so that under load they cost nothing: with each batch of outcomes it was a fifth of
-/// what a delivery cost the worker's session. A queue that was idle is counted with its outcome.
+/// The shortest time between two additions, so that under load they cost next to nothing: with each batch of outcomes they were a fifth of
+/// what a delivery cost the worker's session. A queue that was idle is counted together with its outcome.
 const INTERVAL: Duration = Duration::from_secs(1);
-/// So many queues are counted in an interval; where more are busy, each is counted less often...
+/// The most queues that are counted in an interval. Where more are busy, each is counted less often...
 const QUEUES: usize = 100;
-/// ...but in so many intervals once.
+/// ...but at least once in so many intervals.
 const MOST_INTERVALS: usize = 5;
 
 pub type Ends = BTreeMap<QueueId, End>;
 
-/// What became of a queue's deliveries in the end.
+/// Final outcomes of a queue's deliveries.
 #[derive(Clone, Debug, Default)]
 pub struct End {
     pub sent: i64,
     pub failed: i64,
     pub last_sent: Option<Timestamp>,
     pub last_failed: Option<Timestamp>,
-    /// Of the last that failed.
+    /// The error of the last one that failed.
     pub error: Option<Arc<str>>,
 }
 
@@ -47,7 +47,7 @@ impl End {
     }
 }
 
-/// Added to the counters as one.
+/// Counts that are added to the counters together.
 #[derive(Clone, Default)]
 pub struct Sums {
     pub tally: Tally,
@@ -59,7 +59,7 @@ impl Sums {
         self.tally.is_empty() && self.ends.is_empty()
     }
 
-    /// How long it may wait after what was counted before.
+    /// Returns how long these counts may wait after the last addition.
     fn patience(&self) -> Duration {
         let queues = self.tally.queues().max(self.ends.len());
         INTERVAL * queues.div_ceil(QUEUES).clamp(1, MOST_INTERVALS) as u32
@@ -72,7 +72,7 @@ impl Sums {
         }
     }
 
-    /// Those of the outcomes that are final.
+    /// Adds the final ones among the outcomes.
     pub fn add_outcomes(&mut self, changes: &[&DeliveryChange]) {
         for change in changes {
             let sent = match change.outcome {
@@ -102,7 +102,7 @@ impl From<Tally> for Sums {
     }
 }
 
-/// What the database has not been told yet.
+/// Counts that the database does not have yet.
 #[derive(Default)]
 pub struct Uncounted {
     sums: Sums,
@@ -118,7 +118,7 @@ impl Uncounted {
         self.sums.add_outcomes(changes);
     }
 
-    /// How long it may wait; None: there is nothing.
+    /// Returns how long they may wait. None: there are none.
     pub fn wait(&self) -> Option<Duration> {
         (!self.sums.is_empty()).then(|| self.interval())
     }
@@ -130,12 +130,12 @@ impl Uncounted {
         self.sums.patience().saturating_sub(last.elapsed())
     }
 
-    /// Nothing may wait any more: the worker leaves.
+    /// Makes all counts due, since the worker leaves.
     pub fn hurry(&mut self) {
         self.last = None;
     }
 
-    /// What has to be counted now. It is the caller's to give back if the database does not take it.
+    /// Takes the counts that are due. The caller gives them back if the database does not take them.
     pub fn take_due(&mut self) -> Option<Sums> {
         self.interval().is_zero().then(|| {
             self.last = Some(Instant::now());
@@ -143,7 +143,7 @@ impl Uncounted {
         })
     }
 
-    /// The database has not taken it.
+    /// Takes back counts that the database has not taken.
     pub fn give_back(&mut self, sums: Sums) {
         let later = std::mem::replace(&mut self.sums, sums);
         self.sums.merge(later);

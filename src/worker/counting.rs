@@ -1,4 +1,4 @@
-//! Counters go into their tables.
+//! Writing the counters into their tables.
 
 use jiff::Timestamp;
 use pgrx::IntoDatum;
@@ -74,7 +74,7 @@ impl Store {
     }
 }
 
-/// Arrays of different lengths can't be passed as an array.
+/// Returns the literal of an array: arrays of different lengths cannot be elements of an array.
 fn array_literal(counts: &[u64]) -> String {
     let counts: Vec<String> = counts.iter().map(u64::to_string).collect();
     format!("{{{}}}", counts.join(","))

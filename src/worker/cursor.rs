@@ -1,4 +1,4 @@
-//! The route cursor as the database has it.
+//! The route cursor, as memory and the database have it.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -16,36 +16,36 @@ use crate::plan::{Argument, Plan, with_spi};
 
 pub type Split = BTreeMap<i64, Vec<i64>>;
 
-/// What a transaction has written.
+/// What a transaction has written of the cursor.
 pub struct Written {
     set: IdSet,
     split: Option<Split>,
     place: Option<String>,
 }
 
-/// The cursor, and what the database has of it.
+/// The route cursor, and what the database has of it.
 #[derive(Default)]
 pub struct StoredCursor {
     cursor: RouteCursor,
-    /// As it stands in the table.
+    /// The cursor as it stands in the table.
     stored: String,
-    /// Where the row stood last. While somebody keeps an old snapshot, its earlier versions stay too, and need not be read.
+    /// The row's `ctid` when it was last seen. While a session holds an old snapshot, its earlier versions stay too, and need not be read.
     place: RefCell<Option<String>>,
-    /// Events that are routed in part: of each, the queues whose deliveries are not written down.
+    /// Events that are partly routed, with the queues whose deliveries are not written.
     split: Split,
-    /// A dump's events are here, and its cursor is not: nothing may be routed.
+    /// Whether a dump's events are here and its cursor is not: nothing may be routed.
     awaited: bool,
 }
 
 impl StoredCursor {
-    /// Reads it. None: it is as it was known.
+    /// Reads the cursor. None: it is the one that is known.
     pub fn load(&self, store: &Store) -> Option<StoredCursor> {
         let place = self.place.borrow().clone();
         let known = place.and_then(|place| Row::read(&store.cursor_at, &[place.into()]));
         if known.is_some_and(|row| self.is(&row)) {
             return None;
         }
-        // A dump that is being restored may have taken the row away.
+        // A dump that is being restored may have removed the row.
         let row = Row::read(&store.stored_cursor, &[]).unwrap_or_default();
         if self.is(&row) {
             self.place.replace(row.place);
@@ -65,7 +65,8 @@ impl StoredCursor {
         row.routed == self.stored && row.awaited == self.awaited
     }
 
-    /// Whether something may still come below what is routed, or nothing any more that was not looked for yet.
+    /// Returns whether there are holes in what is routed: ids that may still be committed, or of which it is not known yet that they never
+    /// will be.
     pub fn has_gaps(&self) -> bool {
         self.cursor.gaps() > 0
     }
@@ -78,17 +79,17 @@ impl StoredCursor {
         &self.cursor
     }
 
-    /// All events below it are routed, and written down so.
+    /// Returns the id below which all events are routed and written.
     pub fn routed_below(&self) -> i64 {
         let first = self.cursor.written().ranges().next();
         first.map_or(i64::MIN, |range| range.high)
     }
 
-    /// Takes a page in hand that was read with the transaction's snapshot.
+    /// Notes that a page was read with the transaction's snapshot.
     pub fn read(&mut self, page: &Page, moment: Moment) {
         let ids: Vec<i64> = page.events.iter().map(|event| event.id).collect();
         self.cursor.read(&Look {
-            // If they came in another order, nobody knows what was read.
+            // If the events came in another order, it is unknown which ids were read.
             complete: page.complete && ids.is_sorted(),
             ids: &ids,
             oldest_running: moment.oldest_running,
@@ -97,14 +98,14 @@ impl StoredCursor {
         });
     }
 
-    /// The queues that an event still has to be told to; None: to all.
+    /// Returns the queues that still have to be told of an event. None: all of them.
     pub fn left_of(&self, event: i64) -> Option<&[i64]> {
         self.split.get(&event).map(Vec::as_slice)
     }
 
-    /// Writes down that these events are routed, and those of `split` to all but these queues; an error when the table does not have
-    /// what was written there last: somebody else has changed it. Returns what [`wrote`](Self::wrote) has to be given when the
-    /// transaction has committed.
+    /// Writes that these events are routed, and that those of `split` are routed to all but their queues. It is an error when the table has
+    /// another cursor than was last written: somebody else has changed it. The result goes to [`wrote`](Self::wrote) when the transaction
+    /// has committed.
     pub fn write(&self, statement: &Plan, ids: impl IntoIterator<Item = i64>, split: Split) -> Written {
         let set = self.cursor.with(ids);
         let text = set.to_text();
@@ -146,7 +147,7 @@ impl StoredCursor {
     }
 }
 
-/// The row of the table.
+/// The table's row.
 struct Row {
     routed: String,
     awaited: bool,
@@ -184,21 +185,21 @@ impl Row {
 
 pub const CHANGED_BY_OTHERS: &str = "the route cursor was changed by somebody else";
 
-/// Transactions as of the current snapshot.
+/// The transactions that run, as of the current snapshot.
 pub struct Moment {
     oldest_running: u64,
-    /// Sessions that may have drawn an event's id, and have no number.
+    /// Sessions that may have drawn an event's id and have no transaction id.
     unnumbered: Vec<u64>,
     next_transaction: u64,
 }
 
 impl Moment {
-    /// Of the transaction's snapshot, which everything was read with. The next transaction's number is not the snapshot's upper bound: a transaction
-    /// may run whose number is higher than that of all that have ended.
+    /// Takes it from the transaction's snapshot, with which everything was read. The snapshot's upper bound is not the next transaction id:
+    /// a transaction may run whose id is higher than those of all that have ended.
     pub fn of_snapshot(cursor: &RouteCursor, page: &Page) -> Self {
         let ids: Vec<i64> = page.events.iter().map(|event| event.id).collect();
         let table = our_table(c"event").filter(|_| cursor.leaves_gaps(&ids));
-        // Before the next number is asked for: who gets one meanwhile has a lower one.
+        // This comes before the next transaction id is read: a session that gets one in between has a lower one.
         let unnumbered = table.map_or_else(Vec::new, unnumbered::writers);
         let numbers = transaction::numbers();
         Moment {

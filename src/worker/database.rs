@@ -1,4 +1,4 @@
-//! A background process's way into its database.
+//! Connecting a background process to its database, and running transactions there.
 
 use std::ffi::CStr;
 
@@ -13,7 +13,7 @@ use crate::pg::signals::InTransaction;
 use crate::pg::subtransaction::Failure;
 use crate::pg::transaction::{self, Isolation};
 
-/// Connects; None: to no database, for the shared catalogues alone. `application_name` is for pg_stat_activity.
+/// Connects to the database. None: to no database, for the shared catalogues alone. `application_name` is for pg_stat_activity.
 pub fn connect(database: Option<pg_sys::Oid>, application_name: &CStr) {
     match database {
         Some(_) => BackgroundWorker::connect_worker_to_spi_by_oid(database, None),
@@ -22,29 +22,29 @@ pub fn connect(database: Option<pg_sys::Oid>, application_name: &CStr) {
     pinned_settings::pin(application_name);
 }
 
-/// Runs `f` in a transaction of its own, with the agent's rights. An error rolls it back and is returned with its SQLSTATE;
+/// Runs `f` in a transaction of its own, with the agent's rights. An error rolls it back and is returned as text with its SQLSTATE.
 /// `activity` is what pg_stat_activity shows.
 pub fn transaction<T>(activity: &str, f: impl FnOnce() -> T) -> Result<T, String> {
     attempt(activity, f).map_err(|failure| failure.describe())
 }
 
-/// The same for those that go by the kind of the error.
+/// Does the same, for callers that need to know the kind of error.
 pub fn attempt<T>(activity: &str, f: impl FnOnce() -> T) -> Result<T, Failure> {
     as_whom(activity, Some(ActingAs::agent), Isolation::ReadCommitted, f)
 }
 
-/// What waits for a lock gives up at once from now on, until the transaction ends.
+/// Makes lock waits fail at once until the transaction ends.
 pub fn be_impatient() {
     setting::set_in_transaction(c"lock_timeout", c"20ms");
 }
 
-/// The same with the worker's own rights, which are a superuser's: for look-ups in the catalogues, and to act as others.
+/// Does the same with the worker's own rights, which are a superuser's: to read the catalogues and to act as other roles.
 pub fn transaction_as_self<T>(activity: &str, f: impl FnOnce() -> T) -> Result<T, String> {
     as_whom(activity, None, Isolation::ReadCommitted, f).map_err(|failure| failure.describe())
 }
 
-/// As [`transaction_as_self`], with the database as it is at one moment. SIGTERM cancels it, and nothing waits for what it writes (numbers
-/// of a sequence, that nobody has seen yet).
+/// Does as [`transaction_as_self`], with the database as it is at one moment. SIGTERM cancels it, and its commit waits for no WAL flush
+/// (all it writes are numbers of a sequence that nobody has seen yet).
 pub fn routing<T>(activity: &str, f: impl FnOnce() -> T) -> Result<T, String> {
     let _in_transaction = InTransaction::cancellable();
     let routed = run(activity, None, Isolation::RepeatableRead, || {
@@ -62,7 +62,7 @@ fn as_whom<T>(
 ) -> Result<T, Failure> {
     let _in_transaction = match whom {
         Some(_) => InTransaction::brief(),
-        // What others have written may run in it.
+        // Code of other roles may run in it.
         None => InTransaction::interruptible(),
     };
     run(activity, whom, isolation, f)
@@ -80,7 +80,7 @@ fn run<T>(
     })
 }
 
-/// The extension in this database.
+/// Reads which extension is installed in this database.
 pub fn installation() -> Result<Option<Installation>, String> {
     transaction_as_self("zentry_notify: look for the extension", Installation::find)
 }

@@ -1,4 +1,4 @@
-//! Deliveries in their table: read when they wait, written with their outcomes.
+//! Deliveries in their table: read while they wait, written with their outcomes.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -19,23 +19,23 @@ use webhook::delivery_columns::{
     attempt, attempts, body, captured_at, code, finished_at, next_attempt, status,
 };
 
-/// Rows that one statement gives up at most, so that no transaction grows with the backlog.
+/// The most deliveries that one statement fails, so that no transaction grows with the backlog.
 const FAIL_PAGE: i32 = 10_000;
 
 /// What was read of a queue.
 #[derive(Default)]
 pub struct QueuePage {
-    /// In order of id.
+    /// The deliveries, in order of id.
     pub rows: Vec<Delivery>,
-    /// There is more, for which there was no room.
+    /// Whether there are more, for which there was no room.
     pub cut: bool,
-    /// Some were left out whose events a dump has still to bring.
+    /// Whether some were left out because a dump has still to bring their events.
     pub without_event: bool,
 }
 
 impl Store {
-    /// The first waiting rows of each claimed queue from its cursor on, in the order of the claims. Data longer than `small` take of
-    /// `budget` bytes; when it is used up, a queue gets one row.
+    /// Claims the first waiting deliveries of each queue from its cursor on, in the order of the claims. Data longer than `small` count
+    /// towards `budget`, in bytes; when it is used up, a queue gets one delivery.
     pub fn claim(
         &self,
         claims: &[Claim],
@@ -88,7 +88,7 @@ impl Store {
         if is_of_digests {
             arguments.push(shown.into());
         }
-        // Of a digest's rows only some have their data, also where the event is another webhook's too.
+        // Only some rows of a digest have their data, also where another webhook hears the same event.
         let mut events: HashMap<i64, Event> = HashMap::new();
         with_spi(|spi| {
             let rows = plan.execute(spi, &arguments);
@@ -118,7 +118,7 @@ impl Store {
         });
     }
 
-    /// The ids that a statement finds of these.
+    /// Runs a statement that selects some of these ids, and returns them.
     fn those(&self, statement: &Plan, ids: Vec<i64>) -> HashSet<i64> {
         with_spi(|spi| {
             let rows = statement.execute(spi, &[ids.into()]);
@@ -126,7 +126,7 @@ impl Store {
         })
     }
 
-    /// Writes down what was found out about events. Of `doubtful` ones it may be written already; of others that is an error.
+    /// Writes what was found out about events. The details of `doubtful` events may be written already; for others that is an error.
     pub fn write_details(&self, found: &[(i64, &str)], doubtful: Vec<i64>) {
         if found.is_empty() {
             return;
@@ -144,7 +144,7 @@ impl Store {
         });
     }
 
-    /// Removes events whose data are not kept.
+    /// Deletes events whose data are not kept.
     pub fn forget(&self, events: Vec<i64>) {
         if !events.is_empty() {
             with_spi(|spi| {
@@ -153,7 +153,7 @@ impl Store {
         }
     }
 
-    /// Writes down deliveries with what became of them.
+    /// Writes deliveries with their outcomes.
     pub fn write_deliveries(&self, deliveries: &[(&OpenEvent, &OpenDelivery)]) {
         if deliveries.is_empty() {
             return;
@@ -226,7 +226,7 @@ impl Store {
         });
     }
 
-    /// Writes down which requests came to nothing, of deliveries that are in the table.
+    /// Writes the failed attempts of deliveries that are in the table.
     fn write_misses<'a>(&self, misses: impl Iterator<Item = &'a DeliveryChange>) {
         let misses: Vec<&DeliveryChange> = misses.collect();
         if misses.is_empty() {
@@ -247,7 +247,7 @@ impl Store {
         });
     }
 
-    /// Writes outcomes of rows that are in the table.
+    /// Writes the outcomes of deliveries that are in the table. `since`: since when a webhook is what was called.
     pub fn record(&self, changes: &[&DeliveryChange], since: impl Fn(QueueId) -> Option<Timestamp>) {
         if changes.is_empty() {
             return;
@@ -272,8 +272,8 @@ impl Store {
         self.write_misses(changes.iter().copied().filter(|change| change.is_miss()));
     }
 
-    /// Gives up a page of what waits for a webhook that is switched off. If somebody has mended it meanwhile, what
-    /// waits is sent.
+    /// Fails a page of the waiting deliveries of a webhook that was switched off. If somebody has switched it on again, they are left to be
+    /// sent.
     pub fn fail_waiting(&self, queue: QueueId, reason: &str, at: Timestamp) -> GivenUp {
         let mut tally = Tally::default();
         let failed = with_spi(|spi| {
@@ -293,7 +293,7 @@ impl Store {
     }
 }
 
-/// A value of each, as an array.
+/// Returns one value of each change, as an array.
 fn column<'a, T>(changes: &[&'a DeliveryChange], value: impl Fn(&'a DeliveryChange) -> T) -> Argument
 where
     Vec<T>: IntoDatum,
@@ -305,14 +305,14 @@ where
         .into()
 }
 
-/// What came of giving up a page.
+/// The deliveries that a page failed.
 pub struct GivenUp {
     pub sums: Sums,
-    /// There may be more that waits.
+    /// Whether more may wait.
     pub more: bool,
 }
 
-/// A row that waits, and whether its event was not among those that are known. Deliveries of one event share its data.
+/// Returns the waiting delivery of a row, and whether its event was not among those known. Deliveries of one event share its data.
 fn delivery(rows: &Rows, row: usize, events: &mut HashMap<i64, Event>) -> Option<(Delivery, bool)> {
     let id: i64 = rows.get(row, 9)?;
     let known = events.get(&id).cloned();
@@ -336,9 +336,9 @@ fn delivery(rows: &Rows, row: usize, events: &mut HashMap<i64, Event>) -> Option
     Some((delivery, is_new))
 }
 
-/// What is left of an event that somebody has deleted is sent without data.
+/// Returns the event of a row. A delivery whose event has been deleted is sent without data.
 fn event(rows: &Rows, row: usize) -> Option<Event> {
-    // A json is stored as its text.
+    // A value of type json is stored as its text.
     let data = rows.get::<String>(row, 4);
     let detail = rows.get::<String>(row, 5);
     let data = merged(data.as_deref().unwrap_or("{}"), detail.as_deref());

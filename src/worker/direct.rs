@@ -1,4 +1,5 @@
-//! Many rows without a statement, where nothing of others' is in the way: a record of WAL for a page of rows, and not for each.
+//! Writing many rows without a statement, where nothing of other roles is in the way: one WAL record for a page of rows, and not one for
+//! each.
 
 use std::collections::{HashMap, HashSet};
 use std::ffi::CString;
@@ -37,7 +38,7 @@ static EVENT_DETAIL: Table = Table {
     columns: &[("event_id", pg_sys::INT8OID), ("data", pg_sys::JSONBOID)],
 };
 
-/// What the worker keeps for it.
+/// What the worker keeps for writing directly.
 pub struct Direct {
     deliveries: RowWriter,
     details: RowWriter,
@@ -51,7 +52,7 @@ impl Direct {
         }
     }
 
-    /// False: nothing was written, it takes a statement.
+    /// Writes the details. False: nothing was written, so a statement has to.
     pub fn write_details(&mut self, found: &[(i64, &str)], known: &HashSet<i64>) -> bool {
         let new = found.iter().filter(|(event, _)| !known.contains(event));
         let texts: Vec<(i64, CString)> = new
@@ -64,7 +65,7 @@ impl Direct {
         self.details.write_unguarded(&rows).is_ok()
     }
 
-    /// False: nothing was written, it takes a statement.
+    /// Writes the deliveries. False: nothing was written, so a statement has to.
     pub fn write_deliveries(
         &mut self,
         deliveries: &[(&OpenEvent, &OpenDelivery)],

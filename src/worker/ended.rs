@@ -1,4 +1,4 @@
-//! What has ended the worker before this one is not tried again: the look-ups of an event source, the filter of a webhook, or the tables of a role.
+//! Leaves out what ended the previous worker: the look-ups of an event source, the filter of a webhook, or the tables of a role.
 
 use super::database;
 use super::filter;
@@ -7,7 +7,7 @@ use crate::pg::crash_note::{self, Ran, Verdict};
 use crate::pg::process;
 use crate::wake::Slot;
 
-/// The worker before this one was ended by what ran in it: that is not tried again, nor what else of its owner's may do the same.
+/// Leaves out what ended the previous worker, and whatever else of the same owner may do the same.
 pub fn leave_out_what_ended(slot: &Slot) {
     let known = slot.overran().ran();
     match (crash_note::open(process::database(), known), known) {
@@ -40,7 +40,7 @@ fn leave_out_source(slot: &Slot, source: i64, owner: u32, ending: Ending) {
     let is_its_own =
         database::transaction("zentry_notify: look whose it is", || source::is_of(source, owner));
     let is_its_own = is_its_own.unwrap_or(true);
-    // That holds whatever becomes of the rows, which somebody may have locked or removed.
+    // This holds whatever becomes of the rows, which may be locked or deleted.
     let held = slot.hold_role(owner, !is_its_own);
     if !is_its_own {
         pgrx::warning!(

@@ -1,8 +1,8 @@
-//! What an event's row lacks is found out: for a batch of a source's events in one statement, as the owner of the attached table.
+//! Enriching: finding out what an event's row lacks, for a batch of a source's events in one statement, as the owner of the attached table.
 //!
-//! Nobody waits for what can't be found out: it is null. What fails for a batch is tried again in parts, so that one event fails
-//! alone. A look-up that can't work for any event is left out, with null in its place; a source none of whose look-ups can work is
-//! suspended, and its events are told without them.
+//! A value that cannot be found out is null; no event waits for it. What fails for a batch is tried again in parts, so that one event
+//! fails alone. A look-up that cannot work for any event is left out, with null in its place; a source none of whose look-ups can work is
+//! suspended, and its events are sent without them.
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::Instant;
@@ -18,21 +18,21 @@ use super::source::{Credits, HELD, Source, Sources, Suspension, Tried, Weight};
 use crate::event_source::{Audience, ColumnRef, Expression};
 use crate::pg::time_limit::Numbered;
 
-/// Prepared statements of the sources.
+/// The prepared statements of the sources.
 #[derive(Default)]
 pub struct Enricher {
     prepared: HashMap<i64, Prepared>,
-    /// To be written down.
+    /// Suspensions that are to be written.
     pub suspensions: Vec<Suspension>,
 }
 
 impl Enricher {
-    /// The configuration has changed.
+    /// Forgets all statements, since the configuration has changed.
     pub fn forget(&mut self) {
         self.prepared.clear();
     }
 
-    /// Finds out what the events of one source lack; what it returns is in the order of `places`, which are places in `events`.
+    /// Enriches the events of one source. `places` are indexes into `events`; the result has the same order.
     pub fn enrich(
         &mut self,
         sources: &mut Sources,
@@ -45,8 +45,8 @@ impl Enricher {
             return Vec::new();
         };
         let _source = Numbered::new(source, known.owner);
-        let told = self.of_source(known, credits, events, places);
-        if let Some((weight, reason)) = told.reason {
+        let enrichment = self.of_source(known, credits, events, places);
+        if let Some((weight, reason)) = enrichment.reason {
             if weight == Weight::Suspended {
                 sources.suspend(source);
             }
@@ -56,7 +56,7 @@ impl Enricher {
                 weight,
             });
         }
-        told.found
+        enrichment.found
     }
 
     fn of_source(
@@ -65,7 +65,7 @@ impl Enricher {
         credits: &mut Credits,
         events: &[Captured],
         places: &[usize],
-    ) -> Told {
+    ) -> Enrichment {
         let rows: Vec<Row> = places
             .iter()
             .map(|place| Row {
@@ -79,37 +79,37 @@ impl Enricher {
             let project = |row: &Row| row.columns.text(&column)?.trim().parse().ok();
             rows.iter().map(|row| (row.place, project(row))).collect()
         });
-        let mut told = match source.is_left_out() {
-            // Somebody has attached it again.
-            true if source.held_for().is_some() => Told {
+        let mut enrichment = match source.is_left_out() {
+            // The table was attached again while its owner's look-ups are held back.
+            true if source.held_for().is_some() => Enrichment {
                 reason: Some((Weight::LeftOut, HELD.to_owned())),
-                ..Told::nothing(source, &rows)
+                ..Enrichment::nothing(source, &rows)
             },
-            true => Told::nothing(source, &rows),
+            true => Enrichment::nothing(source, &rows),
             false => self.try_source(source, credits, rows),
         };
         if let Some(projects) = projects {
-            for (place, enriched) in &mut told.found {
+            for (place, enriched) in &mut enrichment.found {
                 enriched.project = projects.get(place).copied().flatten();
             }
         }
-        told
+        enrichment
     }
 
-    fn try_source(&mut self, source: &Source, credits: &mut Credits, mut rows: Vec<Row>) -> Told {
-        // Rows of each owner of partitions apart: what they make fail or wait is theirs.
+    fn try_source(&mut self, source: &Source, credits: &mut Credits, mut rows: Vec<Row>) -> Enrichment {
+        // Rows are grouped by the owners of their partitions, since each owner answers for what their rows fail or wait for.
         rows.sort_by_key(|row| row.partition_owner);
         let credit = credits.of(source, Tried::LookUps, None);
         if credit.is_spent(Instant::now()) {
-            return Told::late(source, &rows);
+            return Enrichment::late(source, &rows);
         }
         let failure = match on_credit(credit, || self.prepare(source)) {
             Ok(()) => match self.prepared.get(&source.definition.id) {
                 Some(prepared) => match look_up(source, prepared, &rows, credits) {
-                    Ok(told) => return told,
+                    Ok(enrichment) => return enrichment,
                     Err(failure) => failure,
                 },
-                None => return Told::default(),
+                None => return Enrichment::default(),
             },
             Err(failure) => failure,
         };
@@ -122,30 +122,33 @@ impl Enricher {
             rows.last().map_or(0, |row| row.id),
             failure.reason()
         );
-        // Somebody has locked a table: what the others say is told.
+        // A table that is locked by somebody else is left out; the others are read.
         let prepared = on_credit(credits.of(source, Tried::LookUps, None), || {
             Self::look(source, Patience::Passes)
                 .and_then(|attached| Prepared::new(source, attached, &BTreeSet::new()))
         });
         match prepared.and_then(|prepared| look_up(source, &prepared, &rows, credits)) {
-            Ok(told) => Told { reason: None, ..told },
-            Err(_) => Told::nothing(source, &rows),
+            Ok(enrichment) => Enrichment {
+                reason: None,
+                ..enrichment
+            },
+            Err(_) => Enrichment::nothing(source, &rows),
         }
     }
 
-    /// Leaves out the keys that can't be found out for any row, from now on; where nothing is left, the source is suspended.
+    /// Leaves out the keys that cannot be found out for any row, from now on. If no key is left, the source is suspended.
     fn without_what_fails(
         &mut self,
         source: &Source,
         credits: &mut Credits,
         rows: &[Row],
         failure: &Failure,
-    ) -> Told {
+    ) -> Enrichment {
         let id = source.definition.id;
         self.prepared.remove(&id);
-        let suspended = |failure: &Failure| Told {
+        let suspended = |failure: &Failure| Enrichment {
             reason: Some((Weight::Suspended, failure.reason())),
-            ..Told::nothing(source, rows)
+            ..Enrichment::nothing(source, rows)
         };
         let prepared = on_credit(credits.of(source, Tried::LookUps, None), || {
             Self::look(source, Patience::Waits).map(|attached| Prepared::of_what_works(source, attached))
@@ -156,10 +159,10 @@ impl Enricher {
             Err(failure) => return suspended(&failure),
         };
         match look_up(source, &prepared, rows, credits) {
-            Ok(told) => {
+            Ok(enrichment) => {
                 self.note_left_out(id, &prepared);
                 self.prepared.insert(id, prepared);
-                told
+                enrichment
             }
             Err(failure) => suspended(&failure),
         }
@@ -178,7 +181,7 @@ impl Enricher {
         }
     }
 
-    /// Sees to it that the source's statement is there, and what it reads is locked.
+    /// Prepares the source's statement, if need be, and locks what it reads.
     fn prepare(&mut self, source: &Source) -> Result<(), Failure> {
         let id = source.definition.id;
         if let Some(prepared) = self.prepared.get(&id) {
@@ -206,68 +209,69 @@ impl Enricher {
     }
 }
 
-/// What was found out about events of a source, and what is wrong with it.
+/// What was found out about a source's events, and what is wrong with the source.
 #[derive(Default)]
-struct Told {
+struct Enrichment {
     found: Vec<(usize, Enriched)>,
     reason: Option<(Weight, String)>,
 }
 
-impl Told {
-    fn nothing(source: &Source, rows: &[Row]) -> Told {
+impl Enrichment {
+    fn nothing(source: &Source, rows: &[Row]) -> Enrichment {
         let nothing = rows
             .iter()
             .map(|row| (row.place, Enriched::nothing(bare_nulls(source))));
-        Told {
+        Enrichment {
             found: nothing.collect(),
             reason: None,
         }
     }
 
-    /// Its look-ups have taken too much time already.
-    fn late(source: &Source, rows: &[Row]) -> Told {
+    /// The result for rows whose source has used up its time.
+    fn late(source: &Source, rows: &[Row]) -> Enrichment {
         pgrx::warning!(
             "zentry_notify: events {} to {} ({}) are told without what can't be found out about them: {TOO_LONG}",
             rows.iter().map(|row| row.id).min().unwrap_or_default(),
             rows.iter().map(|row| row.id).max().unwrap_or_default(),
             source.definition.event_type,
         );
-        Told {
+        Enrichment {
             reason: Some((Weight::Remark, TOO_LONG_AT_TIMES.to_owned())),
-            ..Told::nothing(source, rows)
+            ..Enrichment::nothing(source, rows)
         }
     }
 }
 
-/// An error: it can't work for any row. `rows` are in the order of the owners of their partitions.
+/// Looks the rows up, which are in the order of the owners of their partitions. An error says that it cannot work for any row.
 fn look_up(
     source: &Source,
     prepared: &Prepared,
     rows: &[Row],
     credits: &mut Credits,
-) -> Result<Told, Failure> {
-    let mut told = Told::default();
+) -> Result<Enrichment, Failure> {
+    let mut enrichment = Enrichment::default();
     for rows in rows.chunk_by(|one, other| one.partition_owner == other.partition_owner) {
         let Some(mut attempt) = Attempt::new(&source.definition.event_type, source, prepared) else {
-            told.found
+            enrichment
+                .found
                 .extend(rows.iter().map(|row| (row.place, Enriched::default())));
             continue;
         };
         let owner = rows.first().and_then(|row| row.partition_owner);
         match attempt.run(rows, credits.of(source, Tried::LookUps, owner)) {
             Err(Failure::Passing(_)) | Ok(()) => {
-                told.reason = told
+                enrichment.reason = enrichment
                     .reason
                     .or(attempt.remark().map(|remark| (Weight::Remark, remark)));
             }
             Err(failure) => return Err(failure),
         }
-        told.found.extend(attempt.found);
+        enrichment.found.extend(attempt.found);
     }
-    Ok(told)
+    Ok(enrichment)
 }
 
-/// The column that says which project's webhooks hear, if one does.
+/// Returns the column that says which project's webhooks hear, if there is one.
 fn project_column(source: &Source) -> Option<ColumnRef> {
     let Audience::Project { project } = &source.definition.audience else {
         return None;
@@ -279,7 +283,7 @@ fn project_column(source: &Source) -> Option<ColumnRef> {
     }
 }
 
-/// The detail when nothing can be known, not even what the tables are.
+/// Returns the detail for when nothing can be looked up, since not even the tables are known.
 fn bare_nulls(source: &Source) -> Option<String> {
     let definition = &source.definition;
     let nulls = definition.columns.iter().filter(|(key, expression)| {

@@ -1,4 +1,4 @@
-//! The worker of a database: routes what was captured, sends what waits, writes down what became of it.
+//! The worker's loop: it routes captured events, sends waiting deliveries, and writes outcomes.
 
 use std::time::{Duration, Instant};
 
@@ -20,22 +20,22 @@ use crate::pg::wait::{self, Waiter};
 use crate::settings;
 use crate::wake::{Registry, Slot, WebhookSet, Work, registry};
 
-/// Under steady writes the worker looks after each such pause instead of being woken by every commit: a signal costs the
-/// committing session as much as a tenth of a one-row update.
+/// The pause between two looks under steady writes, during which commits need not wake the worker: a signal costs the committing session as
+/// much as a tenth of a one-row update.
 const NAP: Duration = Duration::from_millis(1);
 /// How long a worker that has to leave waits for answers in flight.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// The same when somebody wants the database for themselves, and waits five seconds for it.
+/// The same when a statement such as DROP DATABASE wants the database for itself, for which PostgreSQL waits five seconds.
 const PATIENCE_WHEN_IN_THE_WAY: Duration = Duration::from_secs(2);
-/// How long a busy worker stays when other databases wait for its place.
+/// How long a busy worker stays when other databases wait for a worker.
 const SERVICE: Duration = Duration::from_secs(5);
-/// When other databases wait, a worker whose next request is further off leaves at once.
+/// When other databases wait, a worker whose next request is later than this leaves at once.
 const SHORT_WHILE: Duration = Duration::from_secs(1);
-/// How long no worker is started after one has found that zentry_notify.sending is off and has routed what there was. (Nobody
-/// tells when a database's own setting changes.)
+/// How long no worker is started after one has found that zentry_notify.sending is off and has routed what there was. (A change of a
+/// database's own setting is not signalled.)
 const HELD_BACK: Duration = Duration::from_secs(2);
 
-/// In a signal's handler.
+/// This runs in a signal's handler.
 fn tell_launcher() {
     if let Some(registry) = registry() {
         registry.wake_launcher();
@@ -54,7 +54,7 @@ impl Worker {
         let (http, store, origin) = match started {
             Ok(started) => started,
             Err(error) => {
-                // The launcher tries again, with growing pauses.
+                // The launcher starts another one, with growing pauses.
                 pgrx::ereport!(
                     FATAL,
                     PgSqlErrorCode::ERRCODE_CONFIG_FILE_ERROR,
@@ -73,7 +73,7 @@ impl Worker {
                 slot.set_due(None);
                 slot.set_held_back(true);
             }
-            // What it knew has to be found out again, if there is anything.
+            // The next worker has to find out again what this one knew.
             Leaving::SentAway | Leaving::Uninstalled => {
                 slot.add(&Work::ALL);
             }
@@ -84,7 +84,7 @@ impl Worker {
         let started = Instant::now();
         let mut busy_at = started;
         let mut leaving: Option<Instant> = None;
-        // It has seen sending off, and claims nothing from then on.
+        // Whether the worker has seen that sending is off, and claims nothing from then on.
         let mut held_back = false;
         loop {
             if let Some(patience) = self.has_to_leave(started.elapsed()) {
@@ -113,7 +113,7 @@ impl Worker {
             }
             if held_back && self.scheduler.in_flight() == 0 && !self.back_off.is_waiting() {
                 self.finish();
-                // Where that is over, or may be, another worker has to come at once.
+                // If sending is on again, or may be, another worker has to come at once.
                 let over = settings::sending() || signals::noticed();
                 return if over {
                     Leaving::SentAway
@@ -161,30 +161,30 @@ impl Worker {
         }
     }
 
-    /// Writes down all that is in memory alone, as far as the database takes it.
+    /// Writes everything that is in memory alone, as far as the database takes it.
     fn finish(&mut self) {
         self.uncounted.hurry();
         self.settle();
         self.flush(true);
     }
 
-    /// Somebody waits for it to leave.
+    /// Returns whether somebody waits for the worker to leave.
     pub(super) fn is_called_away(&self) -> bool {
         signals::terminated() || self.slot.held_for().is_some()
     }
 
-    /// How long it may still wait for answers, if it has to leave.
+    /// Returns how long the worker may still wait for answers, if it has to leave.
     fn has_to_leave(&self, served: Duration) -> Option<Duration> {
         let in_the_way = self.slot.held_for().map(|_| PATIENCE_WHEN_IN_THE_WAY);
         let terminated = (signals::terminated() || self.slot.is_stale()).then_some(PATIENCE);
-        // Nobody hurries: answers are waited for, so that nothing is sent twice.
+        // A worker that leaves for other databases is in no hurry: it waits for all answers, so that nothing is sent twice.
         let others_turn = self.registry.others_wait() && served >= SERVICE && self.unrecorded.is_empty();
         in_the_way
             .or(terminated)
             .or(others_turn.then(settings::request_timeout))
     }
 
-    /// Everything that can be done now.
+    /// Does everything that can be done now.
     fn turn(&mut self) -> Turn {
         self.heed_reload();
         self.share_discord();
@@ -209,12 +209,12 @@ impl Worker {
         if self.uninstalled {
             return Turn::Uninstalled;
         }
-        // Reading may have taken a while: what was forbidden meanwhile is not sent any more. Webhooks are read anew first.
+        // Reading may have taken a while: settings that have changed meanwhile hold for what is sent now. Webhooks are read anew first.
         if self.heed_reload() {
             return Turn::Again;
         }
         self.dispatch();
-        // What was routed has left by now: writing it down holds up nothing.
+        // This comes after sending, so that writing holds up no message.
         self.flush(false);
         self.offer_what_is_quiet();
         self.tell_senders();
@@ -227,7 +227,7 @@ impl Worker {
         }
     }
 
-    /// Takes up new settings, if there are any.
+    /// Reloads the settings, if a reload was asked for. Returns whether it was.
     fn heed_reload(&mut self) -> bool {
         let reloaded = signals::reload();
         if reloaded {
@@ -237,12 +237,13 @@ impl Worker {
     }
 
     fn can_route(&mut self) -> bool {
-        // A cursor that was taken up instead of a page has what 0.2.0 has left go first once more: nobody else would wake us for the page.
+        // If a cursor was taken up instead of a page, deliveries of 0.2.0 go first once more, and the page is read after that: nothing else
+        // would wake the worker for it.
         let in_turn = !self.legacy_waits || !self.is_called_away();
         self.more_events && in_turn && self.cursor.may_route() && self.room().is_some()
     }
 
-    /// An error of the database, unless it comes of the extension's being gone.
+    /// Notes an error of the database, unless it comes of the extension having been dropped.
     pub(super) fn failed(&mut self, what: &str, error: String) {
         self.look_for_installation();
         if !self.uninstalled {
@@ -251,7 +252,7 @@ impl Worker {
         }
     }
 
-    /// The same of what concerns some webhooks alone.
+    /// Notes an error that concerns some webhooks alone.
     pub(super) fn refused_apart(&mut self, what: &str, error: String) {
         self.look_for_installation();
         if !self.uninstalled {
@@ -265,7 +266,7 @@ impl Worker {
             .is_ok_and(|found| found.map(|found| found.oid) != Some(self.installation));
     }
 
-    /// What a transaction is needed for.
+    /// Does the work that a transaction is needed for.
     fn work(&mut self, work: &Work) -> Result<(), String> {
         let divide = self.senders.is_due() && !work.configuration && self.look_at_senders()?;
         if work.configuration || divide {
@@ -305,7 +306,7 @@ impl Worker {
             self.look_for_cursor()?;
         }
         self.move_legacy()?;
-        // Those of a time at which nothing is read are read when it is over.
+        // Events that are committed while none are read are read afterwards.
         self.more_events |= work.events;
         if (self.more_events || self.ledger.is_due()) && !self.back_off.is_waiting() {
             self.route()?;
@@ -314,7 +315,7 @@ impl Worker {
             self.scheduler.notice(std::mem::take(&mut self.gathering));
         }
         self.claim()?;
-        // What is claimed may be of after a change that the configuration did not have when it was read.
+        // What was just claimed may belong to a configuration that is newer than the one that was read.
         if self.slot.take_configuration() {
             let read = self.read_configuration();
             self.postponed.configuration |= read.is_err();
@@ -325,11 +326,11 @@ impl Worker {
         }
         self.fail_late(&work.webhooks)?;
         if self.housekeeping.is_due() && !self.back_off.is_waiting() {
-            // What will never come holds up the removal of events; while there are no new ones, nobody else looks.
+            // Ids that will never be committed hold up the removal of events. While there are no new events, nothing else looks.
             if self.cursor.has_gaps() {
                 self.route()?;
             }
-            // What somebody has written by hand, or restored, may be below.
+            // Deliveries that were written by hand, or restored, may have ids below the cursors.
             self.claim_cursors.forget_all();
             self.drained.clear();
             let mut given_up = Tally::default();
@@ -340,7 +341,7 @@ impl Worker {
         Ok(())
     }
 
-    /// A back-off is over when nothing is left that had failed.
+    /// Ends each back-off when nothing is left that had failed.
     fn calm_down(&mut self) {
         if !self.write_deferred && !self.back_off.is_waiting() {
             self.back_off.succeeded();

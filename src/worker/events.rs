@@ -1,4 +1,4 @@
-//! Events as capture wrote them.
+//! Reading captured events.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -11,34 +11,34 @@ use webhook::traceparent::Traceparent;
 use crate::event_source::{ColumnRef, Image, Place, ProgressNote};
 use crate::plan::{Plan, Rows, with_spi};
 
-/// Events that are read at once, at most.
+/// The most events that are read at once.
 pub const PAGE: usize = 2_000;
-/// No more of them than have so many bytes of data, but one.
+/// The most bytes of data that are read at once; one event may have more.
 const MAX_BYTES: usize = 16 << 20;
 
-/// A row of `event`.
+/// An event that capture wrote: a row of `event`.
 pub struct Captured {
     pub id: i64,
     pub created_at: Timestamp,
     pub source: Option<i64>,
     pub event_type: Arc<str>,
-    /// A JSON object, as text.
+    /// The event's data: a JSON object, as text.
     pub data: String,
     pub context: Context,
 }
 
-/// What only the worker needs.
+/// What capture recorded for the worker alone.
 #[derive(Default)]
 pub struct Context {
-    /// JSON.
+    /// The recorded columns' values, as JSON.
     columns: HashMap<String, String>,
     pub progress: Vec<ProgressNote>,
     cut: HashSet<String>,
-    /// Its deliveries were written with it.
+    /// Whether its deliveries were written with it.
     pub routed: bool,
-    /// The owner of the partition that was written, where that is not the attached table's.
+    /// The owner of the partition that was written, if that is not the attached table's.
     pub partition_owner: Option<u32>,
-    /// The place in a trace that it was written at.
+    /// The trace context that it was written in.
     pub traceparent: Option<Traceparent>,
 }
 
@@ -60,14 +60,14 @@ impl Context {
     }
 }
 
-/// Events, in order of id.
+/// A page of events, in order of id.
 pub struct Page {
     pub events: Vec<Captured>,
     /// Whether there were no more.
     pub complete: bool,
 }
 
-/// Reads the first events in these ranges, so many at most.
+/// Reads the first events in these ranges, at most `most`.
 pub fn read(statement: &Plan, ranges: &[IdRange], most: usize) -> Page {
     let lows: Vec<i64> = ranges.iter().map(|range| range.low).collect();
     let highs: Vec<i64> = ranges.iter().map(|range| range.high).collect();
@@ -96,7 +96,7 @@ pub fn read(statement: &Plan, ranges: &[IdRange], most: usize) -> Page {
     })
 }
 
-/// Values are read one by one: what stands apart from its row (TOAST) is fetched only here.
+/// Returns the event of a row. Values are read one by one, so that TOAST is fetched only here.
 fn event(rows: &Rows, row: usize, types: &mut HashSet<Arc<str>>) -> Option<Captured> {
     let name = rows.get::<&str>(row, 4)?;
     let event_type = match types.get(name) {
@@ -134,7 +134,7 @@ impl<'a> Columns<'a> {
         }
     }
 
-    /// The column's value in its type's text form; None: null, or not recorded whole.
+    /// Returns the column's value in its type's text form. None: it is null, or was not recorded whole.
     pub fn text(&self, column: &ColumnRef) -> Option<String> {
         let (key, value) = match self.image.place(column)? {
             Place::Data(key) => (key, self.data.get(key).copied()),
@@ -147,7 +147,7 @@ impl<'a> Columns<'a> {
     }
 }
 
-/// A string's characters, else the JSON text; None: null.
+/// Returns a string's characters, or else the JSON text. None: null.
 fn text_of(value: &str) -> Option<String> {
     match value {
         "null" => None,

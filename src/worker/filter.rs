@@ -1,11 +1,11 @@
-//! Of those who hear an event's type, those who want to hear this event.
+//! Filters: which of the webhooks that hear an event's type want this event.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use pgrx::prelude::*;
-use webhook::apart::{Credit, Fault, Purse, Trial, divide};
+use webhook::apart::{Credit, Fault, SharedBudget, Trial, divide};
 use webhook::schedule::QueueId;
 
 use super::database;
@@ -15,25 +15,25 @@ use crate::pg::crash_note::{self, Ran};
 use crate::pg::time_limit::Numbered;
 use crate::plan::{Plan, with_spi};
 
-/// For the filters of a batch.
+/// The time limit for the filters of a batch.
 const LIMIT: Duration = Duration::from_secs(2);
-/// For one of them, after they have failed together, and for one event.
+/// The time limit for one filter, after the filters of a batch have failed together, and for one event.
 const LIMIT_ALONE: Duration = Duration::from_millis(200);
-/// To find out which of them fail.
+/// The time in all to find out which filters fail.
 const BUDGET: Duration = Duration::from_secs(5);
 
-/// What webhooks want to hear only.
+/// The filters of the active webhooks.
 #[derive(Default)]
 pub struct Conditions(HashMap<QueueId, Vec<Condition>>);
 
-/// A JSON path predicate that an event's data has to fulfil for a webhook to hear of it.
+/// A JSON path predicate that an event's data have to fulfil for a webhook to hear of it.
 struct Condition {
-    /// None: of any type.
+    /// The event type that the filter is for. None: every one.
     event_type: Option<String>,
     path: String,
 }
 
-/// An event that somebody may not want to hear.
+/// An event, with the webhooks that may hear it.
 pub struct Heard {
     pub id: i64,
     pub event_type: Arc<str>,
@@ -42,7 +42,7 @@ pub struct Heard {
 }
 
 impl Conditions {
-    /// Those of the active webhooks.
+    /// Reads the filters of the active webhooks.
     pub fn load() -> Conditions {
         const SQL: &str = "SELECT w.id, c.event_type, c.path FROM zentry_notify.webhook w \
             CROSS JOIN LATERAL (VALUES \
@@ -88,7 +88,8 @@ impl Conditions {
                 .any(|queue| self.of(*queue, event_type).next().is_some())
     }
 
-    /// What is noted while it is evaluated, should that end the process: a webhook that it is a filter of. Others may have the same.
+    /// Returns the number that is noted while the filter is evaluated, in case that ends the process: that of a webhook that has it. Others
+    /// may have the same filter.
     fn number_of(&self, path: &str) -> i64 {
         let is_of = |conditions: &Vec<Condition>| conditions.iter().any(|condition| condition.path == path);
         let queues = self.0.iter().filter(|(_, conditions)| is_of(conditions));
@@ -98,8 +99,8 @@ impl Conditions {
             .map_or(Ran::FILTERS, |webhook| -webhook)
     }
 
-    /// Takes from each event those who do not want to hear it. A filter that can't be evaluated is taken for fulfilled, so that nothing is
-    /// lost. One that has failed before is asked apart from the others, and for as long as its credit lasts.
+    /// Removes from each event the webhooks whose filters it does not fulfil. A filter that cannot be evaluated counts as fulfilled, so
+    /// that nothing is lost. A filter that has failed before is evaluated apart from the others, as long as its credit lasts.
     pub fn apply(&self, events: &mut [Heard], slow: &mut SlowFilters) {
         slow.keep(|path| {
             self.0
@@ -117,7 +118,7 @@ impl Conditions {
                 places.entry(path).or_default().push(place);
             }
         }
-        // One of them has ended a worker, and nobody knows yet which.
+        // One of the filters has ended a worker, and it is not known yet which.
         let all_apart = crash_note::suspect().number < 0;
         let (apart, together): (Vec<_>, Vec<_>) = places.iter().partition(|(path, _)| slow.has(path));
         let mut trial = Evaluation {
@@ -146,7 +147,7 @@ impl Conditions {
                 evaluation: &mut trial,
                 untried: Vec::new(),
             };
-            // It is never hopeless: that is what an error would say.
+            // An error would say that the filter can work for no event, which `OfPath` never says.
             let _ = divide(&mut of_path, &places[path], slow.credit(path));
             of_path.report_untried();
         }
@@ -172,12 +173,12 @@ impl Conditions {
 #[derive(Default)]
 pub struct SlowFilters {
     credits: HashMap<Arc<str>, Credit>,
-    /// What all of them have together.
-    purse: Purse,
+    /// The time that all of them have together.
+    budget: SharedBudget,
 }
 
 impl SlowFilters {
-    /// Forgets those that are nobody's any more.
+    /// Forgets filters that no webhook has any more.
     fn keep(&mut self, is_used: impl Fn(&str) -> bool) {
         self.credits.retain(|path, _| is_used(path));
     }
@@ -186,16 +187,16 @@ impl SlowFilters {
         self.credits.contains_key(path)
     }
 
-    /// From now on it is among them.
+    /// Returns the filter's credit. From now on it is one of those that are evaluated apart.
     fn credit(&mut self, path: &str) -> &mut Credit {
-        let purse = &self.purse;
+        let budget = &self.budget;
         self.credits
             .entry(path.into())
-            .or_insert_with(|| Credit::new(purse.clone()))
+            .or_insert_with(|| Credit::new(budget.clone()))
     }
 }
 
-/// Switches the webhook off whose filter has ended a worker, and those that have the same filter.
+/// Switches off the webhook whose filter has ended a worker, and those that have the same filter.
 pub fn switch_off(webhook: i64, ending: Ending) {
     const SQL: &str = "UPDATE zentry_notify.webhook w SET is_active = false, switched_off_at = pg_catalog.now(), switched_off_reason = $2 \
                        FROM zentry_notify.webhook f \
@@ -214,15 +215,15 @@ pub fn switch_off(webhook: i64, ending: Ending) {
     }
 }
 
-/// Filters on the events of a batch.
+/// The evaluation of filters on the events of a batch.
 struct Evaluation<'a> {
     events: &'a [Heard],
-    /// Places of events, with the filters that are false of them, or unknown as of a value that is missing.
+    /// Indexes of events, with the filters that are false for them, or unknown because a value is missing.
     unfulfilled: HashSet<(usize, &'a str)>,
 }
 
 impl<'a> Evaluation<'a> {
-    /// Evaluates filters, each on the events at its places.
+    /// Evaluates filters, each on the events at its indexes.
     fn evaluate(&mut self, filters: &[(&&'a str, &Vec<usize>)], limit: Duration) -> Result<(), Failure> {
         let mut of_event: BTreeMap<usize, Vec<i32>> = BTreeMap::new();
         for ((_, places), number) in filters.iter().zip(1..) {
@@ -240,9 +241,9 @@ impl<'a> Evaluation<'a> {
         Ok(())
     }
 
-    /// The events' places with the numbers of the filters that they do not fulfil.
+    /// Returns the events' indexes with the numbers of the filters that they do not fulfil.
     fn ask(&self, of_event: &BTreeMap<usize, Vec<i32>>, paths: Vec<&str>) -> Vec<(usize, i32)> {
-        // The variant for time zones: the other one raises an error when it compares times with dates, even if it is told not to.
+        // This is the variant for time zones: the other one raises an error when it compares times with dates, even in silent mode.
         const SQL: &str = "SELECT p.place, ($5::int4[])[k] \
             FROM unnest($1::int8[], $2::text[], $3::int4[], $4::int4[]) AS p (place, data, first, last) \
             CROSS JOIN LATERAL (SELECT p.data::jsonb AS data OFFSET 0) j \
@@ -287,11 +288,11 @@ impl<'a> Evaluation<'a> {
     }
 }
 
-/// One filter, on events that may be to blame themselves.
+/// One filter, on events that may make it fail.
 struct OfPath<'a, 'b> {
     path: &'a str,
     evaluation: &'b mut Evaluation<'a>,
-    /// Places of events for which it had no time.
+    /// Indexes of events for which no time was left.
     untried: Vec<usize>,
 }
 

@@ -1,4 +1,4 @@
-//! What has to be done now and then: old events and deliveries leave, those that nobody will send are given up.
+//! Housekeeping: old events and deliveries are removed, and deliveries that nobody will send are failed.
 
 use std::ffi::CStr;
 use std::time::{Duration, Instant};
@@ -14,16 +14,16 @@ use crate::pg::setting;
 use crate::plan::{Plan, with_spi};
 use crate::settings;
 
-/// While there is traffic.
+/// The interval while there is traffic.
 const INTERVAL: Duration = Duration::from_secs(60);
-/// While there is a backlog of old rows.
+/// The interval while there is a backlog of old rows.
 const SHORT_INTERVAL: Duration = Duration::from_millis(100);
 /// How long the log of 0.2 is moved without a pause.
 const MOVING: Duration = Duration::from_millis(100);
-/// Rows looked at in one transaction.
+/// The number of rows that one transaction looks at.
 const PAGE: i32 = 1_000;
 
-/// However little the planner knows of tables that grow: by their indexes.
+/// Planner settings that make statements use the indexes of tables that grow, however little the planner knows of them.
 const PLANS: [(&CStr, &CStr); 3] = [
     (c"enable_seqscan", c"off"),
     (c"enable_hashjoin", c"off"),
@@ -32,11 +32,11 @@ const PLANS: [(&CStr, &CStr); 3] = [
 
 pub struct Housekeeping {
     next: Instant,
-    /// When what needs no hurry is looked at again, however many pages of something else there are until then.
+    /// When the parts that need no hurry run again, even if there is more than a page of something else.
     tidy_at: Instant,
-    /// There was more than a page of something.
+    /// Whether there was more than a page of something.
     has_more: bool,
-    /// No delivery, and no event, that is still there has a lower id; what was removed below stays in the index for a while.
+    /// No delivery or event that exists has a lower id than this. What was removed below stays in the index for a while.
     deliveries_begin_at: i64,
     events_begin_at: i64,
 }
@@ -56,7 +56,7 @@ impl Housekeeping {
         self.next <= Instant::now()
     }
 
-    /// How long a page that is left may wait; None: nothing is.
+    /// Returns how long the next page may wait. None: there is none.
     pub fn wait(&self) -> Option<Duration> {
         self.has_more
             .then(|| self.next.saturating_duration_since(Instant::now()))
@@ -67,13 +67,13 @@ impl Housekeeping {
         self.next = Instant::now() + SHORT_INTERVAL;
     }
 
-    /// Looks at data that are not kept any more at the next occasion.
+    /// Makes housekeeping look at data that are not kept any more at the next occasion.
     pub fn hurry(&mut self) {
         self.has_more = true;
         self.next = self.next.min(Instant::now() + SHORT_INTERVAL);
     }
 
-    /// Counts what was given up, also when something else fails.
+    /// Does a page of housekeeping. Deliveries that were failed are added to `given_up` even if something else fails.
     pub fn run(&mut self, given_up: &mut Tally, cursor: &StoredCursor) -> Result<(), String> {
         self.next = Instant::now() + INTERVAL;
         self.has_more = false;
@@ -97,13 +97,13 @@ impl Housekeeping {
             if removed == PAGE as usize {
                 self.go_on();
             }
-            // Lower ids that somebody has restored are found when there is nothing else to remove.
+            // Rows with lower ids that were restored are found when there is nothing else to remove.
             self.deliveries_begin_at = first.filter(|_| removed > 0).unwrap_or(i64::MIN);
         }
         self.remove_events(cursor)
     }
 
-    /// Gives up what nobody will send, and sums counters up.
+    /// Fails deliveries that nobody will send, and sums counters up.
     fn tidy(&mut self, given_up: &mut Tally) -> Result<(), String> {
         *given_up = database::transaction("zentry_notify: give up expired deliveries", || {
             let _plans = setting::hold(&PLANS);
@@ -145,7 +145,8 @@ impl Housekeeping {
         Ok(())
     }
 
-    /// Events leave by their age, or as soon as nobody waits for them when their data are not kept; not those that are still to be routed or sent.
+    /// Removes events by their age, or, when their data are not kept, as soon as no delivery of theirs waits; not those that are still to
+    /// be routed or sent.
     fn remove_events(&mut self, cursor: &StoredCursor) -> Result<(), String> {
         let retention = match (settings::log_payloads(), settings::log_retention()) {
             (false, _) => Duration::ZERO,
@@ -170,8 +171,8 @@ impl Housekeeping {
     }
 }
 
-/// The first rows are the oldest; only they are looked at, so that this costs the same however many there are. `$4` is for both the
-/// same: below it.
+/// Removes old deliveries. Only the first rows, which are the oldest, are looked at, so that this costs the same however many there are.
+/// `$4` is an upper bound of the ids in both parts.
 const OLD_DELIVERIES: &str = "WITH first AS (\
        SELECT l.id, l.status, l.finished_at FROM zentry_notify.delivery l WHERE l.id >= $3 AND l.id < $4 ORDER BY l.id LIMIT $1), \
      gone AS (\
@@ -187,7 +188,7 @@ const OLD_EVENTS: &str = "WITH first AS (\
      details AS (DELETE FROM zentry_notify.event_detail x USING gone g WHERE x.event_id = g.id) \
      SELECT g.id FROM gone g";
 
-/// How many were removed, and the lowest id of these.
+/// Returns how many rows were removed, and the lowest id of these.
 fn remove_old(sql: &str, retention: Duration, from: i64, below: i64) -> (usize, Option<i64>) {
     with_spi(|spi| {
         let types = [
@@ -210,7 +211,7 @@ fn remove_old(sql: &str, retention: Duration, from: i64, below: i64) -> (usize, 
     })
 }
 
-/// How many there were.
+/// Removes old entries of the audit, and returns how many.
 fn remove_audit_entries(retention: Duration) -> usize {
     const SQL: &str = "DELETE FROM zentry_notify.audit_entry e \
                        WHERE e.id = ANY (ARRAY(SELECT o.id FROM zentry_notify.audit_entry o \
@@ -233,7 +234,8 @@ fn has_old_event(retention: Duration, from: i64) -> bool {
     })
 }
 
-/// The lowest event that a delivery waits to be sent of. It reads the index of what waits, and only when there is something to remove.
+/// Returns the lowest event of which a delivery waits. It reads the index of waiting deliveries, and only when there is something to
+/// remove.
 fn first_that_waits() -> i64 {
     const SQL: &str = "SELECT min(l.event_id) FROM zentry_notify.delivery l WHERE l.status IN ('p', 'r')";
     with_spi(|spi| {
@@ -242,9 +244,9 @@ fn first_that_waits() -> i64 {
     })
 }
 
-/// Deliveries of webhooks that somebody has switched off wait until they are too old; those of one that is gone don't: the
-/// worker that switched it off may have ended before the last transaction that wrote to it. (Those of active ones are the
-/// scheduler's.)
+/// Fails deliveries of webhooks that are off: those of one that somebody switched off once they are too old, those of one that is gone at
+/// once (the worker that switched it off may have ended before the last transaction that wrote to it). Those of active webhooks are the
+/// scheduler's.
 fn give_up_expired(max_age: Duration) -> Tally {
     const SQL: &str = "WITH failed AS (\
                        UPDATE zentry_notify.delivery l \
@@ -282,7 +284,7 @@ fn give_up_expired(max_age: Duration) -> Tally {
     given_up
 }
 
-/// What a webhook that was deleted has left of its log; how many rows of it were removed.
+/// Removes a page of what deleted webhooks have left in the log, and returns the number of rows.
 fn forget_deleted() -> i64 {
     const SQL: &str = "SELECT zentry_notify.forget_deleted($1)";
     with_spi(|spi| {
@@ -291,8 +293,8 @@ fn forget_deleted() -> i64 {
     })
 }
 
-/// Rows that were committed while their webhook was being deleted. Steps from queue to queue in the index. Younger ones are
-/// left: while a dump is restored, the log may be there before the webhooks, and before the events.
+/// Removes deliveries that were committed while their webhook was being deleted, by steps from queue to queue in the index. Recent ones are
+/// left: while a dump is restored, the log may be there before the webhooks and before the events.
 fn remove_orphans(max_age: Duration) {
     const ORPHANS: &str = "WITH RECURSIVE queue (id) AS (\
                          (SELECT l.webhook_integration_id FROM zentry_notify.delivery l \
@@ -319,8 +321,8 @@ fn remove_orphans(max_age: Duration) {
     });
 }
 
-/// Attempts of deliveries that somebody has removed by hand: of the first ones that there are, so that it costs the same however many
-/// there are. While a dump is restored, they may be there before their deliveries, which are not above those that are there.
+/// Removes attempts of deliveries that were deleted by hand. Only the first attempts are looked at, so that it costs the same however many
+/// there are. While a dump is restored, attempts may be there before their deliveries: then no delivery with a higher id is there either.
 fn remove_attempts() {
     const SQL: &str = "WITH first AS (\
                          SELECT DISTINCT a.delivery_id FROM (\
@@ -334,7 +336,7 @@ fn remove_attempts() {
     });
 }
 
-/// When the oldest event has to leave; None: there is none, or it stays for ever.
+/// Returns when the oldest event has to be removed. None: there is none, or it is kept for ever.
 pub fn due() -> Result<Option<Timestamp>, String> {
     const SQL: &str = "SELECT e.created_at FROM zentry_notify.event e ORDER BY e.id LIMIT 1";
     let Some(retention) = settings::log_retention() else {
@@ -347,7 +349,7 @@ pub fn due() -> Result<Option<Timestamp>, String> {
         })
     })?;
     let due = oldest.map(|oldest| oldest.checked_add(retention).unwrap_or(Timestamp::MAX));
-    // Not at once: what is kept for another reason (it waits) must not start a worker over and over.
+    // The earliest time is later than now: an event that is kept for another reason (it waits) must not start a worker over and over.
     let soonest = Timestamp::now().checked_add(INTERVAL).unwrap_or(Timestamp::MAX);
     Ok(due.map(|due| due.max(soonest)))
 }

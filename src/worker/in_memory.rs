@@ -1,16 +1,16 @@
-//! How much of events' data is in memory.
+//! How many bytes of events' data are in memory.
 
 use std::sync::{Arc, Weak};
 
-/// Data that are no longer count for nothing: ten thousand of them are some megabytes.
+/// Data up to this size are not counted: those of ten thousand events are some tens of megabytes.
 pub const SMALL: usize = 4 << 10;
 
-/// The long data that are in memory, as long as anybody refers to them.
+/// The long data that are in memory, for as long as something refers to them.
 #[derive(Default)]
 pub struct InMemory(Vec<Weak<str>>);
 
 impl InMemory {
-    /// Bytes that are in memory.
+    /// Returns the bytes of long data that are in memory.
     pub fn bytes(&mut self) -> usize {
         let mut bytes = 0;
         self.0.retain(|data| {

@@ -12,7 +12,7 @@ use pgrx::bgworkers::BackgroundWorkerBuilder;
 use pgrx::prelude::*;
 
 use super::database;
-use crate::pg::catalogue::{self, Door};
+use crate::pg::catalogue::{self, Access};
 use crate::pg::crash_note;
 use crate::pg::process;
 use crate::pg::signals;
@@ -21,22 +21,23 @@ use crate::pg::version;
 use crate::pg::wait::Waiter;
 use crate::settings;
 use crate::wake::{Registry, Slot, Work, registry};
-use stuck::Leaver;
+use stuck::EndingWorker;
 
-/// Pause before a worker that died is started again; doubled as long as it keeps dying.
+/// The first pause before a worker that died is started again. It is doubled as long as workers of the database die.
 const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
-/// When no worker can be registered, the next try comes without waiting for one to end: others use workers too.
+/// The pause after no worker could be registered. It does not wait for one of ours to end: others use background workers too.
 const NO_WORKER_FREE_PAUSE: Duration = Duration::from_secs(2);
-/// How often it looks whether a database that something is due in is open again.
+/// How often it is looked whether a closed database with work is open again.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
-/// For how long it does that.
+/// For how long it is looked so often.
 const LOOKED_FOR: Duration = Duration::from_secs(600);
-/// How often afterwards, and while a database is closed that nothing is known of.
+/// How often it is looked afterwards, and while a database is closed of which nothing is known.
 const IDLE_LOOK_INTERVAL: Duration = Duration::from_secs(30);
-/// How often it looks into every database that has or had work, for what should not have been forgotten.
+/// How often a worker looks into every database that has or had work, in case some work was missed.
 const AUDIT_INTERVAL: Duration = Duration::from_secs(3600);
-/// Where workers are few, databases take turns, and none may be free again and again.
+/// The shortest time between two warnings that no worker is free. Where workers are few, databases take turns, and there is never a free
+/// one.
 const WARNING_INTERVAL: Duration = Duration::from_secs(600);
 
 pub fn register() {
@@ -67,11 +68,11 @@ pub fn run() {
             waiter.wait(pause);
         }
     }
-    // The postmaster starts it again, unless it shuts down itself.
+    // The postmaster starts it again, unless the server shuts down.
     process::exit_to_restart()
 }
 
-/// template1 and template0 have these numbers in every cluster.
+/// Returns whether it is template1 or template0, which have these OIDs in every cluster.
 fn is_stock_template(database: pg_sys::Oid) -> bool {
     matches!(database.to_u32(), 1 | 4)
 }
@@ -79,18 +80,18 @@ fn is_stock_template(database: pg_sys::Oid) -> bool {
 struct Launcher {
     registry: &'static Registry,
     workers: HashMap<pg_sys::Oid, Running>,
-    /// Databases with work and without a worker, and since when.
+    /// Databases that have work and no worker, with the time since when.
     waiting: HashMap<pg_sys::Oid, Instant>,
     dead: HashMap<pg_sys::Oid, Dead>,
-    /// Workers that were told to end and have not yet, by their process.
-    told: HashMap<i32, Leaver>,
-    /// The databases that are there.
-    doors: HashMap<pg_sys::Oid, Door>,
-    /// Closed ones with work, and since when that is known.
-    shut_out: HashMap<pg_sys::Oid, Instant>,
+    /// Workers that were told to end and have not ended yet, by their process id.
+    ending: HashMap<i32, EndingWorker>,
+    /// The databases that exist, and whether they can be connected to.
+    databases: HashMap<pg_sys::Oid, Access>,
+    /// Databases that are closed and have work, with the time since when that is known.
+    closed_with_work: HashMap<pg_sys::Oid, Instant>,
     looked: Instant,
     audited: Instant,
-    /// When it was said last that no worker is free.
+    /// When the last warning that no worker is free was logged.
     warned: Option<Instant>,
 }
 
@@ -99,7 +100,7 @@ struct Running {
     since: Instant,
 }
 
-/// A database whose worker died without meaning to.
+/// A database whose worker died.
 struct Dead {
     pause: Duration,
     until: Instant,
@@ -112,16 +113,16 @@ impl Launcher {
             workers: HashMap::new(),
             waiting: HashMap::new(),
             dead: HashMap::new(),
-            told: HashMap::new(),
-            doors: HashMap::new(),
-            shut_out: HashMap::new(),
+            ending: HashMap::new(),
+            databases: HashMap::new(),
+            closed_with_work: HashMap::new(),
             looked: Instant::now(),
             audited: Instant::now(),
             warned: None,
         }
     }
 
-    /// Starts what has to be started; returns how long nothing else will be due.
+    /// Does what is due. Returns how long nothing else will be.
     fn turn(&mut self) -> Option<Duration> {
         let survey = self.registry.take_survey();
         let changed = self.registry.take_databases_changed();
@@ -152,17 +153,17 @@ impl Launcher {
             .min()
     }
 
-    /// When to look which databases are open although nobody has said that it changed; None: nothing depends on it. Statements say so,
-    /// an UPDATE of the catalogue does not.
+    /// Returns when the databases have to be listed although no notice of a change has come. None: nothing depends on it. A notice comes
+    /// from statements, not from an UPDATE of pg_database.
     fn next_look(&self) -> Option<Duration> {
         let is_news = |since: &Instant| since.elapsed() < LOOKED_FOR;
-        let interval = if self.shut_out.values().any(is_news) {
+        let interval = if self.closed_with_work.values().any(is_news) {
             LOOK_INTERVAL
-        } else if !self.shut_out.is_empty()
+        } else if !self.closed_with_work.is_empty()
             || self
-                .doors
+                .databases
                 .iter()
-                .any(|(database, door)| *door == Door::Closed && !is_stock_template(*database))
+                .any(|(database, access)| *access == Access::Closed && !is_stock_template(*database))
         {
             IDLE_LOOK_INTERVAL
         } else {
@@ -171,46 +172,50 @@ impl Launcher {
         Some(interval.saturating_sub(self.looked.elapsed()))
     }
 
-    /// Reads which databases are there. Those that are open now and were not get a worker that looks what is due (`all`: each does), and from
-    /// those that were closed it is sent away.
+    /// Lists the databases. Those that have been opened get a worker that looks for due work (with `all`, each open database does), and the
+    /// workers of those that have been closed are sent away.
     fn look(&mut self, all: bool) -> Result<(), String> {
         self.looked = Instant::now();
-        let doors = database::transaction_as_self("zentry_notify: list databases", catalogue::databases)?;
+        let databases = database::transaction_as_self("zentry_notify: list databases", catalogue::databases)?;
         if all {
-            crash_note::keep(|database| doors.contains_key(&database));
+            crash_note::keep(|database| databases.contains_key(&database));
         }
         for slot in self.registry.slots().filter(|slot| !slot.has_worker()) {
-            if matches!(doors.get(&slot.database()), None | Some(Door::Invalid)) {
+            if matches!(databases.get(&slot.database()), None | Some(Access::Invalid)) {
                 crash_note::remove(slot.database());
                 slot.release();
             }
         }
         for slot in self.registry.slots() {
-            if doors.get(&slot.database()) == Some(&Door::Closed) {
+            if databases.get(&slot.database()) == Some(&Access::Closed) {
                 slot.dismiss();
             }
         }
-        let before = std::mem::replace(&mut self.doors, doors);
-        let opened = |database: &pg_sys::Oid| before.get(database).is_some_and(|door| *door != Door::Open);
-        let open = self.doors.iter().filter(|(_, door)| **door == Door::Open);
+        let before = std::mem::replace(&mut self.databases, databases);
+        let opened =
+            |database: &pg_sys::Oid| before.get(database).is_some_and(|access| *access != Access::Open);
+        let open = self
+            .databases
+            .iter()
+            .filter(|(_, access)| **access == Access::Open);
         for (database, _) in open.filter(|(database, _)| all || opened(database)) {
             if let Some(slot) = self.registry.slot(*database) {
                 slot.look_again();
                 slot.wake_worker();
             }
         }
-        self.shut_out
-            .retain(|database, _| self.doors.get(database) == Some(&Door::Closed));
+        self.closed_with_work
+            .retain(|database, _| self.databases.get(database) == Some(&Access::Closed));
         Ok(())
     }
 
-    /// Has a worker look into each database that has or had work. Nothing should come of it.
+    /// Has a worker look into each database that has or had work. It should find nothing.
     fn audit(&mut self) {
         self.audited = Instant::now();
         if let Err(error) = self.look(false) {
             return pgrx::log!("zentry_notify: could not list the databases: {error}");
         }
-        let is_open = |slot: &&Slot| self.doors.get(&slot.database()) == Some(&Door::Open);
+        let is_open = |slot: &&Slot| self.databases.get(&slot.database()) == Some(&Access::Open);
         for slot in self
             .registry
             .slots()
@@ -221,7 +226,7 @@ impl Launcher {
         }
     }
 
-    /// Takes note of the databases that need a worker now; returns when the next one will.
+    /// Notes the databases that need a worker now. Returns when the next one will.
     fn look_for_work(&mut self) -> Option<Duration> {
         let now = (Instant::now(), Timestamp::now());
         let mut next: Option<Duration> = None;
@@ -230,7 +235,7 @@ impl Launcher {
             let database = slot.database();
             if self.workers.contains_key(&database)
                 || slot.has_worker()
-                || self.shut_out.contains_key(&database)
+                || self.closed_with_work.contains_key(&database)
             {
                 continue;
             }
@@ -256,8 +261,8 @@ impl Launcher {
         next
     }
 
-    /// Starts workers, for those first that have waited longest. A worker that ends wakes the launcher, so that the others
-    /// get their turn. True when the server had no place for a worker that we may have.
+    /// Starts workers, first for the databases that have waited longest. A worker that ends wakes the launcher, which then serves the next
+    /// ones. Returns true when the server has no place for a worker that max_workers allows.
     fn serve_waiting(&mut self) -> bool {
         let mut queue: Vec<_> = self.waiting.iter().map(|(oid, since)| (*since, *oid)).collect();
         queue.sort_unstable_by_key(|(since, _)| *since);
@@ -265,25 +270,25 @@ impl Launcher {
             if self.serving() >= settings::max_workers() {
                 return false;
             }
-            match self.door(database) {
-                None | Some(Door::Invalid) => self.forget(database),
-                // What is due there waits until it opens.
-                Some(Door::Closed) => drop(self.shut_out.insert(database, Instant::now())),
-                Some(Door::Open) if !self.start(database) => return true,
-                Some(Door::Open) => {}
+            match self.access(database) {
+                None | Some(Access::Invalid) => self.forget(database),
+                // Its work waits until the database is opened.
+                Some(Access::Closed) => drop(self.closed_with_work.insert(database, Instant::now())),
+                Some(Access::Open) if !self.start(database) => return true,
+                Some(Access::Open) => {}
             }
             self.waiting.remove(&database);
         }
         false
     }
 
-    /// Workers that there are, also those of a launcher before this one.
+    /// Returns the number of workers, with those that a previous launcher started.
     fn serving(&self) -> usize {
         let others = |slot: &&Slot| slot.has_worker() && !self.workers.contains_key(&slot.database());
         self.workers.len() + self.registry.slots().filter(others).count()
     }
 
-    /// Of a database that is gone, or as good as.
+    /// Forgets a database that is gone, or invalid.
     fn forget(&mut self, database: pg_sys::Oid) {
         self.dead.remove(&database);
         crash_note::remove(database);
@@ -292,7 +297,7 @@ impl Launcher {
         }
     }
 
-    /// Takes note of workers that have ended.
+    /// Notes which workers have ended.
     fn reap(&mut self) {
         let ended: Vec<pg_sys::Oid> = self
             .workers
@@ -306,7 +311,7 @@ impl Launcher {
             };
             match self.registry.slot(database) {
                 Some(slot) if slot.left_in_order() => drop(self.dead.remove(&database)),
-                // No fault of ours: the next one leaves out what has ended it, and others wait for it.
+                // It was ended by what ran in it, which the next worker leaves out. Other work waits for that one.
                 Some(slot) if slot.overran().unseen.swap(false, SeqCst) => {
                     pgrx::log!(
                         "zentry_notify: the worker of database {database} was ended by look-ups that go on when they are cancelled, starting the next one"
@@ -318,12 +323,12 @@ impl Launcher {
         }
     }
 
-    /// A worker that died is started again after a pause; not in a database that has been closed, or is gone.
+    /// Pauses before the next worker of a database whose worker died. A database that has been closed or is gone gets none.
     fn back_off(&mut self, database: pg_sys::Oid, lived: Duration) {
-        match self.door(database) {
-            None | Some(Door::Invalid) => return self.forget(database),
-            Some(Door::Closed) => return,
-            Some(Door::Open) => {}
+        match self.access(database) {
+            None | Some(Access::Invalid) => return self.forget(database),
+            Some(Access::Closed) => return,
+            Some(Access::Open) => {}
         }
         let pause = match self.dead.get(&database) {
             Some(dead) if lived < LONGEST_PAUSE => (dead.pause * 2).min(LONGEST_PAUSE),
@@ -340,19 +345,19 @@ impl Launcher {
                 until: Instant::now() + pause,
             },
         );
-        // It may have died before it had the slot, which would have given this back.
+        // It may have died before it entered the slot, in which case it has not given its work back.
         if let Some(slot) = self.registry.slot(database) {
             slot.add(&Work::ALL);
         }
     }
 
-    /// Assumed to be open when it can't be found out.
-    fn door(&self, database: pg_sys::Oid) -> Option<Door> {
-        let doors = database::transaction_as_self("zentry_notify: list databases", catalogue::databases);
-        doors.map_or(Some(Door::Open), |doors| doors.get(&database).copied())
+    /// Returns the database's state. A database counts as open when its state cannot be read.
+    fn access(&self, database: pg_sys::Oid) -> Option<Access> {
+        let databases = database::transaction_as_self("zentry_notify: list databases", catalogue::databases);
+        databases.map_or(Some(Access::Open), |databases| databases.get(&database).copied())
     }
 
-    /// False when the server has no place for another background worker.
+    /// Starts a worker. Returns false when the server has no place for another background worker.
     fn start(&mut self, database: pg_sys::Oid) -> bool {
         let worker = BackgroundWorkerBuilder::new("zentry_notify worker")
             .set_type("zentry_notify worker")

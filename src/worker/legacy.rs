@@ -1,4 +1,4 @@
-//! The log of 0.2.0, whose rows are event and delivery in one, becomes both.
+//! Moving the log of 0.2.0, whose rows are event and delivery in one, into the new tables.
 
 use std::time::Duration;
 
@@ -10,15 +10,15 @@ use crate::pg::sequence;
 use crate::plan::{Plan, with_spi};
 use crate::wake;
 
-/// Rows in one transaction.
+/// The number of rows that one transaction moves.
 const PAGE: i32 = 1_000;
 
-/// Of rows that wait. True: there is more.
+/// Moves a page of waiting rows. Returns true if there may be more.
 pub fn move_waiting() -> bool {
     move_page(WAITING, PAGE, None)
 }
 
-/// Of rows that are finished; what is older than `retention` goes for good. True: there is more.
+/// Moves a page of finished rows, and deletes those that are older than `retention`. Returns true if there may be more.
 pub fn move_finished(retention: Option<Duration>) -> bool {
     move_page(FINISHED, PAGE, retention)
 }
@@ -29,7 +29,7 @@ const FINISHED: &str = "SELECT l.id FROM zentry_notify.legacy_delivery l WHERE l
 fn move_page(sql: &str, page: i32, retention: Option<Duration>) -> bool {
     const REMOVE_OLD: &str = "DELETE FROM zentry_notify.legacy_delivery l \
          WHERE l.id = ANY ($1) AND l.status IN ('sent', 'failed') AND l.created_at < now() - make_interval(secs => $2)";
-    // A row whose data are not kept has no event.
+    // A row whose data are not kept gets no event.
     const EVENTS: &str = "INSERT INTO zentry_notify.event (id, created_at, event_type, data, context) OVERRIDING SYSTEM VALUE \
          SELECT m.event_id, l.created_at, l.event_type, l.payload::text::json, '{\"routed\": true}' \
          FROM unnest($1, $2) m (id, event_id) JOIN zentry_notify.legacy_delivery l ON l.id = m.id \
@@ -71,12 +71,13 @@ fn move_page(sql: &str, page: i32, retention: Option<Duration>) -> bool {
         Plan::prepare(spi, DELIVERIES, &arrays).execute(spi, &pairs);
         Plan::prepare(spi, REMOVE, &[pg_sys::INT8ARRAYOID]).execute(spi, &[ids.clone().into()]);
     });
-    // The route cursor goes on over these events.
+    // The worker reads these events, and the route cursor gets their ids.
     wake::at_commit(|work| work.events = true);
     ids.len() == page.unsigned_abs() as usize
 }
 
-/// From the sequence of events, with the worker's own rights. The transaction has its number first: the route cursor relies on that.
+/// Draws ids from the sequence of events, with the worker's own rights. The transaction has its transaction id before, as the route cursor
+/// requires.
 fn event_ids(count: usize) -> Vec<i64> {
     process::number_transaction();
     sequence::draw(pg_sys::Oid::from(super::store::table("event_id_seq")), count)

@@ -1,4 +1,4 @@
-//! Run what an owner of tables wrote: as that owner, restricted, in a subtransaction, and not for long.
+//! Running what an owner of tables wrote: as that owner, restricted, in a subtransaction, with a time limit.
 
 use std::ffi::CStr;
 use std::time::{Duration, Instant};
@@ -12,20 +12,20 @@ use crate::pg::setting;
 use crate::pg::time_limit::{self, TimeLimit};
 use crate::subtransaction;
 
-/// Why it came to nothing.
+/// Why it failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Failure {
     /// It took too long.
     Late,
-    /// It comes of the moment: a lock that was not to be had, a full disk.
+    /// The error is of the moment: a lock that was not available, a full disk.
     Passing(Said),
-    /// It comes of what was written (a name, a type, a right), or of data that name such things.
+    /// The error is of what was written (a name, a type, a right), or of data that name such things.
     Lasting(Said),
-    /// It comes of the data; the SQLSTATE says what is wrong with them, without showing them.
+    /// The error is of the data. The SQLSTATE says what is wrong with them, without showing them.
     Data(String),
 }
 
-/// What PostgreSQL says.
+/// The error as PostgreSQL reports it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Said {
     message: String,
@@ -51,7 +51,7 @@ impl Failure {
             code: subtransaction::sqlstate(code),
         };
         let class = subtransaction::class;
-        // What takes more of the disk than it may does so each time.
+        // An expression that takes more temporary disk space than it may will do so each time.
         if code == ERRCODE_CONFIGURATION_LIMIT_EXCEEDED {
             return Failure::Data(subtransaction::sqlstate(code));
         }
@@ -75,7 +75,7 @@ impl Failure {
         Failure::Data(subtransaction::sqlstate(code))
     }
 
-    /// For people, of what fails whatever the data are: it has no value of theirs.
+    /// Returns the reason, for people, of what fails whatever the data are. It holds no value of theirs.
     pub fn reason(&self) -> String {
         match self {
             Failure::Passing(said) | Failure::Lasting(said) => said.message.clone(),
@@ -83,7 +83,7 @@ impl Failure {
         }
     }
 
-    /// For people, of what fails for some data: a message may show them.
+    /// Returns the reason, for people, of what fails for some data. PostgreSQL's message, which it leaves out, may show them.
     pub fn reason_of_row(&self) -> String {
         match self {
             Failure::Late => "it takes too long".to_owned(),
@@ -96,8 +96,8 @@ impl Failure {
     }
 }
 
-/// Whether the message is ours, or of those parts of PostgreSQL that name tables, columns, types and functions alone: what a function
-/// raises may show a value.
+/// Returns whether the message is ours, or of those parts of PostgreSQL whose messages name only tables, columns, types and functions: what
+/// a function raises may show a value.
 fn is_said_without_values(report: &ErrorReportWithLevel) -> bool {
     const FILES: [&str; 8] = [
         "aclchk.c",
@@ -113,7 +113,8 @@ fn is_said_without_values(report: &ErrorReportWithLevel) -> bool {
     FILES.contains(&file) || file.starts_with("parse_") || file.ends_with(".rs")
 }
 
-/// Whether PostgreSQL has heeded a cancel. A function may raise an error that says the same of itself, and does so for every row.
+/// Returns whether the error is PostgreSQL's answer to a cancel. A function may raise an error with the same SQLSTATE itself, and would do
+/// so for every row.
 fn is_cancel(report: &ErrorReportWithLevel) -> bool {
     report.sql_error_code() == PgSqlErrorCode::ERRCODE_QUERY_CANCELED && file_name(report) == "postgres.c"
 }
@@ -122,17 +123,17 @@ fn file_name(report: &ErrorReportWithLevel) -> &str {
     report.file().rsplit('/').next().unwrap_or_default()
 }
 
-/// What PostgreSQL's own tools pin before they read others' tables: an error where a policy would apply, no view and no foreign table. And how
-/// much of the disk they may take for a while.
+/// The settings that PostgreSQL's own tools pin before they read tables of others (an error where a policy would apply, no views and no
+/// foreign tables), and a limit of temporary disk space.
 const PINNED: [(&CStr, &CStr); 3] = [
     (c"row_security", c"off"),
     (c"restrict_nonsystem_relation_kind", c"view, foreign-table"),
     (c"temp_file_limit", c"128MB"),
 ];
 
-/// Runs `f` as `owner`, with nothing of a third role: what others have put into the tables that are read, or in the way of the owner's
-/// expressions, is an error. A cancel that is not the time limit's is raised again. Nothing but its value is left of it: no lock, no
-/// notification, no row.
+/// Runs `f` as `owner`. What a third role has put into the tables that are read, or in the way of the owner's expressions, is an error. A
+/// cancel that does not come from the time limit is raised again. The subtransaction is rolled back: nothing but the value is left, no
+/// lock, no notification, no row.
 pub fn as_owner<T>(owner: pg_sys::Oid, limit: Duration, f: impl FnOnce() -> T) -> Result<T, Failure> {
     let started = Instant::now();
     let f = || {
@@ -145,7 +146,7 @@ pub fn as_owner<T>(owner: pg_sys::Oid, limit: Duration, f: impl FnOnce() -> T) -
     outcome
 }
 
-/// Runs `f` as the agent, in a subtransaction and not for longer than `limit`.
+/// Runs `f` as the agent, in a subtransaction, for `limit` at most.
 pub fn as_agent<T>(limit: Duration, f: impl FnOnce() -> T) -> Result<T, Failure> {
     limited(limit, || {
         let _agent = ActingAs::agent();
@@ -153,11 +154,11 @@ pub fn as_agent<T>(limit: Duration, f: impl FnOnce() -> T) -> Result<T, Failure>
     })
 }
 
-/// Runs `f` with the worker's own rights, for what PostgreSQL itself does.
+/// Runs `f` with the worker's own rights, for work that PostgreSQL itself does.
 pub fn limited<T>(limit: Duration, f: impl FnOnce() -> T) -> Result<T, Failure> {
     let started = Instant::now();
     let outcome = subtransaction::attempt_with(within(limit, f), |report| judge(report, started, limit));
-    // Nothing of what it has found out is of use any more.
+    // If the process has been told to end, its result is of no use.
     time_limit::end_if_told();
     outcome
 }
@@ -169,7 +170,7 @@ fn within<T>(limit: Duration, f: impl FnOnce() -> T) -> impl FnOnce() -> T {
     }
 }
 
-/// None: somebody has cancelled the worker's statement.
+/// Returns the failure. None: the worker's statement was cancelled by somebody.
 fn judge(report: &ErrorReportWithLevel, started: Instant, limit: Duration) -> Option<Failure> {
     if is_cancel(report) {
         (started.elapsed() >= limit).then_some(Failure::Late)

@@ -1,16 +1,16 @@
-//! Waiting for tables that others have locked: no role's time, and not for long.
+//! Waiting for tables that others have locked: a short time, which no role's credit is charged for.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use pgrx::prelude::*;
-use webhook::apart::{Credit, Purse};
+use webhook::apart::{Credit, SharedBudget};
 
 use crate::pg::lock;
 use crate::plan::{Plan, with_spi};
 
-/// When a table was not to be had within lock_timeout, no table of its owner is waited for again for so long.
+/// How long no table of an owner is waited for after one of its tables could not be locked within lock_timeout.
 const NO_WAIT: Duration = Duration::from_secs(5);
 
 thread_local! {
@@ -19,15 +19,16 @@ thread_local! {
 
 #[derive(Default)]
 struct Waits {
-    /// All in all.
+    /// The time that was waited in all.
     waited: Duration,
-    /// Owners of tables that could not be locked, and since when.
+    /// Owners of tables that could not be locked, with the time of the last try.
     busy: HashMap<pg_sys::Oid, Instant>,
-    /// What has been waited for tables of each role. Apart from what is looked up for its own: others may have the right to lock them.
-    purses: HashMap<pg_sys::Oid, Purse>,
+    /// The time that was waited for tables of each role. It is apart from the time of the role's look-ups, since others may have the right
+    /// to lock its tables.
+    budgets: HashMap<pg_sys::Oid, SharedBudget>,
 }
 
-/// Runs `f`, which is about no row in particular, and takes what it takes off the credit; waiting for what others have locked is on nobody's.
+/// Runs `f`, which is about no row in particular, and charges its time to the credit, without the time that was waited for locks.
 pub fn on_credit<T>(credit: &mut Credit, f: impl FnOnce() -> T) -> T {
     let (began, before) = (Instant::now(), waited());
     let value = f();
@@ -41,8 +42,8 @@ fn waited() -> Duration {
     WAITS.with_borrow(|waits| waits.waited)
 }
 
-/// Locks a relation as a SELECT does, until the (sub)transaction ends, as [`lock::to_read`] does. It waits no longer than lock_timeout, not at all for
-/// tables of a role for one of which it has waited in vain just now, and only for some time for all of a role.
+/// Locks a relation as a SELECT does, until the (sub)transaction ends, as [`lock::to_read`] does. It waits for lock_timeout at most, for a
+/// limited time in all for tables of one role, and not at all shortly after a table of the same role could not be locked.
 pub fn to_read(relation: pg_sys::Oid) {
     if lock::to_read_if_free(relation) {
         return;
@@ -53,7 +54,7 @@ pub fn to_read(relation: pg_sys::Oid) {
         waits
             .busy
             .retain(|_, since| now.saturating_duration_since(*since) < NO_WAIT);
-        !waits.busy.contains_key(&owner) && !waits.purses.entry(owner).or_default().is_spent(now)
+        !waits.busy.contains_key(&owner) && !waits.budgets.entry(owner).or_default().is_spent(now)
     });
     if !may_wait {
         ereport!(
@@ -71,7 +72,7 @@ pub fn to_read(relation: pg_sys::Oid) {
     wait.locked = true;
 }
 
-/// Counted when it is over, also by an error.
+/// A wait for a lock, which is counted when it is over, by an error too.
 struct Wait {
     owner: pg_sys::Oid,
     began: Instant,
@@ -84,7 +85,7 @@ impl Drop for Wait {
         let took = now.saturating_duration_since(self.began);
         WAITS.with_borrow_mut(|waits| {
             waits.waited += took;
-            waits.purses.entry(self.owner).or_default().took(took, now);
+            waits.budgets.entry(self.owner).or_default().took(took, now);
             if !self.locked {
                 waits.busy.insert(self.owner, now);
             }
@@ -92,7 +93,7 @@ impl Drop for Wait {
     }
 }
 
-/// Whose the relation is, locked or not.
+/// Returns the relation's owner. The relation need not be locked.
 fn owner_of(relation: pg_sys::Oid) -> pg_sys::Oid {
     const SQL: &str = "SELECT c.relowner FROM pg_catalog.pg_class c WHERE c.oid OPERATOR(pg_catalog.=) $1";
     with_spi(|spi| {

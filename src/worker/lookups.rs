@@ -1,5 +1,5 @@
-//! The statement that finds out what a source's rows lack: names from other tables, values of expressions, and the values of
-//! composite types as JSON.
+//! The statement that looks up what a source's rows lack: names from other tables, values of expressions, and values of composite types as
+//! JSON.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,33 +9,33 @@ use super::attached::{Attached, Found};
 use crate::event_source::{Audience, ColumnRef, EventSource, Expression, Key, Lookup};
 use crate::pg::role;
 
-/// No value that is found is longer, in bytes.
+/// The most bytes of a value that is looked up.
 const MAX_VALUE: u32 = 65_536;
-/// Nothing that is found out about an event is longer, in bytes: what many of them have is in memory together.
+/// The most bytes of an event's detail. Those of a whole batch are in memory together.
 const MAX_DETAIL: usize = 524_288;
-/// PostgreSQL takes a hundred arguments in a call.
+/// The most key-value pairs in a call of json_build_object: PostgreSQL takes a hundred arguments.
 const PAIRS: usize = 40;
 
-/// A statement in the making. `$1` are numbers of rows, `$2` and on the values of the columns as text, an array each.
+/// A statement that is being built. `$1` is the rows' numbers, `$2` and the following are the columns' values as text, one array each.
 pub struct Statement<'a> {
     attached: &'a Attached,
-    /// Why nothing that stands there as SQL is executed: who wrote it is not whose rights it would have.
+    /// Why no SQL expression of the source is run: it was written by another role than the one that it would run as.
     strange: Option<String>,
     columns: Vec<ColumnRef>,
     joins: Vec<Join>,
-    /// Key of the data -> SQL of its value.
+    /// The SQL of each key's value.
     found: BTreeMap<String, String>,
-    /// The same for values that stay the strings that they are where this gives nothing, with the column.
+    /// The same for values that stay the recorded strings where the SQL gives null, with the column.
     converted: BTreeMap<String, (String, String)>,
     expressions: Vec<(String, String)>,
     named: Vec<ColumnRef>,
-    /// SQL of the project whose webhooks hear.
+    /// The SQL of the project whose webhooks hear.
     project: Option<String>,
-    /// Why something is not looked up.
+    /// Why some keys are not looked up.
     pub refusals: Vec<String>,
 }
 
-/// What a statement consists of: what the owner of the attached table wrote is apart from what reads others' tables.
+/// The kinds of statements: what the owner of the attached table wrote is kept apart from what reads tables of others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     LookUps,
@@ -53,11 +53,11 @@ impl Kind {
     }
 }
 
-/// Which keys of the data a statement finds out.
+/// The keys of the data that a statement looks up.
 #[derive(Clone, Copy)]
 pub enum Keys<'k> {
     One(&'k str),
-    /// All but these, which are null.
+    /// All keys except these, which are null.
     AllBut(&'k BTreeSet<String>),
 }
 
@@ -74,7 +74,7 @@ impl Keys<'_> {
     }
 }
 
-/// Rows of one table that are found by one key.
+/// A look-up: rows of one table that are found by one key.
 struct Join {
     table: String,
     matched: String,
@@ -83,7 +83,7 @@ struct Join {
 }
 
 impl<'a> Statement<'a> {
-    /// For those keys of the data that are of this kind and that the row itself does not give.
+    /// Builds the statement for the keys of this kind that the row itself does not give.
     pub fn new(source: &EventSource, attached: &'a Attached, kind: Kind, keys: Keys) -> Self {
         let mut statement = Statement {
             attached,
@@ -118,7 +118,7 @@ impl<'a> Statement<'a> {
         statement
     }
 
-    /// Puts null in the place of what can't be found out; a value that can't be converted stays the string that it is.
+    /// Leaves out the key: it becomes null, or stays the recorded string if it is only a conversion.
     fn leave_out(&mut self, key: &str, expression: &Expression) {
         if matches!(expression, Expression::Lookup(_) | Expression::Sql { .. }) {
             self.found.insert(key.to_owned(), "null".to_owned());
@@ -158,7 +158,7 @@ impl<'a> Statement<'a> {
         }
     }
 
-    /// What is more than a string to JSON is recorded as its text form.
+    /// Converts a recorded text to JSON if the type's JSON is more than a string.
     fn convert(&mut self, key: &str, column: ColumnRef) {
         if self.attached.is_composite(&column.name) {
             let value = self.value(&column);
@@ -168,7 +168,7 @@ impl<'a> Statement<'a> {
         }
     }
 
-    /// SQL of a recorded column, as a value of its type.
+    /// Returns the SQL of a recorded column, as a value of its type.
     fn value(&mut self, column: &ColumnRef) -> String {
         let place = self.columns.iter().position(|known| known == column);
         let place = place.unwrap_or_else(|| {
@@ -178,7 +178,7 @@ impl<'a> Statement<'a> {
         format!("e.c{place}::{}", self.attached.type_name(&column.name))
     }
 
-    /// SQL of what it finds, and the type, unless that is somebody else's; None: it must not be read.
+    /// Returns the SQL of the look-up's value, with its type unless that belongs to somebody else. None: the table must not be read.
     fn look_up(&mut self, lookup: &Lookup) -> Option<(String, Option<pg_sys::Oid>)> {
         let key = match &*lookup.key {
             Key::Column(name) => self.value(&ColumnRef::new(name)),
@@ -216,12 +216,12 @@ impl<'a> Statement<'a> {
         Some((format!("l{place}.a{column}"), type_oid))
     }
 
-    /// Whether there is nothing to find out.
+    /// Returns whether there is nothing to look up.
     pub fn is_empty(&self) -> bool {
         self.found.is_empty() && self.converted.is_empty() && self.project.is_none()
     }
 
-    /// The detail when nothing can be known.
+    /// Returns the detail for when nothing can be looked up.
     pub fn nulls(&self) -> Option<String> {
         let nulls = self
             .found
@@ -231,7 +231,7 @@ impl<'a> Statement<'a> {
         (!nulls.is_empty()).then(|| serde_json::Value::Object(nulls).to_string())
     }
 
-    /// The columns whose values it takes, and the SQL, whose columns are the number, the detail as text, and the project.
+    /// Returns the columns whose values the statement takes, and its SQL. That returns the number, the detail as text, and the project.
     pub fn finish(mut self) -> (Vec<ColumnRef>, String) {
         let nulls = self.nulls().unwrap_or_else(|| "{}".to_owned());
         let named: Vec<String> = std::mem::take(&mut self.named)
@@ -264,7 +264,7 @@ impl<'a> Statement<'a> {
             let list: Vec<String> = self
                 .expressions
                 .iter()
-                // A comment in it ends with the line.
+                // The line break ends a comment within the expression.
                 .map(|(name, sql)| format!("({sql}\n) AS {name}"))
                 .collect();
             from += &format!(
@@ -303,7 +303,7 @@ impl<'a> Statement<'a> {
     }
 }
 
-/// Whether the table has changed hands since its expressions were given, in words.
+/// Returns why the expressions are not run, if the table's owner has changed since they were given.
 fn strange(source: &EventSource, attached: &Attached) -> Option<String> {
     let owner = role::name_of(attached.owner);
     match &source.written_by {
@@ -317,7 +317,7 @@ fn strange(source: &EventSource, attached: &Attached) -> Option<String> {
     }
 }
 
-/// SQL of a value as JSON: times in UTC with a Z and in whole seconds, as capture writes them, and nothing beyond the limit.
+/// Returns the SQL of a value as JSON: times in UTC with a Z and in whole seconds, as capture writes them, and null beyond the limit.
 fn shown(value: &str, type_oid: pg_sys::Oid) -> String {
     match type_oid {
         pg_sys::INT2OID | pg_sys::INT4OID | pg_sys::INT8OID | pg_sys::BOOLOID => format!("to_jsonb({value})"),
@@ -331,7 +331,7 @@ fn utc(value: &str) -> String {
     format!(r"to_jsonb(regexp_replace(to_jsonb({value}) #>> '{{}}', '(\.[0-9]+)?\+00:00$', 'Z'))")
 }
 
-/// The same for a value whose type the statement itself finds out.
+/// Returns the same for a value whose type is known to the statement alone.
 fn shown_of_any(value: &str) -> String {
     format!(
         "CASE WHEN pg_typeof({value}) = 'timestamptz'::regtype THEN {} \

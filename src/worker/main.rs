@@ -1,4 +1,4 @@
-//! The worker's process: it enters its database's slot, looks whether it can serve, serves, and leaves.
+//! The worker's process: it enters its database's slot, checks the installation, serves, and leaves.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::pg::time_limit;
 use crate::pg::watch;
 use crate::wake::{Slot, registry};
 
-/// How long no worker is started when the database's SQL does not go with the library. ALTER EXTENSION UPDATE ends it.
+/// How long no worker is started when the database's SQL does not fit the library. ALTER EXTENSION UPDATE ends the pause.
 const OUTDATED: Duration = Duration::from_secs(60);
 
 pub fn run(database: pg_sys::Oid) {
@@ -42,7 +42,7 @@ pub fn run(database: pg_sys::Oid) {
                         &mismatch.hint(),
                     );
                 }
-                // Commits go on, and none of them should start a worker for nothing.
+                // Commits go on, and should start no worker that can do nothing.
                 slot.pause_for(OUTDATED);
                 nothing_to_do(slot);
             }
@@ -63,7 +63,7 @@ fn nothing_to_do(slot: &Slot) {
 fn leave_slot(database: pg_sys::Oid) {
     crash_note::end();
     if let Some(registry) = registry() {
-        // In the place of one that was stuck there is another one by now.
+        // If this worker was stuck, another one has its slot by now.
         if let Some(slot) = registry.known_slot(database).filter(|slot| slot.is_mine()) {
             if !signals::terminated() {
                 time_limit::note_what_runs();

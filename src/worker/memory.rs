@@ -1,17 +1,17 @@
-//! Memory that a backlog needed and that nobody needs any more.
+//! Giving memory back that a backlog needed.
 
 use crate::pg::process;
 use std::time::{Duration, Instant};
 
-/// After so long without a request. It takes less than a millisecond, and work may come every few.
+/// The time without a request after which memory is given back. That takes less than a millisecond, but there may be work every few.
 const QUIET: Duration = Duration::from_secs(1);
 
-/// As many as are in flight when no webhook is slow.
+/// The most buffers that are kept: as many as requests are in flight when no webhook is slow.
 const MAX_BUFFERS: usize = 256;
 
 #[derive(Default)]
 pub struct Slack {
-    /// Of the last request, if nothing was given back since.
+    /// The time of the last request, if memory has not been given back since.
     used_at: Option<Instant>,
 }
 
@@ -20,7 +20,7 @@ impl Slack {
         self.used_at = Some(Instant::now());
     }
 
-    /// How long until there is something to give back; None: nothing is.
+    /// Returns how long until memory can be given back. None: there is none to give back.
     pub fn wait(&self) -> Option<Duration> {
         self.used_at.map(|used| QUIET.saturating_sub(used.elapsed()))
     }
@@ -29,14 +29,14 @@ impl Slack {
         self.wait() == Some(Duration::ZERO)
     }
 
-    /// Gives back to the system what the allocator keeps.
+    /// Returns memory that the allocator keeps to the system.
     pub fn give_back(&mut self) {
         self.used_at = None;
         process::trim_memory();
     }
 }
 
-/// Buffers of bodies that were sent, for those to come.
+/// Buffers of sent bodies, kept for the next ones.
 #[derive(Default)]
 pub struct Buffers(Vec<Vec<u8>>);
 

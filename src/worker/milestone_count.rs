@@ -1,4 +1,4 @@
-//! Counts the tasks of projects, with the rights of their table's owner, and says which milestones were reached.
+//! Counting the tasks of projects, with the rights of their table's owner, and finding the milestones that were reached.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -17,10 +17,10 @@ use crate::pg::time_limit::Numbered;
 use crate::plan::{Plan, with_spi};
 use crate::settings;
 
-/// To look at the table; for a project by itself.
+/// The time limit for looking at the table, and for a project by itself.
 const LIMIT: Duration = Duration::from_secs(2);
 
-/// What events say of a project since it was counted last.
+/// How events have changed a project's tasks since they were last counted.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Change {
     pub done: i64,
@@ -30,15 +30,15 @@ pub struct Change {
 /// A source of milestones, and a project's id as text.
 pub type Project = (i64, String);
 
-/// A project has come further than ever.
+/// The progress of a project that is higher than ever before.
 #[derive(Clone, Default)]
 pub struct Derived {
     pub reached: u8,
-    /// Data and context of the events to be made of it.
+    /// Data and context of the events that are to be written.
     pub events: Vec<(String, String)>,
 }
 
-/// The highest progress that projects were seen with.
+/// Returns the highest progress that was recorded for each project.
 fn highest(source: i64, projects: &[&str]) -> BTreeMap<String, u8> {
     const SQL: &str = "SELECT p.project_key, p.highest FROM zentry_notify.project_progress p \
                        WHERE p.event_source_id = $1 AND p.project_key = ANY ($2)";
@@ -55,16 +55,16 @@ fn highest(source: i64, projects: &[&str]) -> BTreeMap<String, u8> {
     })
 }
 
-/// What became of the projects of a source.
+/// The result of counting the projects of a source.
 pub struct Counted {
     pub derived: Vec<(Project, Derived)>,
-    /// Their tasks can't be counted.
+    /// Projects whose tasks cannot be counted.
     pub failed: Vec<String>,
-    /// There was no time for them.
+    /// Projects for which no time was left.
     pub late: BTreeSet<String>,
 }
 
-/// `unwritten` is what is known of projects beside the table.
+/// Counts the tasks of the projects in `changes`. `unwritten` has the progress that is not in the table yet.
 pub fn count_source(
     source: &Source,
     projects: &[(String, Change)],
@@ -116,7 +116,7 @@ pub fn count_source(
             continue;
         };
         let reached = percent(*done, *total);
-        // What was passed while nobody listened is told to nobody.
+        // A milestone that was passed while no webhook listened is reported to nobody.
         let passed = percent(done - change.done, total - change.total);
         let key = (source.definition.id, project.clone());
         let unwritten = unwritten.get(&key).map(|derived| derived.reached);
@@ -142,10 +142,10 @@ struct Count<'a> {
     source: &'a Source,
     attached: &'a Attached,
     progress: &'a Progress,
-    /// All tasks, and those that are done.
+    /// The number of all tasks and of completed tasks, by project.
     tasks: BTreeMap<String, (i64, i64)>,
     counted: &'a mut Counted,
-    /// What is read instead of the table, because of what others have made of their partitions.
+    /// The subquery that is read instead of the table, because the partitions of other owners cannot be read safely.
     own_partitions: Option<String>,
 }
 
@@ -202,7 +202,7 @@ impl Trial<(String, Change)> for Count<'_> {
         match fault {
             Fault::Theirs(failure) => {
                 let first = projects.first().map_or("", |(project, _)| project.as_str());
-                // Text may be anything.
+                // A column of type text may hold anything.
                 let first = match first.parse::<i64>() {
                     Ok(number) => format!("project {number}"),
                     Err(_) => "a project".to_owned(),
@@ -224,7 +224,7 @@ impl Trial<(String, Change)> for Count<'_> {
     }
 }
 
-/// Tasks of the projects, and those of them that are done; with the rights of the owner, which are the caller's to set.
+/// Returns the numbers of all tasks and of completed tasks of the projects. The caller has set the rights of the owner.
 fn tasks(
     attached: &Attached,
     progress: &Progress,
@@ -254,7 +254,7 @@ fn tasks(
     })
 }
 
-/// The event's data as far as the project's id gives them; the rest is looked up when it is routed.
+/// Returns the event's data as far as the project's id gives them. The rest is looked up when the event is routed.
 fn data(
     source: &Source,
     attached: &Attached,
@@ -289,7 +289,7 @@ fn data(
     Value::Object(data).to_string()
 }
 
-/// Whole per cent, rounded down: 100 means all.
+/// Returns whole per cent, rounded down: 100 means all.
 fn percent(done: i64, total: i64) -> u8 {
     if total <= 0 {
         return 0;

@@ -1,7 +1,7 @@
-//! Milestones: how far projects have come, counted when events say that they may have come further.
+//! Milestones: projects' tasks are counted when events say that a project may have come further.
 //!
-//! The tasks are counted with the snapshot that the events were read with. What the events changed, taken from what is counted, is how
-//! far a project had come before; so all that is visible has to be known, and while there is more to read, the changes are kept.
+//! They are counted with the snapshot that the events were read with. A project's progress before is what is counted, less what the events
+//! changed. So all visible events have to be known, and while there are more to read, the changes are kept.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -18,28 +18,28 @@ use crate::plan::{Argument, Plan, with_spi};
 use pgrx::prelude::*;
 
 const COUNTING: &str = "counting the tasks of projects";
-/// A project whose tasks can't be counted is left alone for so long.
+/// How long a project is left out whose tasks could not be counted.
 const PAUSE: Duration = Duration::from_secs(600);
-/// No project's id has more bytes: it is in an index.
+/// The most bytes of a project's id, which is in an index.
 const LONGEST_KEY: usize = 1_000;
 
 type Changes = BTreeMap<Project, Change>;
 
-/// What is known of projects and not written down.
+/// What is known of projects' progress and not written.
 #[derive(Clone)]
 pub struct Ledger {
     /// Changes that are not counted yet.
     uncounted: Changes,
-    /// The table may have such changes.
+    /// Whether the table may have more such changes.
     noted: bool,
-    /// Their changes in the table are counted.
+    /// Projects whose changes in the table have been counted.
     taken: Vec<Project>,
     derived: BTreeMap<Project, Derived>,
-    /// Sources whose projects could not be counted, until it is tried again.
+    /// Sources whose projects could not be counted, with their back-offs.
     back_offs: BTreeMap<i64, BackOff>,
-    /// Projects that alone could not be counted, and until when they are left alone.
+    /// Projects that could not be counted even alone, and until when they are left out.
     avoided: BTreeMap<Project, Instant>,
-    /// What the transaction that runs makes of it.
+    /// What the current transaction makes of it.
     staged: Option<Box<Ledger>>,
 }
 
@@ -58,7 +58,8 @@ impl Default for Ledger {
 }
 
 impl Ledger {
-    /// Takes up what a page of events says, and counts when there is no more to read. Within the transaction that read it.
+    /// Adds the changes of a page of events, and counts when there is no more to read. It is called within the transaction that read the
+    /// page.
     pub fn count(&mut self, router: &mut Router, page: &Page) {
         let mut staged = Ledger {
             staged: None,
@@ -91,14 +92,14 @@ impl Ledger {
         self.staged = Some(Box::new(staged));
     }
 
-    /// The transaction has ended well.
+    /// Takes over what the transaction made of it, once that has committed.
     pub fn counted(&mut self) {
         if let Some(staged) = self.staged.take() {
             *self = *staged;
         }
     }
 
-    /// When projects are counted again that could not be.
+    /// Returns how long until projects are counted again that could not be.
     pub fn wait(&self) -> Option<Duration> {
         let retries = self.back_offs.values().filter_map(BackOff::wait);
         retries.min()
@@ -142,7 +143,7 @@ impl Ledger {
             match counted {
                 Some(Ok(counted)) => {
                     for (project, derived) in counted.derived {
-                        // It may come further again before that is written down.
+                        // The project may come further before that is written.
                         let known = self.derived.entry(project).or_default();
                         known.reached = known.reached.max(derived.reached);
                         known.events.extend(derived.events);
@@ -178,7 +179,7 @@ impl Ledger {
         }
     }
 
-    /// Of the source's projects, these are counted later, with what the table has noted of them; the others have been counted.
+    /// Keeps these projects of the source for a later count, with the changes that the table has. The others have been counted.
     fn leave(&mut self, source: i64, is_left: impl Fn(&String) -> bool) {
         let is_left = |(of, project): &Project| *of == source && is_left(project);
         self.noted |= self.taken.iter().any(is_left);
@@ -187,17 +188,17 @@ impl Ledger {
             .retain(|project, _| project.0 != source || is_left(project));
     }
 
-    /// Whether what it knows has to be written with all events that it comes from.
+    /// Returns whether something is to be written that has to be written together with all events that it comes from.
     pub fn wants_all(&self) -> bool {
         !self.uncounted.is_empty() || !self.derived.is_empty() || !self.taken.is_empty()
     }
 
-    /// Whether milestones wait to be told.
+    /// Returns whether there are milestones to be written.
     pub fn has_news(&self) -> bool {
         !self.derived.is_empty()
     }
 
-    /// Within the transaction that writes down the events that it comes from.
+    /// Writes it, within the transaction that writes the events that it comes from.
     pub fn write(&self) {
         const REMOVE: &str = "DELETE FROM zentry_notify.progress_note n USING unnest($1, $2) t (source, project) \
                               WHERE n.event_source_id = t.source AND n.project_key = t.project";
@@ -251,7 +252,7 @@ impl Ledger {
         });
     }
 
-    /// The transaction has ended well. True: it has made events.
+    /// Forgets what was written, once the transaction has committed. Returns whether it wrote events.
     pub fn wrote(&mut self) -> bool {
         let made = self.derived.values().any(|derived| !derived.events.is_empty());
         self.noted |= !self.uncounted.is_empty();

@@ -1,5 +1,5 @@
-//! Tables of other owners that are read together with an attached one: what PostgreSQL evaluates of them when it plans a statement is their
-//! owners' doing, so each is planned alone first.
+//! Tables of other owners that are read together with an attached table. Parts of them are evaluated when PostgreSQL plans a statement,
+//! which their owners answer for, so each is planned alone first.
 
 use std::cell::RefCell;
 use std::collections::HashSet;
@@ -15,27 +15,28 @@ use crate::pg::watch::{LOOKED_UP, Watch};
 use crate::plan::{Plan, with_spi};
 use crate::wake::registry;
 
-/// For a table by itself.
+/// The time limit for a table by itself.
 const LIMIT: Duration = Duration::from_secs(2);
 
-/// A table of another owner than the attached one's. What PostgreSQL evaluates of it when it plans a statement (an index's predicate, checks,
-/// statistics) is that owner's doing.
+/// A table of another owner than the attached one's. Its owner answers for what PostgreSQL evaluates when it plans a statement on it: an
+/// index's predicate, checks, statistics.
 #[derive(Clone, Debug)]
 pub struct Other {
     pub oid: pg_sys::Oid,
     owner: u32,
-    /// As a statement names it alone.
+    /// The table's name, as a statement on it alone has it.
     name: String,
 }
 
-/// Has PostgreSQL plan a statement on each table alone, with the rights of `reader`. Each is tried once, until something about any of them changes.
+/// Has PostgreSQL plan a statement on each table alone, with the rights of `reader`. Each table is tried once, until something about one of
+/// them changes.
 pub fn plan_each(source: i64, reader: pg_sys::Oid, others: &[Other]) {
     for other in others {
         if TRIED.with_borrow_mut(|tried| tried.has(other.oid)) {
             continue;
         }
         let _other = Numbered::new(source, other.owner);
-        // Whatever is wrong with it comes up when it is read, but for that it does not end.
+        // Any other error comes up when the table is read; here it only matters whether planning ends.
         if limited::as_owner(reader, LIMIT, || other.plan()).is_ok() {
             TRIED.with_borrow_mut(|tried| tried.tables.insert(other.oid));
         }
@@ -44,7 +45,8 @@ pub fn plan_each(source: i64, reader: pg_sys::Oid, others: &[Other]) {
 
 impl Other {
     fn plan(&self) {
-        // With it, checks are looked at of any table, not only of those that inherit; and a condition has to be there that they may contradict.
+        // With this setting, checks of every table are looked at, not only of those that inherit. The statement needs a condition that they
+        // may contradict.
         let _checks = setting::hold(&[(c"constraint_exclusion", c"on")]);
         let sql = format!(
             "SELECT 1 FROM {} t WHERE t.tableoid OPERATOR(pg_catalog.<>) $1 LIMIT 0",
@@ -60,7 +62,7 @@ thread_local! {
     static TRIED: RefCell<TriedTables> = RefCell::new(TriedTables::default());
 }
 
-/// Tables that could be planned alone since something about any of them has changed.
+/// Tables that have been planned alone since something about one of them changed.
 #[derive(Default)]
 struct TriedTables {
     as_of: u64,
@@ -78,7 +80,7 @@ impl TriedTables {
     }
 }
 
-/// For how long none of them may be read all together; None: they may be.
+/// Returns for how long one of the tables must not be read. None: all may be.
 pub fn held_for(others: &[Other]) -> Option<Duration> {
     let registry = registry()?;
     let slot = registry.known_slot(process::database())?;
@@ -88,8 +90,8 @@ pub fn held_for(others: &[Other]) -> Option<Duration> {
         .max()
 }
 
-/// Of the table and what inherits from it, what does not belong to `owner`. Foreign tables, of which planning may ask another server, are not
-/// among them.
+/// Returns the table and what inherits from it, as far as they do not belong to `owner`. Foreign tables are left out: planning may ask
+/// another server.
 pub fn of(relation: pg_sys::Oid, owner: pg_sys::Oid) -> Vec<Other> {
     const SQL: &str = "WITH RECURSIVE family (oid) AS (\
            SELECT $1 UNION SELECT i.inhrelid FROM pg_catalog.pg_inherits i JOIN family f ON i.inhparent OPERATOR(pg_catalog.=) f.oid) \

@@ -1,4 +1,4 @@
-//! Outcomes are written down: those of the open batch with its deliveries, others in the table, as far as the database takes them.
+//! Writing outcomes: those of the open batch with its deliveries, others in the table, as far as the database takes them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -16,11 +16,11 @@ use crate::pg::subtransaction::Failure;
 use crate::settings;
 use crate::wake::WebhookSet;
 
-/// Outcomes in one statement.
+/// The most outcomes in one statement.
 const RECORD_PAGE: usize = 5_000;
 
 impl Worker {
-    /// Writes down what has changed, as far as the database takes it.
+    /// Writes what has changed, as far as the database takes it.
     pub fn settle(&mut self) {
         if !self.unrecorded.is_empty() && !self.back_off.is_waiting() && !self.refusal.is_waiting() {
             let again = std::mem::take(&mut self.unrecorded);
@@ -62,7 +62,7 @@ impl Worker {
             .iter()
             .any(|change| matches!(change, QueueChange::SwitchedOff { .. }))
         {
-            // What waits for it has to be in the table to be given up.
+            // Its waiting deliveries have to be in the table to be failed there.
             self.flush(true);
         }
         for state in self.states_of(&changes) {
@@ -74,12 +74,12 @@ impl Worker {
         self.note_expired(&changes.deliveries);
     }
 
-    /// Since when the webhook is what was called, as far as it is known here.
+    /// Returns since when the webhook is what was called, as far as it is known here.
     fn since(&self, queue: QueueId) -> Option<Timestamp> {
         self.webhooks.get(&queue).map(|webhook| webhook.activated_at)
     }
 
-    /// Somebody may want to be told. That is no promise: what the database does not take is not tried again.
+    /// Notes which webhooks' deliveries have expired, for the notices. If the database does not take it, it is not tried again.
     fn note_expired(&mut self, changes: &[DeliveryChange]) {
         let expired = changes.iter().filter(|change| change.expired());
         let queues: BTreeSet<i64> = expired.map(|change| change.queue.0).collect();
@@ -95,7 +95,7 @@ impl Worker {
         }
     }
 
-    /// As with what has expired: the stream is looked at again in a minute.
+    /// Notes what is wrong with streams. As with expired deliveries, nothing is tried again: the stream is looked at again in a minute.
     fn note_streams(&mut self) {
         let notes = self.streams.take_changes();
         if notes.is_empty() {
@@ -127,7 +127,7 @@ impl Worker {
         }
     }
 
-    /// All in one statement; where that fails, what can be recorded, so that what can't holds up no other webhook.
+    /// Records the changes in one statement. If that fails, it records what can be recorded, so that no other webhook is held up.
     fn record(&mut self, changes: &[&DeliveryChange]) {
         for page in changes.chunks(RECORD_PAGE) {
             match self.write_and_count(page) {
@@ -142,7 +142,7 @@ impl Worker {
     }
 
     fn record_in_parts(&mut self, mut changes: Vec<&DeliveryChange>) {
-        // What became of a delivery stays in its order.
+        // A stable sort: the changes of a delivery stay in their order.
         changes.sort_by_key(|change| change.queue);
         let store = &self.store;
         let since = |queue| self.since(queue);
@@ -173,12 +173,12 @@ impl Worker {
             self.unrecorded.deliveries.push(change.clone());
             self.unrecorded.queues.insert(change.queue);
         }
-        // What was not tried is tried with what was refused.
+        // Changes that were not tried are tried again together with those that were refused.
         let reason = parts.failure.map(|failure| failure.describe());
         self.refused_apart(&what, reason.unwrap_or_else(|| "it takes too long".to_owned()));
     }
 
-    /// The database takes nothing now.
+    /// Keeps the changes, since the database takes none now.
     fn keep_unrecorded(&mut self, changes: &[&DeliveryChange], failure: &Failure) {
         for change in changes {
             self.unrecorded.deliveries.push((*change).clone());
@@ -187,7 +187,7 @@ impl Worker {
         self.failed("recording deliveries", failure.describe());
     }
 
-    /// With what is due to be counted, these outcomes included.
+    /// Writes the changes, and the counts that are due with them.
     fn write_and_count(&mut self, changes: &[&DeliveryChange]) -> Result<(), Failure> {
         let Some(due) = self.take_due() else {
             self.write(changes, None)?;
@@ -213,14 +213,14 @@ impl Worker {
         })
     }
 
-    /// Not while the database does not take them: what can't be counted must not keep outcomes from being recorded.
+    /// Takes the counts that are due, unless the database has refused counts: these must not keep outcomes from being recorded.
     fn take_due(&mut self) -> Option<Sums> {
         (!self.back_off.is_waiting() && !self.miscount.is_waiting())
             .then(|| self.uncounted.take_due())
             .flatten()
     }
 
-    /// Adds to the counters what no outcome has taken along.
+    /// Adds counts that were not written together with outcomes.
     pub fn count(&mut self) {
         if self.uncounted.wait().is_none() {
             return;
@@ -280,7 +280,7 @@ impl Worker {
         }
     }
 
-    /// What was captured before its transaction could see that the webhook is switched off, and committed after.
+    /// Fails deliveries that were captured before their transaction could see that the webhook is off, and committed afterwards.
     pub fn fail_late(&mut self, noted: &WebhookSet) -> Result<(), String> {
         let late = |(queue, _): &(&QueueId, &Arc<str>)| noted.may_contain(queue.0);
         let late = self.switched_off.iter().filter(late);
@@ -296,7 +296,7 @@ impl Worker {
                 self.store.fail_waiting(queue, &reason, at)
             })?;
             self.uncounted.add(given_up.sums);
-            // What is left then is housekeeping's.
+            // The rest is left to housekeeping.
             if !given_up.more || self.is_called_away() {
                 return Ok(());
             }

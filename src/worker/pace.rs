@@ -1,4 +1,4 @@
-//! How long the worker may wait, and what for.
+//! How long the worker may wait, and for what.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use crate::settings::{self, WhoSends};
 /// How often it is looked whether a dump's cursor has come, while its events are here.
 pub const AWAITED: Duration = Duration::from_secs(5);
 
-/// How soon a worker looks again whether senders are still there that it has left deliveries to, where it is to send when they are not.
+/// How often a worker that sends when no sender does looks whether there are still senders.
 const LOOKS_FOR_SENDERS: Duration = Duration::from_secs(30);
 
 impl Worker {
@@ -79,14 +79,14 @@ impl Worker {
         .min()
     }
 
-    /// Tells the launcher when somebody has to look again.
+    /// Sets the time at which the launcher has to start a worker again.
     pub fn say_when_due(&mut self) {
         let retention = housekeeping::due().unwrap_or_else(|error| {
             pgrx::log!("zentry_notify: could not look for the oldest delivery: {error}");
             None
         });
         let projects = self.ledger.wait().map(|wait| Timestamp::now() + wait);
-        // The last sender may go without a word.
+        // The last sender may be gone without notice.
         let alone = self.senders.have_any()
             && settings::senders() == WhoSends::Both
             && senders::waits_for_one().unwrap_or(true);
@@ -97,7 +97,7 @@ impl Worker {
                 .flatten()
                 .min(),
         );
-        // Said afterwards, and asked for the other way about: who has missed it looks again.
+        // This worker sets the flag and looks afterwards; who resumes does the reverse. So one of them sees the other.
         if self.registry.discord_resumed() != self.discord_resumed {
             self.slot.set_due(Some(Timestamp::now()));
         }

@@ -1,4 +1,4 @@
-//! Writing what can be written of much, where a statement for all of it fails: in halves, each in a subtransaction.
+//! Writing as many of many pieces as the database takes, where one statement for all of them fails: in halves, each in a subtransaction.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -8,19 +8,19 @@ use webhook::schedule::QueueId;
 
 use crate::pg::subtransaction::{self, Failure};
 
-/// Subtransactions at once: beyond, the rest is tried the next time.
+/// The most subtransactions at a time. The rest is tried the next time.
 const TRIES: usize = 200;
 const LONGEST: Duration = Duration::from_secs(2);
-/// So many rows of a queue are refused before the rest of it is taken for refused, if none was taken.
+/// If so many rows of a queue are refused and none is taken, the rest of it counts as refused.
 const ROWS: usize = 4;
-/// So many queues are refused before all are taken for refused, if nothing was taken.
+/// If so many queues are refused and nothing is taken, all count as refused.
 const QUEUES: usize = 16;
 
-/// What a row is, as far as writing it goes.
+/// A row that is to be written.
 #[derive(Clone, Copy, Debug)]
 pub struct Piece {
     pub queue: QueueId,
-    /// It must not be written before those of its queue that stand before it, and wait as well.
+    /// Whether it waits: it must not be written before waiting rows of its queue that come before it.
     pub waits: bool,
 }
 
@@ -36,11 +36,11 @@ pub enum Fate {
 struct QueueParts {
     refused: usize,
     written: bool,
-    /// One that waits was refused.
+    /// Whether a waiting row was refused.
     stuck: bool,
 }
 
-/// What became of each.
+/// The result for each piece.
 pub struct Parts {
     pieces: Vec<Piece>,
     pub fates: Vec<Fate>,
@@ -53,9 +53,9 @@ pub struct Parts {
 }
 
 impl Parts {
-    /// Writes the pieces, those of a queue beside each other and in their order, as far as the database takes them. `write` is given
-    /// their places. An error that says nothing of the rows is raised again, and so is the first one when no row of many queues is
-    /// taken. Within a transaction.
+    /// Writes the pieces, which are grouped by queue and in order within each, as far as the database takes them. `write` gets their
+    /// indexes. An error that says nothing of the rows is raised again, and so is the first one if no row of many queues is taken. It is
+    /// called within a transaction.
     pub fn write(pieces: Vec<Piece>, is_of_rows: fn(&Failure) -> bool, write: impl Fn(&[usize])) -> Parts {
         let mut parts = Parts {
             fates: vec![Fate::Untried; pieces.len()],
@@ -103,7 +103,7 @@ impl Parts {
         }
     }
 
-    /// Where to halve them: between two queues, unless they are of one.
+    /// Returns where to halve them: between two queues, unless all are of one.
     fn middle(&self, chosen: &[usize], of_one: bool) -> usize {
         let half = chosen.len() / 2;
         if of_one {
@@ -152,7 +152,7 @@ impl Parts {
         }
     }
 
-    /// The queues of which nothing was taken.
+    /// Returns the queues of which nothing was taken.
     pub fn refused_queues(&self) -> impl Iterator<Item = QueueId> + '_ {
         let refused = self
             .queues

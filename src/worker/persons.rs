@@ -1,4 +1,4 @@
-//! The projects of the persons whom events are about.
+//! The projects of the persons that events are about.
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
@@ -16,27 +16,27 @@ use crate::pg::time_limit::Numbered;
 use crate::plan::{Plan, with_spi};
 use crate::subtransaction;
 
-/// To look at the tables.
+/// The time limit for looking at the tables.
 const LIMIT: Duration = Duration::from_secs(2);
-/// For a person, after others have taken too long.
+/// The time limit for one person, after a page of persons has taken too long.
 const LIMIT_ALONE: Duration = Duration::from_secs(1);
-/// Memberships that are read at once.
+/// The most memberships that are read at once.
 const MAX_ROWS: usize = 200_000;
 
-/// Who hears of the events of such a source.
+/// Whose webhooks hear the events of a source about persons.
 pub enum PersonsProjects {
-    /// Nothing says which projects a person belongs to.
+    /// All of them: no table says which projects a person belongs to.
     Everybody,
     Of {
         found: Found,
-        /// Why they were not found out for some.
+        /// Why the projects of some persons are unknown.
         failure: Option<String>,
     },
 }
 
 type Found = HashMap<String, HashSet<i64>>;
 
-/// The column that says whom a source's events are about, and the tables of memberships; None: its audience is another one.
+/// Returns the column that says whom a source's events are about, and the tables of memberships. None: the source has another audience.
 pub fn person_of(source: &Source) -> Option<(ColumnRef, &[Membership])> {
     let Audience::Person { person, projects } = &source.definition.audience else {
         return None;
@@ -49,19 +49,19 @@ pub fn person_of(source: &Source) -> Option<(ColumnRef, &[Membership])> {
     Some((column, projects))
 }
 
-/// Prepared statements of the sources whose events are about persons.
+/// The prepared statements of the sources whose events are about persons.
 #[derive(Default)]
 pub struct Persons {
     prepared: HashMap<i64, Prepared>,
-    /// What is wrong with sources, to be written down.
+    /// What is wrong with sources, to be written.
     pub remarks: Vec<Suspension>,
 }
 
 struct Prepared {
     attached: Attached,
-    /// None: no table says which projects a person belongs to.
+    /// The statement. None: no table says which projects a person belongs to.
     plan: Option<Plan>,
-    /// Why tables that are there are not read, which say it too.
+    /// Why tables of memberships that exist are not read.
     refusals: Vec<String>,
 }
 
@@ -99,7 +99,7 @@ impl Prepared {
     }
 }
 
-/// The statement that finds the projects of the persons `$1`.
+/// Returns the statement that selects the projects of the persons `$1`.
 fn sql(attached: &Attached, column: &ColumnRef, memberships: &[Membership]) -> Option<String> {
     let quote = pgrx::spi::quote_identifier::<&str>;
     let tables: Vec<String> = memberships
@@ -124,12 +124,12 @@ fn sql(attached: &Attached, column: &ColumnRef, memberships: &[Membership]) -> O
 }
 
 impl Persons {
-    /// The configuration has changed.
+    /// Forgets all statements, since the configuration has changed.
     pub fn forget(&mut self) {
         self.prepared.clear();
     }
 
-    /// Reads the projects of these persons, as the owner of the attached table. Those that can't be read hold up no others.
+    /// Reads the projects of these persons, as the owner of the attached table. Persons whose projects cannot be read hold up no others.
     pub fn projects(
         &mut self,
         source: &Source,
@@ -154,7 +154,7 @@ impl Persons {
         let Some(plan) = &prepared.plan else {
             return Ok(match prepared.refusals.first() {
                 None => PersonsProjects::Everybody,
-                // They would say, and are not read: that is no reason to tell everybody.
+                // There are tables of memberships that are not read: that is no reason to tell all webhooks.
                 Some(_) => PersonsProjects::Of {
                     found: Found::new(),
                     failure: Some(prepared.refusals.join("; ")),
@@ -174,7 +174,7 @@ impl Persons {
         })
     }
 
-    /// Sees to it that the source's statement is there, and what it reads is locked.
+    /// Prepares the source's statement, if need be, and locks what it reads.
     fn make_ready(&mut self, source: &Source) -> Result<(), Failure> {
         let id = source.definition.id;
         if let Some(prepared) = self.prepared.get(&id)
@@ -208,7 +208,7 @@ impl Trial<String> for Search<'_> {
     fn attempt(&mut self, persons: &[String], limit: Duration) -> Result<(), Failure> {
         let (found, rows) = limited::as_owner(self.owner, limit, || read(self.plan, persons))?;
         if rows >= MAX_ROWS && persons.len() > 1 {
-            // One may have them all.
+            // One person may have all of them.
             return Err(Failure::Data(subtransaction::sqlstate(
                 PgSqlErrorCode::ERRCODE_PROGRAM_LIMIT_EXCEEDED,
             )));
@@ -237,7 +237,7 @@ impl Trial<String> for Search<'_> {
     }
 }
 
-/// The projects of the persons, and how many memberships were read.
+/// Returns the projects of the persons, and how many memberships were read.
 fn read(plan: &Plan, persons: &[String]) -> (Found, usize) {
     with_spi(|spi| {
         let rows = plan.execute(spi, &[persons.to_vec().into()]);

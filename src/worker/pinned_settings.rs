@@ -1,15 +1,15 @@
-//! Settings that launcher and worker have as we want them, whatever has been set for the role, for the database, or for both. Some would
-//! stop them, others change what a value looks like or send a statement through a whole table.
+//! The settings that launcher and worker pin, whatever has been set for the role, for the database, or for both. Some would stop them,
+//! others change what a value looks like or make a statement scan a whole table.
 
 use crate::pg::setting;
 use std::ffi::CStr;
 
-/// Names and values. Those that a version does not have are left out.
+/// Names and values. A setting that a version does not have is left out.
 const PINNED: &[(&CStr, &CStr)] = &[
-    // As whom, and of which objects.
+    // The role, and which objects it sees.
     (c"role", c"none"),
     (c"search_path", c"pg_catalog, pg_temp"),
-    // An error where rows would be kept from us without a word.
+    // It makes policies an error, where rows would be missing without notice.
     (c"row_security", c"off"),
     (c"restrict_nonsystem_relation_kind", c""),
     (c"session_replication_role", c"origin"),
@@ -28,8 +28,8 @@ const PINNED: &[(&CStr, &CStr)] = &[
     (c"transaction_timeout", c"0"),
     (c"idle_in_transaction_session_timeout", c"0"),
     (c"idle_session_timeout", c"0"),
-    // Where our locks and those of a DROP EXTENSION or an ALTER TABLE make a circle, we give way before the other session
-    // would be ended for it, which Postgres does after a second.
+    // Where our locks and those of a DROP EXTENSION or an ALTER TABLE would make a deadlock, the worker gives up before PostgreSQL ends the
+    // other session, which it does after a second.
     (c"lock_timeout", c"500ms"),
     (c"deadlock_timeout", c"100ms"),
     (c"temp_file_limit", c"-1"),
@@ -52,7 +52,8 @@ const PINNED: &[(&CStr, &CStr)] = &[
     (c"transform_null_equals", c"off"),
     (c"check_function_bodies", c"on"),
     (c"default_text_search_config", c"pg_catalog.simple"),
-    // Our statements find rows by key, whatever the statistics of a table that empties and fills say (`pg::large_tables` sees to the right key).
+    // Statements find rows by keys, whatever the statistics of a table that empties and fills say (`pg::large_tables` chooses the right
+    // key).
     (c"enable_seqscan", c"off"),
     (c"enable_bitmapscan", c"off"),
     (c"enable_hashjoin", c"off"),
@@ -80,18 +81,18 @@ const PINNED: &[(&CStr, &CStr)] = &[
     (c"cpu_index_tuple_cost", c"0.005"),
     (c"cpu_operator_cost", c"0.0025"),
     (c"recursive_worktable_factor", c"10"),
-    // No process of ours has others at its side.
+    // No parallel workers.
     (c"max_parallel_workers_per_gather", c"0"),
     (c"force_parallel_mode", c"off"),
     (c"debug_parallel_query", c"off"),
-    // Autovacuum has to hear of what was written.
+    // Autovacuum needs these statistics.
     (c"track_counts", c"on"),
     (c"debug_discard_caches", c"0"),
 ];
 
-/// Sets them for this process, for good; outside of a transaction.
+/// Sets them for this process, for good. It is called outside of a transaction.
 pub fn pin(application_name: &CStr) {
-    // For pg_stat_activity.
+    // This is for pg_stat_activity.
     let all = PINNED
         .iter()
         .copied()
@@ -109,7 +110,7 @@ mod tests {
 
     use super::PINNED;
 
-    /// What may be as somebody wants it, with the reason; a name's beginning stands for all that begin so.
+    /// Settings that stay as people have set them, with the reason. A prefix stands for all names that begin with it.
     const LEFT_ALONE: &[(&str, &str)] = &[
         ("zentry_notify.", "ours, and meant to be set"),
         ("application_name", "pinned to the process's own"),

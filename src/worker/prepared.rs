@@ -1,4 +1,4 @@
-//! The statements of a source, ready to be run: for all that can be found out about its events.
+//! The prepared statements of a source, for everything that can be looked up for its events.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -9,22 +9,22 @@ use super::lookups::{Keys, Kind, Statement};
 use super::query::{Query, both};
 use super::source::Source;
 
-/// For one statement.
+/// The time limit for one statement.
 pub const LIMIT: Duration = Duration::from_secs(2);
-/// For an event by itself, after its page has taken too long; for a key by itself.
+/// The time limit for an event by itself, after its page has taken too long, and for a key by itself.
 pub const LIMIT_ALONE: Duration = Duration::from_millis(600);
 
 pub struct Prepared {
     pub attached: Attached,
-    /// None: there is nothing to find out.
+    /// The statements. Empty: nothing is to be looked up.
     pub queries: Vec<Query>,
-    /// The detail when nothing can be known.
+    /// The detail for when nothing can be looked up.
     pub nulls: Option<String>,
     pub refusals: Vec<String>,
 }
 
 impl Prepared {
-    /// For all keys but those of `nulls`.
+    /// Prepares the statements for all keys except `nulls`.
     pub fn new(source: &Source, attached: Attached, nulls: &BTreeSet<String>) -> Result<Prepared, Failure> {
         let mut prepared = Prepared {
             queries: Vec::new(),
@@ -43,7 +43,7 @@ impl Prepared {
         Ok(prepared)
     }
 
-    /// For the keys that can be found out by themselves; None where that is none.
+    /// Prepares the statements for the keys that can be looked up by themselves. None: there is no such key.
     pub fn of_what_works(source: &Source, attached: Attached) -> Option<Prepared> {
         let mut failing = BTreeSet::new();
         let mut refusals = Vec::new();
@@ -71,7 +71,7 @@ impl Prepared {
     }
 }
 
-/// Whether anything has to be found out for the key; an error says why that can't be.
+/// Returns whether anything has to be looked up for the key. An error says why that is impossible.
 fn can_be_found_out(source: &Source, attached: &Attached, key: &str) -> Result<bool, Failure> {
     let mut found = false;
     for kind in Kind::ALL {

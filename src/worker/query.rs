@@ -1,4 +1,4 @@
-//! A statement that finds out what a batch of events lacks, as the owner of the attached table.
+//! A prepared statement that looks up what a batch of events lacks, as the owner of the attached table.
 
 use std::time::Duration;
 
@@ -15,25 +15,25 @@ use crate::plan::{Argument, Plan, with_spi};
 
 /// An event of the batch.
 pub struct Row<'a> {
-    /// In the batch.
+    /// The event's index in the batch.
     pub place: usize,
     pub id: i64,
-    /// Where that is not the attached table's.
+    /// The owner of the event's partition, if that is not the attached table's.
     pub partition_owner: Option<u32>,
     pub columns: Columns<'a>,
 }
 
-/// What was found out about an event.
+/// What was looked up for an event.
 #[derive(Clone, Default)]
 pub struct Enriched {
-    /// A JSON object.
+    /// The detail: a JSON object.
     pub detail: Option<String>,
     /// The project whose webhooks hear.
     pub project: Option<i64>,
 }
 
 impl Enriched {
-    /// Where nothing can be known; `nulls`: the detail that says so.
+    /// Returns the result for when nothing can be looked up. `nulls` is the detail in that case.
     pub fn nothing(nulls: Option<String>) -> Enriched {
         Enriched {
             detail: nulls,
@@ -41,14 +41,14 @@ impl Enriched {
         }
     }
 
-    /// Adds what another statement has found out about the event.
+    /// Adds what another statement has looked up for the event.
     pub fn add(&mut self, more: Enriched) {
         self.detail = both(self.detail.take(), more.detail);
         self.project = self.project.or(more.project);
     }
 }
 
-/// The members of two details, where there are any.
+/// Returns the members of both details.
 pub fn both(one: Option<String>, other: Option<String>) -> Option<String> {
     match one {
         Some(one) => Some(merged(&one, other.as_deref())),
@@ -56,15 +56,15 @@ pub fn both(one: Option<String>, other: Option<String>) -> Option<String> {
     }
 }
 
-/// A statement that finds out what events lack.
+/// A prepared statement.
 pub struct Query {
     plan: Plan,
-    /// With whether it is of type json.
+    /// The columns that it takes, each with whether it is of type json.
     columns: Vec<(ColumnRef, bool)>,
 }
 
 impl Query {
-    /// None: there is nothing to find out.
+    /// Prepares the statement. None: there is nothing to look up.
     pub fn prepare(
         statement: Statement,
         attached: &Attached,
@@ -95,12 +95,12 @@ impl Query {
         }
     }
 
-    /// Finds out whether it can work at all.
+    /// Runs the statement with a row of nulls, to find out whether it can work at all.
     pub fn try_with_nulls(&self, owner: pg_sys::Oid, limit: Duration) -> Result<(), Failure> {
         limited::as_owner(owner, limit, || self.run_with_nulls())
     }
 
-    /// For a row that has nothing.
+    /// Runs the statement with a row of nulls.
     fn run_with_nulls(&self) {
         let mut arguments: Vec<Argument> = vec![vec![0_i32].into()];
         arguments.extend(self.columns.iter().map(|_| Argument::from(vec![None::<String>])));
@@ -109,7 +109,7 @@ impl Query {
         });
     }
 
-    /// What is found out about the events, with their places.
+    /// Runs the statement. Returns what was looked up for the events, with their indexes.
     pub fn run(
         &self,
         owner: pg_sys::Oid,

@@ -1,4 +1,4 @@
-//! Who hears of captured events, and what they are told.
+//! Routing: which webhooks hear captured events.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::event_source::{Audience, ColumnRef};
 use crate::pg::crash_note::ForEvents;
 use crate::wake::Slot;
 
-/// What is known of sources and webhooks.
+/// The sources and webhooks, and what is prepared for them.
 #[derive(Default)]
 pub struct Router {
     pub sources: Sources,
@@ -27,14 +27,14 @@ pub struct Router {
     slow_filters: SlowFilters,
     pub enricher: Enricher,
     persons: Persons,
-    /// Sources that are gone, of which there are events.
+    /// Sources that are gone, and of which there are events.
     gone: HashSet<i64>,
 }
 
-/// An event, and who hears of it.
+/// An event with the webhooks that hear it.
 pub struct Routed {
     pub payload: Arc<str>,
-    /// What was found out about it.
+    /// The detail, if anything was looked up.
     pub detail: Option<String>,
     pub queues: Vec<QueueId>,
 }
@@ -50,12 +50,12 @@ impl Router {
         self.persons.forget();
     }
 
-    /// The configuration has changed: what was gone may be there.
+    /// Forgets which sources are gone, since the configuration has changed.
     pub fn forget_gone(&mut self) {
         self.gone.clear();
     }
 
-    /// Whether an event is of a source that may have come since they were read. Each is asked for once.
+    /// Returns whether an event is of a source that may be newer than those that were read. Each such source is asked for once.
     pub fn has_unknown(&mut self, events: &[Captured]) -> bool {
         let sources = events.iter().filter_map(|event| event.source);
         let unknown: HashSet<i64> = sources
@@ -69,7 +69,7 @@ impl Router {
         self.subscribers.of(event_type).is_some()
     }
 
-    /// In the order of the events, within a transaction of the worker's own.
+    /// Routes the events, in their order, within a transaction of the worker's own.
     pub fn route(&mut self, events: &[Captured]) -> Vec<Routed> {
         let Some(last) = events.last() else {
             return Vec::new();
@@ -94,12 +94,12 @@ impl Router {
         routed
     }
 
-    /// What nobody can hear, or what a function has routed itself, needs nothing.
+    /// Returns whether some webhook may hear the event, and it was not routed when it was written.
     fn is_for_somebody(&self, event: &Captured) -> bool {
         !event.context.routed && self.wants(&event.event_type)
     }
 
-    /// Places of the events of each source, of those that somebody may hear.
+    /// Returns the indexes of the events that some webhook may hear, by source.
     fn by_source(&self, events: &[Captured]) -> BTreeMap<i64, Vec<usize>> {
         let mut places: BTreeMap<i64, Vec<usize>> = BTreeMap::new();
         for (place, event) in events.iter().enumerate() {
@@ -124,7 +124,7 @@ impl Router {
     }
 
     fn find_listeners(&mut self, events: &[Captured], enriched: &[Enriched], routed: &mut [Routed]) {
-        // What a function has made, or whose source is gone, concerns everybody who hears its type.
+        // Events that a function has made, or whose source is gone, go to all webhooks that hear their type.
         for (place, event) in events.iter().enumerate() {
             let known = event.source.and_then(|source| self.sources.get(source));
             if self.is_for_somebody(event)
@@ -191,7 +191,7 @@ impl Router {
     }
 }
 
-/// The projects whose webhooks hear of each event of such a source; None: all of them.
+/// Returns the projects whose webhooks hear each event of such a source. None: all projects.
 fn of_persons(
     persons: &mut Persons,
     credits: &mut Credits,

@@ -1,4 +1,4 @@
-//! Requests go out, answers come in.
+//! Sending requests and receiving answers.
 
 use jiff::Timestamp;
 use pgrx::prelude::*;
@@ -57,7 +57,7 @@ impl Worker {
             let sent = (request.queue, endpoint.kind(), endpoint.post_url().clone());
             self.in_flight.insert(request.id, sent);
             if self.http.send(outgoing).is_err() {
-                // What is in flight is not recorded as sent; a new worker sends it.
+                // What is in flight is not recorded as sent, so a new worker sends it.
                 pgrx::ereport!(
                     FATAL,
                     PgSqlErrorCode::ERRCODE_INTERNAL_ERROR,

@@ -1,5 +1,5 @@
-//! Queues that are for senders on other machines (`zentry_notify.senders`), and the notifications to these. While the setting is `local`, and no
-//! sender holds a queue, nothing here reads or writes anything.
+//! Queues that are for senders on other machines (`zentry_notify.senders`), and the notifications to these. While the setting is `local`
+//! and no sender holds a queue, nothing here reads or writes.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -21,17 +21,17 @@ const TELLS: Duration = Duration::from_millis(10);
 const LOOKS: Duration = Duration::from_secs(2);
 /// The maximum number of queues that a notification names; if there are more, it stands for all. (Its payload is less than 8000 bytes.)
 const NAMED: usize = 300;
-/// Streams are published to by the worker, whoever sends the rest.
+/// The type whose queues are never for senders: the worker publishes to streams.
 const STAYS: &str = "nats";
 
-/// Which queues are for senders, and which of them are out.
+/// The queues that are for senders, and those that senders still hold.
 pub struct Senders {
-    /// Those for senders. What is not offered yet has requests in flight here.
+    /// Queues that are for senders. Those that are not in `offered` have requests in flight here.
     theirs: BTreeSet<QueueId>,
     offered: BTreeSet<QueueId>,
-    /// The worker's, but still held by a sender.
+    /// Queues that are the worker's again, but still held by a sender.
     out: BTreeSet<QueueId>,
-    /// `sender_queue` is not what is known here, and has to be written.
+    /// Whether `sender_queue` may differ from what is known here, so that it has to be written.
     unsettled: bool,
     looked_at: Instant,
     news: News,
@@ -55,7 +55,7 @@ impl News {
         !self.settings && self.queues.is_empty() && self.retried.is_empty() && self.resumed.is_empty()
     }
 
-    /// What people have asked for of these queues.
+    /// Returns what people have asked for of these queues.
     fn of(&self, queues: &BTreeSet<QueueId>) -> News {
         News {
             retried: self.retried.intersection(queues).copied().collect(),
@@ -64,7 +64,7 @@ impl News {
         }
     }
 
-    /// As `zentry-notify send` reads it: words.
+    /// Returns the payload, whose words `zentry-notify send` reads.
     fn words(&self) -> String {
         let mut words = String::new();
         if self.settings {
@@ -90,7 +90,7 @@ impl Senders {
             theirs: BTreeSet::new(),
             offered: BTreeSet::new(),
             out: BTreeSet::new(),
-            // Who was there before this worker.
+            // Senders may have been there before this worker.
             unsettled: true,
             looked_at: Instant::now(),
             news: News::default(),
@@ -100,17 +100,17 @@ impl Senders {
         }
     }
 
-    /// Whether the worker sends what the queue has.
+    /// Returns whether the worker sends the queue's deliveries.
     pub fn leaves(&self, queue: QueueId) -> bool {
         !self.theirs.contains(&queue) && !self.out.contains(&queue)
     }
 
-    /// Whether there are queues that are not the worker's now.
+    /// Returns whether there are queues that the worker does not send for now.
     pub fn have_any(&self) -> bool {
         !self.theirs.is_empty() || !self.out.is_empty()
     }
 
-    /// Something waits in the table for a queue.
+    /// Notes that a delivery of the queue waits in the table.
     pub fn notice(&mut self, queue: QueueId) {
         if !self.leaves(queue) {
             self.news.queues.insert(queue);
@@ -122,17 +122,17 @@ impl Senders {
         is_open.then(|| LOOKS.saturating_sub(self.looked_at.elapsed()))
     }
 
-    /// When what could not be noted is tried again.
+    /// Returns how long it is until what could not be noted is tried again. None: there is nothing.
     fn untold_in(&self) -> Option<Duration> {
         (!self.untold.is_empty()).then(|| LOOKS.saturating_sub(self.untold_at.elapsed()))
     }
 
-    /// It is time to look who is there.
+    /// Returns whether it is time to look which senders are there.
     pub fn is_due(&self) -> bool {
         self.looks_in() == Some(Duration::ZERO)
     }
 
-    /// Whether the worker has something to do for them.
+    /// Returns whether the worker has something to do for senders.
     pub fn is_busy(&self) -> bool {
         !self.news.is_empty()
             || !self.untold.is_empty()
@@ -140,7 +140,7 @@ impl Senders {
             || self.offered != self.theirs
     }
 
-    /// How long what is to be done may wait; None: nothing is.
+    /// Returns how long that may wait. None: there is nothing.
     pub fn wait(&self) -> Option<Duration> {
         let told = self
             .told_at
@@ -154,7 +154,8 @@ impl Senders {
 }
 
 impl Worker {
-    /// Finds out which queues are whose. What stops being the worker's is offered when nothing of it is in flight.
+    /// Divides the queues between the worker and senders. A queue that stops being the worker's is offered when none of its requests is in
+    /// flight.
     pub fn divide(&mut self, webhooks: &[StoredWebhook]) -> Result<(), String> {
         let who = settings::senders();
         let ours = who == WhoSends::Local && !self.senders.have_any();
@@ -171,7 +172,7 @@ impl Worker {
             .iter()
             .filter(|webhook| remote && webhook.webhook_type != STAYS);
         self.senders.theirs = theirs.map(|webhook| webhook.id).collect();
-        // What was offered is somebody else's until the database says otherwise, also where it cannot be asked now.
+        // Queues that were offered count as held until the database says otherwise, also when it cannot be asked now.
         let Senders { theirs, offered, .. } = &self.senders;
         let back: Vec<QueueId> = offered.difference(theirs).copied().collect();
         self.senders.out.extend(back);
@@ -186,7 +187,8 @@ impl Worker {
         Ok(())
     }
 
-    /// Looks whether what was recalled has come back, and where both may send, whether anybody else is there. True: the queues are to be divided anew.
+    /// Looks whether recalled queues have come back, and, where both may send, whether there are senders. Returns true if the queues are to
+    /// be divided anew.
     pub fn look_at_senders(&mut self) -> Result<bool, String> {
         self.senders.looked_at = Instant::now();
         let out = self.senders.out.len();
@@ -204,7 +206,7 @@ impl Worker {
         Ok(others || self.senders.out.len() < out)
     }
 
-    /// Offers the queues of which nothing is in flight here, and nothing in memory, any more.
+    /// Offers the queues of which nothing is in flight here and nothing in memory any more.
     pub fn offer_what_is_quiet(&mut self) {
         if self.back_off.is_waiting()
             || !self.senders.unsettled && self.senders.offered == self.senders.theirs
@@ -228,7 +230,7 @@ impl Worker {
         if is_news && let Err(error) = self.offer(quiet) {
             self.failed("offering queues to senders", error);
         }
-        // What has come back is the worker's to send.
+        // Queues that have come back are the worker's to send for.
         self.postponed.configuration |= self.senders.out.len() < out;
     }
 
@@ -240,14 +242,14 @@ impl Worker {
         self.senders.offered = queues;
         self.senders.unsettled = false;
         if came_back {
-            // What was written for them meanwhile is not known here.
+            // It is unknown here what was written for them meanwhile.
             self.drained.clear();
             self.claim_cursors.forget_all();
         }
         Ok(())
     }
 
-    /// Tells senders what they may look at, if there is anything.
+    /// Notifies senders, if there is something new.
     pub fn tell_senders(&mut self) {
         if self.senders.untold_in() == Some(Duration::ZERO) {
             let untold = std::mem::take(&mut self.senders.untold);
@@ -276,7 +278,7 @@ impl Worker {
         }
     }
 
-    /// A person wants these queues to be tried.
+    /// Asks senders to try these queues at once, since a person wants it.
     pub fn ask_senders(&mut self, queues: &[QueueId], resumed: bool) {
         let theirs = queues.iter().filter(|queue| !self.senders.leaves(**queue));
         let theirs: Vec<QueueId> = theirs.copied().collect();
@@ -296,7 +298,7 @@ fn has_senders() -> bool {
     with_spi(|spi| Plan::prepare(spi, SQL, &[]).execute(spi, &[]).get(0, 1)).unwrap_or(false)
 }
 
-/// Those that are still held.
+/// Offers the queues to senders. Returns the other queues that senders still hold.
 fn offer(queues: Vec<i64>) -> BTreeSet<QueueId> {
     const SQL: &str = "SELECT o FROM zentry_notify.offer_queues($1) o";
     with_spi(|spi| {
@@ -327,7 +329,7 @@ fn tell(news: &News) -> BTreeSet<QueueId> {
     })
 }
 
-/// Whether something waits that a sender has to send. Nobody tells when the last one is gone.
+/// Returns whether a delivery waits that a sender has to send. Nothing says when the last sender is gone.
 pub fn waits_for_one() -> Result<bool, String> {
     const SQL: &str = "SELECT EXISTS (SELECT FROM zentry_notify.sender_queue q \
                        JOIN zentry_notify.delivery l ON l.webhook_integration_id = q.webhook_integration_id AND l.status IN ('p', 'r'))";

@@ -1,42 +1,42 @@
-//! Event sources as the worker knows them.
+//! Event sources, as the worker reads them.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use pgrx::prelude::*;
-use webhook::apart::{Credit, Purse};
+use webhook::apart::{Credit, SharedBudget};
 
 use crate::event_source::{ColumnRef, EventSource, Expression, Image, Row};
 use crate::plan::{Plan, with_spi};
 use crate::wake::{Held, Slot, registry};
 
-/// A row of `event_source`.
+/// An event source: a row of `event_source`.
 pub struct Source {
     pub definition: EventSource,
     pub image: Image,
     pub relation: pg_sys::Oid,
-    /// Number of the role that the table belonged to when this was read.
+    /// The OID of the table's owner when the source was read.
     pub owner: u32,
-    /// Nothing is looked up for it.
+    /// Whether it is suspended: nothing is looked up for it.
     suspended: bool,
-    /// What is looked up for it has ended a worker.
+    /// Whether its look-ups have ended a worker.
     unending: bool,
-    /// Something of its owner's has ended a worker: until when it is left out with it, and whether its look-ups are alone.
+    /// Until when it is left out because something of its owner's has ended a worker, and what.
     held: Option<(Held, Instant)>,
 }
 
 impl Source {
-    /// Whether nothing is looked up for it.
+    /// Returns whether nothing is looked up for it.
     pub fn is_left_out(&self) -> bool {
         self.suspended || self.held_for().is_some()
     }
 
-    /// Whether not even the tables are read that say who hears.
+    /// Returns whether not even the tables that say who hears are read.
     pub fn is_unending(&self) -> bool {
         self.unending || matches!(self.held, Some((Held::Everything, until)) if until > Instant::now())
     }
 
-    /// It is attached anew, and still left out for so long.
+    /// Returns for how long it is still left out although it was attached again.
     pub fn held_for(&self) -> Option<Duration> {
         let (_, until) = self.held.filter(|_| !self.suspended)?;
         until.checked_duration_since(Instant::now())
@@ -48,7 +48,7 @@ impl Source {
     }
 }
 
-/// What is tried for rows of a source.
+/// The kinds of work that are done for a source's rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Tried {
     LookUps,
@@ -56,12 +56,12 @@ pub enum Tried {
     Counts,
 }
 
-/// How long the sources' rows may take: those of each owner of partitions apart from the attached table's own, and all that a role is to blame
-/// for together.
+/// The time that the sources' rows may take. The rows of each owner of partitions are apart from those of the attached table's owner, and
+/// what a role answers for is limited in all.
 #[derive(Default)]
 pub struct Credits {
     of: HashMap<(i64, Tried, Option<u32>), Credit>,
-    purses: HashMap<u32, Purse>,
+    budgets: HashMap<u32, SharedBudget>,
 }
 
 impl Credits {
@@ -69,25 +69,26 @@ impl Credits {
         let id = source.definition.id;
         let same = |(known, what, _): &(i64, Tried, Option<u32>)| *known == id && *what == tried;
         let worked = self.of.iter().any(|(key, credit)| same(key) && credit.worked);
-        let purse = self
-            .purses
+        let budget = self
+            .budgets
             .entry(partition_owner.unwrap_or(source.owner))
             .or_default();
         let credit = self
             .of
             .entry((id, tried, partition_owner))
-            .or_insert_with(|| Credit::new(purse.clone()));
+            .or_insert_with(|| Credit::new(budget.clone()));
         credit.worked |= worked;
         credit
     }
 
-    /// The configuration has changed: what took long may have been mended. What roles have taken stays taken, since they may change theirs at any time.
+    /// Forgets the sources' credits, since the configuration has changed: what took long may have been mended. What roles have used stays,
+    /// since they may change their tables at any time.
     pub fn forget(&mut self) {
         self.of.clear();
     }
 }
 
-/// All of them, by number.
+/// All event sources, by number.
 #[derive(Default)]
 pub struct Sources(HashMap<i64, Source>);
 
@@ -141,7 +142,7 @@ impl Sources {
                             .map(|(held, left)| (held, Instant::now() + left));
                         Some(source)
                     }
-                    // Somebody has written it by hand; its events go out as they are.
+                    // Somebody has written the row by hand. Its events are sent as they are.
                     Err(error) => {
                         pgrx::warning!("zentry_notify: event source {id} is not used: {error}");
                         None
@@ -157,7 +158,7 @@ impl Sources {
         self.0.get(&id)
     }
 
-    /// Nothing is looked up for it any more, until somebody attaches it again.
+    /// Suspends the source: nothing is looked up for it until it is attached again.
     pub fn suspend(&mut self, id: i64) {
         if let Some(source) = self.0.get_mut(&id) {
             source.suspended = true;
@@ -165,7 +166,7 @@ impl Sources {
     }
 }
 
-/// Where the columns of its events are found. Those of milestones are made by the worker, of the project's id.
+/// Returns where the columns of its events come from. Events of milestones are made by the worker, of the project's id.
 fn image(definition: &EventSource) -> Image {
     match &definition.progress {
         None => definition.image(),
@@ -176,19 +177,19 @@ fn image(definition: &EventSource) -> Image {
     }
 }
 
-/// How what is looked up for a source has ended a worker.
+/// How the look-ups of a source ended a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
-    /// It heeded no cancel.
+    /// They did not react to a cancel.
     GoesOn,
-    /// The process was killed or crashed, and the next one too.
+    /// The process was killed or crashed, twice in a row.
     Crashes,
 }
 
 impl Ending {
     const ALL: [Ending; 2] = [Ending::GoesOn, Ending::Crashes];
 
-    /// What it did, behind the name of what did it.
+    /// Returns words for it, to be put after the name of what did it.
     pub fn words(self) -> &'static str {
         match self {
             Ending::GoesOn => "goes on when it is cancelled",
@@ -196,12 +197,12 @@ impl Ending {
         }
     }
 
-    /// Why the source is suspended.
+    /// Returns why the source is suspended.
     pub fn reason(self) -> String {
         format!("what is looked up for it {}", self.words())
     }
 
-    /// Why one is that belongs to the same role.
+    /// Returns why another source of the same role is suspended.
     fn reason_of_others(self) -> String {
         format!(
             "what is looked up for another table of its owner {}",
@@ -210,10 +211,10 @@ impl Ending {
     }
 }
 
-/// Why one is left out that is attached again soon afterwards.
+/// The reason why a source is left out that was attached again soon afterwards.
 pub const HELD: &str = "left out for an hour: what is looked up for a table of its owner has ended a worker";
 
-/// Whether the source's table belongs to the role, or to nobody any more.
+/// Returns whether the source's table belongs to the role, or does not exist any more.
 pub fn is_of(source: i64, role: u32) -> bool {
     const SQL: &str = "SELECT c.relowner FROM zentry_notify.event_source s JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) s.relation \
                        WHERE s.id OPERATOR(pg_catalog.=) $1";
@@ -224,7 +225,7 @@ pub fn is_of(source: i64, role: u32) -> bool {
     })
 }
 
-/// Suspends the source that has ended a worker, and with it those of its owner that may do the same. Rows that are locked are passed over.
+/// Suspends the source that ended a worker, and the sources of the same owner that may do the same. Rows that are locked are skipped.
 pub fn suspend_unending(source: i64, owner: u32, held: Held, ending: Ending) {
     const SQL: &str = "UPDATE zentry_notify.event_source \
                        SET suspended_at = pg_catalog.now(), suspended_reason = CASE WHEN id OPERATOR(pg_catalog.=) $1 THEN $4 ELSE $5 END \
@@ -257,15 +258,15 @@ pub fn suspend_unending(source: i64, owner: u32, held: Held, ending: Ending) {
 /// What is wrong with a source's look-ups.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Weight {
-    /// They do not work.
+    /// None of them works.
     Suspended,
     /// Some are left out, and the others work.
     LeftOut,
-    /// They do not work for some events; what else is known of the source is worth more.
+    /// They fail for some events. It does not replace another note on the source.
     Remark,
 }
 
-/// A source's look-ups do not work, or not all of them.
+/// A note that a source's look-ups do not work, or not all of them.
 pub struct Suspension {
     pub source: i64,
     pub reason: String,
@@ -273,7 +274,7 @@ pub struct Suspension {
 }
 
 impl Suspension {
-    /// Writes it down. Look-ups of a suspended source are not tried again.
+    /// Writes the note. Look-ups of a suspended source are not tried again.
     pub fn write(&self) {
         const SQL: &str = "UPDATE zentry_notify.event_source s \
                            SET suspended_at = CASE WHEN $3 THEN now() ELSE s.suspended_at END, suspended_reason = $2 \

@@ -1,4 +1,4 @@
-//! What the parts of a worker share.
+//! The state that the parts of a worker share.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -37,47 +37,48 @@ pub struct Worker {
     pub(super) slot: &'static Slot,
     pub(super) store: Store,
     pub(super) scheduler: Scheduler,
-    /// Workers of the cluster, which share what Discord allows an address.
+    /// The number of workers in the cluster, which share what Discord allows an address.
     pub(super) workers: u32,
-    /// What [`Registry::discord_resumed`] was when this worker last let all of Discord be tried.
+    /// The value of [`Registry::discord_resumed`] when this worker last let all Discord queues be tried.
     pub(super) discord_resumed: u32,
-    /// Ways out, as the client has them.
+    /// The ways out that the client has.
     pub(super) ways: Vec<WayId>,
     /// How often Discord had banned ways out when that was last looked at.
     pub(super) parks: u32,
     pub(super) wordings: Wordings,
-    /// Where the events come from.
+    /// The server and database that the events come from.
     pub(super) origin: Origin,
     pub(super) webhooks: HashMap<QueueId, ActiveWebhook>,
-    /// What this worker has switched off, and why. What was routed before may be written after.
+    /// Webhooks that this worker has switched off, with the reason. Deliveries that were routed before may be written afterwards.
     pub(super) switched_off: HashMap<QueueId, Arc<str>>,
     pub(super) claim_cursors: ClaimCursors,
-    /// Queues of which nothing waits in the table.
+    /// Queues without waiting deliveries in the table.
     pub(super) drained: HashSet<QueueId>,
     pub(super) in_memory: InMemory,
     pub(super) cursor: StoredCursor,
     pub(super) router: Router,
-    /// Routed, and not written down.
+    /// Events that are routed and not written.
     pub(super) batch: OpenBatch,
-    /// Webhooks that heard an event lately, on average.
+    /// The average number of webhooks that heard a recent event.
     pub(super) heard_by: usize,
     pub(super) ledger: Ledger,
-    /// There may be events that are not routed.
+    /// Whether there may be events that are not routed.
     pub(super) more_events: bool,
     /// When it was last looked whether a dump's cursor has come.
     pub(super) awaited_at: Instant,
-    /// Queues whose digests are due and wait until everything is routed.
+    /// Queues whose digests are due, and wait until all events are routed.
     pub(super) gathering: Vec<QueueId>,
-    /// Deliveries wait whose events a dump has still to bring, which is told as a change of the configuration (await_cursor).
+    /// Whether deliveries wait whose events a dump has still to bring. Their coming is noticed as a change of the configuration
+    /// (await_cursor).
     pub(super) events_awaited: bool,
-    /// Deliveries of 0.2.0 may wait that have to go first.
+    /// Whether deliveries of 0.2.0 may wait, which have to go first.
     pub(super) legacy_waits: bool,
     pub(super) http: Http,
-    /// Kept for each host.
+    /// The number of idle connections for each host.
     pub(super) idle_connections: usize,
     pub(super) in_flight: HashMap<RequestId, (QueueId, EndpointKind, SecretUrl)>,
     pub(super) streams: StreamNotes,
-    /// Those on other machines, and what is theirs.
+    /// Senders on other machines, and the queues that are theirs.
     pub(super) senders: Senders,
     pub(super) buffers: Buffers,
     pub(super) unrecorded: Unrecorded,
@@ -85,26 +86,26 @@ pub struct Worker {
     pub(super) housekeeping: Housekeeping,
     /// Work that could not be done, to be tried again.
     pub(super) postponed: Work,
-    /// Nothing is read and written meanwhile.
+    /// The back-off of everything: nothing is read or written while it waits.
     pub(super) back_off: BackOff,
-    /// What was refused is of some webhooks alone: the rest goes on.
+    /// The back-off of what was refused of some webhooks alone: the rest goes on.
     pub(super) refusal: BackOff,
-    /// The database does not take the counters: the rest goes on.
+    /// The back-off of counters that the database refuses: the rest goes on.
     pub(super) miscount: BackOff,
     /// The extension's OID when this worker began.
     pub(super) installation: pg_sys::Oid,
-    /// It was dropped since; another may be there.
+    /// Whether that extension has been dropped. There may be another one.
     pub(super) uninstalled: bool,
-    /// The database did not take what the open batch has to write.
+    /// Whether the database has refused what the open batch has to write.
     pub(super) write_deferred: bool,
     pub(super) worked_at: Instant,
-    /// Commits come faster than naps last.
+    /// Whether commits come faster than the pauses of the loop.
     pub(super) rushed: bool,
     pub(super) slack: Slack,
 }
 
 impl Worker {
-    /// A worker that has everything still to do.
+    /// Makes a worker that has everything still to do.
     pub(super) fn new(
         registry: &'static Registry,
         slot: &'static Slot,

@@ -1,12 +1,13 @@
-//! The worker's statements on our own tables.
+//! The worker's statements on the extension's own tables.
 //!
 //! Some name a table by its OID too. After DROP and CREATE EXTENSION the names are those of other tables, and ids begin at 1
 //! again: a new delivery must not go to an old webhook, and what became of an old one must not be written to a new one.
 
-use pgrx::pg_sys::{
-    FLOAT8ARRAYOID, INT2ARRAYOID, INT4ARRAYOID, INT4OID, INT8ARRAYOID, INT8OID, Oid, TEXTARRAYOID, TEXTOID,
-    TIMESTAMPTZARRAYOID, TIMESTAMPTZOID,
-};
+pub mod deliveries;
+pub mod events;
+pub mod webhooks;
+
+use pgrx::pg_sys::Oid;
 
 use crate::plan::{Plan, with_spi};
 

@@ -1,4 +1,4 @@
-//! Counters by the minute become counters by the hour, and those leave with the log's rows of their time.
+//! Summing the counters of minutes up by the hour, and removing those of hours together with the log's rows of their time.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use pgrx::prelude::*;
 
 use crate::plan::{Plan, with_spi};
 
-/// Rows of at least the last hour stay as they are, so that the last minutes can be asked for. `retention` as for the log;
+/// Sums counters up. Those of the last hour at least stay as they are, so that the last minutes can be asked for. `retention` is the log's;
 /// None: for ever.
 pub fn sum_up(retention: Option<Duration>) {
     const MINUTES_TO_HOURS: &str = "WITH minutes AS (\

@@ -1,15 +1,15 @@
-//! The worker's statements on our own tables, prepared once.
+//! The worker's statements on the extension's own tables, prepared once.
 
 use std::cell::RefCell;
 
 use pgrx::prelude::*;
 
 use super::direct::Direct;
-use super::statements;
+use super::statements::{deliveries, events, webhooks};
 use crate::pg::sequence;
 use crate::plan::{Plan, with_spi};
 
-/// Plans kept for the worker's life.
+/// The plans that are kept for the worker's life.
 pub struct Store {
     pub active_webhooks: Plan,
     pub wordings: Plan,
@@ -35,13 +35,13 @@ pub struct Store {
     pub forget: Plan,
     pub delivery_ids: DeliveryIds,
     pub direct: RefCell<Direct>,
-    /// Which webhooks there are.
+    /// Which of some webhooks exist.
     pub webhooks: Plan,
-    /// Of which events it is known already what was found out.
+    /// Which of some events have details already.
     pub detailed: Plan,
 }
 
-/// The OID of one of our tables.
+/// Returns the OID of one of the extension's tables.
 pub fn table(name: &str) -> u32 {
     let sql = format!("SELECT pg_catalog.to_regclass('zentry_notify.{name}')::pg_catalog.oid");
     let oid = with_spi(|spi| {
@@ -56,32 +56,32 @@ impl Store {
     pub fn prepare() -> Store {
         let (event, delivery, webhook) = (table("event"), table("delivery"), table("webhook"));
         Store {
-            active_webhooks: statements::active_webhooks(),
-            wordings: statements::wordings(),
-            events: statements::events(event),
-            stored_cursor: statements::stored_cursor(),
-            cursor_at: statements::cursor_at(),
-            cursor: statements::cursor(event),
-            claim: statements::claim(delivery),
-            gather: statements::gather(delivery),
-            record: statements::record(delivery),
-            misses: statements::misses(delivery),
-            count: statements::count(webhook),
-            tally: statements::tally(webhook),
-            switch_off: statements::switch_off(),
-            fail_waiting: statements::fail_waiting(),
-            set_circuit: statements::set_circuit(),
-            close_circuit: statements::close_circuit(),
-            set_in_a_row: statements::set_in_a_row(webhook),
-            note_expired: statements::note_expired(webhook),
-            note_stream: statements::note_stream(webhook),
-            details: statements::details(),
-            deliveries: statements::deliveries(webhook),
-            forget: statements::forget(event),
+            active_webhooks: webhooks::active_webhooks(),
+            wordings: events::wordings(),
+            events: events::events(event),
+            stored_cursor: events::stored_cursor(),
+            cursor_at: events::cursor_at(),
+            cursor: events::cursor(event),
+            claim: deliveries::claim(delivery),
+            gather: deliveries::gather(delivery),
+            record: deliveries::record(delivery),
+            misses: deliveries::misses(delivery),
+            count: webhooks::count(webhook),
+            tally: webhooks::tally(webhook),
+            switch_off: webhooks::switch_off(),
+            fail_waiting: deliveries::fail_waiting(),
+            set_circuit: webhooks::set_circuit(),
+            close_circuit: webhooks::close_circuit(),
+            set_in_a_row: webhooks::set_in_a_row(webhook),
+            note_expired: webhooks::note_expired(webhook),
+            note_stream: webhooks::note_stream(webhook),
+            details: events::details(),
+            deliveries: deliveries::deliveries(webhook),
+            forget: events::forget(event),
             delivery_ids: DeliveryIds(table("delivery_id_seq")),
             direct: RefCell::new(Direct::new()),
-            webhooks: statements::webhooks(webhook),
-            detailed: statements::detailed(),
+            webhooks: webhooks::webhooks(webhook),
+            detailed: events::detailed(),
         }
     }
 }
@@ -90,7 +90,7 @@ impl Store {
 pub struct DeliveryIds(u32);
 
 impl DeliveryIds {
-    /// Draws so many, ascending. Others may draw in between.
+    /// Draws `count` ids, in ascending order. Other sessions may draw in between.
     pub fn next(&self, count: usize) -> Vec<i64> {
         sequence::draw(pg_sys::Oid::from(self.0), count)
     }

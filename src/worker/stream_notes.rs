@@ -1,4 +1,4 @@
-//! What is not as it should be of the streams that webhooks publish to: said once, and kept with the webhook while it is so.
+//! What is wrong with the streams that webhooks publish to: logged once, and kept with the webhook as long as it is so.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -7,16 +7,16 @@ use webhook::outcome::{Answer, remarks, stream_looked_at};
 use webhook::rich_text::beginning;
 use webhook::schedule::QueueId;
 
-/// Streams of a webhook, as a rule one, and remarks that were said.
+/// The most streams of a webhook (one, as a rule), and the most remarks that are remembered as logged.
 const KEPT: usize = 32;
-/// Code points of a note.
+/// The most code points of a note.
 const MAX_NOTE: usize = 1_000;
 
 #[derive(Default)]
 pub struct StreamNotes {
-    /// Of each webhook, by stream.
+    /// The remarks of each webhook, by stream.
     found: HashMap<QueueId, BTreeMap<Box<str>, String>>,
-    /// Whose notes are to be written.
+    /// Webhooks whose notes are to be written.
     changed: HashSet<QueueId>,
     said: HashSet<String>,
 }
@@ -29,7 +29,7 @@ impl StreamNotes {
         let found: Vec<String> = remarks(answer)
             .map(|remark| url.redact(remark).into_owned())
             .collect();
-        // Once for each worker: the configuration is read again and again.
+        // A remark is logged once by each worker: the configuration is read again and again.
         for remark in &found {
             if self.said.len() < KEPT && self.said.insert(format!("{url}: {remark}")) {
                 pgrx::warning!("zentry_notify: the stream of {url} is not as it should be: {remark}");
@@ -37,7 +37,7 @@ impl StreamNotes {
         }
         let found = found.join("; ");
         let streams = self.found.entry(queue);
-        // Whether something stands there from a worker before, it does not know.
+        // It is unknown whether the table has a note of a previous worker.
         if matches!(streams, std::collections::hash_map::Entry::Vacant(_)) {
             self.changed.insert(queue);
         }
@@ -49,7 +49,7 @@ impl StreamNotes {
         }
     }
 
-    /// What is to be written down of each webhook; None: nothing is wrong with its streams any more.
+    /// Takes the notes that are to be written. None: nothing is wrong with the webhook's streams any more.
     pub fn take_changes(&mut self) -> Vec<(QueueId, Option<String>)> {
         let changed = std::mem::take(&mut self.changed).into_iter();
         let note = |queue: &QueueId| {
@@ -63,13 +63,13 @@ impl StreamNotes {
         changed.map(|queue| (queue, note(&queue))).collect()
     }
 
-    /// Forgets those that are another one by now, or gone.
+    /// Forgets the notes of webhooks that have changed or are gone.
     pub fn retain(&mut self, is_the_same: impl Fn(QueueId) -> bool) {
         self.found.retain(|queue, _| is_the_same(*queue));
         self.changed.retain(|queue| is_the_same(*queue));
     }
 
-    /// What is known of it was not written down.
+    /// Forgets what is known of a webhook, since it was not written.
     pub fn forget(&mut self, queue: QueueId) {
         self.found.remove(&queue);
         self.changed.remove(&queue);

@@ -1,4 +1,4 @@
-//! Who listens: the active webhooks, by event type and project.
+//! The active webhooks, by event type and project.
 
 use std::collections::HashMap;
 
@@ -8,10 +8,10 @@ use super::filter::Conditions;
 use crate::event_source::PROJECT_PROGRESS;
 use crate::plan::{Plan, with_spi};
 
-/// Webhooks by id, for one event type.
+/// The webhooks that hear one event type.
 #[derive(Debug, Default)]
 pub struct Listeners {
-    /// Those of every project.
+    /// Webhooks of every project.
     everywhere: Vec<QueueId>,
     by_project: HashMap<i64, Vec<QueueId>>,
 }
@@ -28,7 +28,7 @@ impl Listeners {
         }
     }
 
-    /// Those of every project, and those of the given ones.
+    /// Returns the webhooks of every project and those of the given projects.
     pub fn of_projects<'a>(&self, projects: impl IntoIterator<Item = &'a i64>) -> Vec<QueueId> {
         let mut queues = self.everywhere.clone();
         queues.extend(
@@ -47,13 +47,13 @@ impl Listeners {
     }
 }
 
-/// All of them, by event type.
+/// All active webhooks, by event type.
 #[derive(Default)]
 pub struct Subscribers {
     by_event: HashMap<String, Listeners>,
-    /// Those that hear every event, also types that nobody names.
+    /// Webhooks that hear every event, also those of types that no webhook names.
     of_any: Listeners,
-    /// What some of them want to hear only.
+    /// The filters of webhooks.
     pub conditions: Conditions,
 }
 

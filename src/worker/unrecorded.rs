@@ -1,4 +1,4 @@
-//! Outcomes that the database did not take, until they are tried again.
+//! Outcomes that the database has refused, until they are tried again.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -6,15 +6,15 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use webhook::schedule::{DeliveryChange, InARow, QueueChange, QueueId};
 
-/// What the database did not take.
+/// What the database has refused.
 #[derive(Default)]
 pub struct Unrecorded {
     pub deliveries: Vec<DeliveryChange>,
-    /// Those of the deliveries. They are not read meanwhile: what is in them would be sent again.
+    /// The queues of the deliveries. They are not read meanwhile: what is in them would be sent again.
     pub queues: HashSet<QueueId>,
     /// The last state of each webhook.
     pub states: HashMap<QueueId, State>,
-    /// The last of what is counted of each webhook, with since when it is what it was.
+    /// The last counts of each webhook, with the time when it was activated.
     pub in_a_row: BTreeMap<QueueId, (Timestamp, InARow)>,
 }
 
@@ -24,7 +24,7 @@ impl Unrecorded {
     }
 }
 
-/// A new state of a webhook, with since when it was what was called, and the last failure.
+/// A new state of a webhook, with the time when it was activated as the requests knew it, and the last failure.
 pub struct State {
     pub change: QueueChange,
     pub since: Timestamp,

@@ -1,4 +1,4 @@
-//! Webhooks as their rows say, and what the worker writes down of them.
+//! Reading webhooks, and writing their states.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,11 +13,11 @@ use super::store::Store;
 use crate::plan::{Rows, with_spi};
 use crate::timestamp::to_timestamptz;
 
-/// What an event's messages say: everybody's, or those of one webhook.
+/// The definition of events' messages: for all webhooks or for one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wording {
     pub webhook: Option<i64>,
-    /// JSON.
+    /// The definition, as JSON.
     pub definition: String,
 }
 
@@ -43,7 +43,8 @@ impl Store {
         })
     }
 
-    /// Writes down what is counted of webhooks, unless they are others by now: with each, since when it is what it was.
+    /// Writes the counts of webhooks, except of those that were activated again. Each count comes with the time when the webhook was
+    /// activated.
     pub fn record_in_a_row(&self, counted: &BTreeMap<QueueId, (Timestamp, InARow)>) {
         let numbers = |number: fn(&InARow) -> u32| {
             let numbers = counted
@@ -71,22 +72,22 @@ impl Store {
         });
     }
 
-    /// Writes down that deliveries of these webhooks have expired.
+    /// Notes that deliveries of these webhooks have expired.
     pub fn note_expired(&self, queues: &[i64]) {
         with_spi(|spi| {
             self.note_expired.execute(spi, &[queues.to_vec().into()]);
         });
     }
 
-    /// Writes down what is wrong with its streams.
+    /// Writes what is wrong with the webhook's streams.
     pub fn note_stream(&self, queue: QueueId, note: Option<&str>) {
         with_spi(|spi| {
             self.note_stream.execute(spi, &[queue.0.into(), note.into()]);
         });
     }
 
-    /// Writes down what has changed of a webhook. It was called as it was at `since`: if it has been mended meanwhile, it
-    /// stays on. `error` is the last failure.
+    /// Writes what has changed of a webhook. `since` is when it was activated as the requests knew it: if it has been activated again
+    /// meanwhile, it stays on. `error` is the last failure.
     pub fn record_queue(&self, change: &QueueChange, since: Timestamp, error: Option<&str>) {
         with_spi(|spi| match change {
             QueueChange::SwitchedOff { queue, reason, at } => {

@@ -1,10 +1,10 @@
-//! What messages say: the definitions of event types, as the database has them.
+//! The definitions of event types, which say what messages say, as the database has them.
 
 use webhook::definition::Catalogue;
 
 use super::webhooks::Wording;
 
-/// The catalogue, and what it was made of: most changes of the configuration leave it as it is.
+/// The catalogue of definitions, and the rows that it was made of: most changes of the configuration leave it as it is.
 #[derive(Debug)]
 pub struct Wordings {
     rows: Vec<Wording>,
@@ -27,7 +27,7 @@ impl Wordings {
         &self.catalogue
     }
 
-    /// `base` is what addresses that begin with a slash are below.
+    /// Makes the catalogue of the rows, if they have changed. Addresses that begin with a slash are relative to `base`.
     pub fn update(&mut self, rows: Vec<Wording>, base: Option<String>) {
         if rows == self.rows && base == self.base {
             return;

@@ -1,47 +1,47 @@
-//! Rows of one source are tried together. Those that fail are told apart from those that work, and what takes long has no more than
-//! its share of the time.
+//! Trying rows of a source together: those that fail are separated from those that work, and what takes long gets no more than its share of
+//! the time.
 
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-/// Rows that are tried at once: what they find is in memory together.
+/// The most rows that are tried at once: what is found for them is in memory together.
 const PAGE: usize = 256;
-/// For all rows of a source in one batch.
+/// The time for all rows of a source in one batch.
 const BUDGET: Duration = Duration::from_secs(5);
-/// For a page.
+/// The time for a page.
 const LIMIT: Duration = Duration::from_secs(2);
-/// Rows of a batch whose failures are looked into one by one.
+/// The number of failing rows of a batch that are looked into one by one.
 const CULPRITS: usize = 64;
-/// Rows that fail together after that.
+/// The most rows that fail together after that.
 const CROWD: usize = 16;
-/// What a row may take without being asked about it, and what each try may.
+/// The time that a row, and each try, takes without being charged.
 const USUAL_ROW: Duration = Duration::from_millis(2);
 const USUAL_TRY: Duration = Duration::from_millis(50);
 
-/// What is beyond that by so much delays others noticeably, and is counted apart.
+/// A try that takes longer than this beyond the usual delays others noticeably, and is counted separately.
 const LONG: Duration = Duration::from_millis(500);
 
-/// How much time somebody may take beyond what is usual.
+/// How much time rows may take beyond the usual.
 #[derive(Clone, Copy, Debug)]
 struct Allowance {
-    /// At once.
+    /// The most at once.
     full: Duration,
-    /// In the long run, one part in so many.
+    /// In the long run, one part in `share`.
     share: u32,
-    /// By what takes long, within `window`.
+    /// The most for long tries within `window`.
     most: Duration,
     window: Duration,
 }
 
-/// Of one source's rows.
+/// The allowance of one source's rows.
 const OF_SOURCE: Allowance = Allowance {
     full: Duration::from_secs(20),
     share: 10,
     most: Duration::from_secs(60),
     window: Duration::from_secs(3_600),
 };
-/// Of all that belongs to a role, however many tables it has and whatever it changes about them.
+/// The allowance of everything that belongs to a role, however many tables it has and however it changes them.
 const OF_OWNER: Allowance = Allowance {
     full: Duration::from_secs(30),
     share: 5,
@@ -49,21 +49,21 @@ const OF_OWNER: Allowance = Allowance {
     window: Duration::from_secs(600),
 };
 
-/// Time that is left of an allowance.
+/// The time that is left of an allowance.
 #[derive(Clone, Debug)]
 struct Account {
     allowance: Allowance,
     left: Duration,
-    /// What took longer than there was time for is paid back first.
+    /// Time that was taken beyond what was left. It is paid back first.
     owed: Duration,
     as_of: Option<Instant>,
     is_spent: bool,
-    /// When the window began, and what took long since.
+    /// The beginning of the window, and the time of long tries since.
     long: Option<(Instant, Duration)>,
 }
 
 impl Account {
-    /// Once it is spent, nothing is tried before there is so much again.
+    /// Once the account is spent, nothing is tried before so much is left again.
     const ENOUGH: Duration = Duration::from_secs(2);
 
     fn new(allowance: Allowance) -> Self {
@@ -109,18 +109,18 @@ impl Account {
     }
 }
 
-/// What all credits of a role have together.
+/// The account that all credits of a role share.
 #[derive(Clone, Debug)]
-pub struct Purse(Rc<RefCell<Account>>);
+pub struct SharedBudget(Rc<RefCell<Account>>);
 
-impl Default for Purse {
+impl Default for SharedBudget {
     fn default() -> Self {
-        Purse(Rc::new(RefCell::new(Account::new(OF_OWNER))))
+        SharedBudget(Rc::new(RefCell::new(Account::new(OF_OWNER))))
     }
 }
 
-impl Purse {
-    /// Takes that off.
+impl SharedBudget {
+    /// Charges that time.
     pub fn took(&self, took: Duration, now: Instant) {
         self.0.borrow_mut().charge(took, now);
     }
@@ -130,18 +130,19 @@ impl Purse {
     }
 }
 
-/// How long rows may take beyond what is usual: a while at once, a tenth of the time in the long run, and little by what takes long each time.
+/// The credit of rows: how long they may take beyond the usual. It is some time at once, a tenth of the time in the long run, and little
+/// for tries that each take long.
 #[derive(Clone, Debug)]
 pub struct Credit {
     own: Account,
-    owners: Purse,
-    /// Some row has worked.
+    owners: SharedBudget,
+    /// Whether some row has worked.
     pub worked: bool,
 }
 
 impl Credit {
-    /// Of a source whose owner has this purse.
-    pub fn new(owners: Purse) -> Self {
+    /// Makes the credit of a source whose owner has this budget.
+    pub fn new(owners: SharedBudget) -> Self {
         Credit {
             own: Account::new(OF_SOURCE),
             owners,
@@ -149,7 +150,7 @@ impl Credit {
         }
     }
 
-    /// Takes off what so many rows have taken beyond what is usual.
+    /// Charges what so many rows have taken beyond the usual.
     pub fn took(&mut self, took: Duration, rows: usize, now: Instant) {
         let usual = USUAL_TRY + USUAL_ROW * u32::try_from(rows).unwrap_or(u32::MAX);
         let beyond = took.saturating_sub(usual);
@@ -165,11 +166,11 @@ impl Credit {
 
 impl Default for Credit {
     fn default() -> Self {
-        Credit::new(Purse::default())
+        Credit::new(SharedBudget::default())
     }
 }
 
-/// Why rows come to nothing.
+/// Why rows fail.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Fault<'a, F> {
     /// These rows fail, and others may work.
@@ -180,31 +181,31 @@ pub enum Fault<'a, F> {
     NoTime,
 }
 
-/// What is done with rows.
+/// What is tried with rows.
 pub trait Trial<R> {
     type Failure;
 
-    /// Another clock is for tests.
+    /// Returns the time. Tests have another clock.
     fn now(&self) -> Instant {
         Instant::now()
     }
 
-    /// How long a row may take by itself, after it was late with others.
+    /// Returns how long a row may take by itself, after it was too slow together with others.
     fn alone(&self) -> Duration;
 
-    /// Tries the rows together, and keeps what it finds.
+    /// Tries the rows together, and keeps what is found.
     fn attempt(&mut self, rows: &[R], limit: Duration) -> Result<(), Self::Failure>;
 
     fn is_late(failure: &Self::Failure) -> bool;
 
-    /// Why it can't work for any row, if it can't. `worked`: it has worked for some.
+    /// Returns why it cannot work for any row, if it cannot. `worked` says that it has worked for some.
     fn hopeless(&mut self, worked: bool) -> Option<Self::Failure>;
 
-    /// Leaves the rows without what could not be found; a single one may be looked into `until` then.
+    /// Gives up on the rows, which lack what could not be found. A single row may be looked into until `until`.
     fn fail(&mut self, rows: &[R], fault: Fault<Self::Failure>, until: Instant);
 }
 
-/// Tries all rows. An error: it can't work for any row. `credit` is that of all who can write such rows.
+/// Tries all rows. An error says that it cannot work for any row. `credit` is that of everybody who can write such rows.
 pub fn divide<R, T: Trial<R>>(trial: &mut T, rows: &[R], credit: &mut Credit) -> Result<(), T::Failure> {
     let ends = trial.now() + BUDGET;
     let mut division = Division {
@@ -234,7 +235,7 @@ struct Division<'a, R, T: Trial<R>> {
 }
 
 impl<R, T: Trial<R>> Division<'_, R, T> {
-    /// Runs `f`, and takes what it takes beyond what is usual off the credit.
+    /// Runs `f`, and charges what it takes beyond the usual.
     fn timed<V>(&mut self, rows: usize, f: impl FnOnce(&mut Self) -> V) -> V {
         let began = self.trial.now();
         let value = f(self);
@@ -276,7 +277,7 @@ impl<R, T: Trial<R>> Division<'_, R, T> {
             });
         }
         if T::is_late(failure) {
-            // Halves would be late as well, as long as one of theirs is.
+            // Halves would be too slow as well, as long as one of their rows is.
             let alone = self.trial.alone();
             rows.chunks(1).for_each(|row| self.part(row, alone));
         } else {

@@ -1,4 +1,4 @@
-//! What has gathered for a webhook, as one message: when it leaves, and what it says.
+//! Digests: when what has gathered for a webhook is sent as one message, and what that says.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -18,23 +18,23 @@ use crate::rich_text::{Builder, RichText};
 
 const SHORTEST: SignedDuration = SignedDuration::from_mins(1);
 const LONGEST: SignedDuration = SignedDuration::from_hours(31 * 24);
-/// A year, and the day of leap years.
+/// The longest time between two times of a cron expression: a year, and the day of leap years.
 const RAREST: SignedDuration = SignedDuration::from_hours(366 * 24);
-/// Characters; a list of all minutes and hours has some more than two hundred.
+/// The most characters of a text. A list of all minutes and hours has some more than two hundred.
 const MAX_TEXT: usize = 500;
-/// Events that a digest shows.
+/// The most events that a digest shows.
 pub const SHOWN: usize = 10;
-/// Characters of each of them.
+/// The most characters of each of them.
 const MAX_LINE: usize = 280;
-/// Event types that it counts by name; all others are one more.
+/// The most event types that it counts by name. All others are counted together.
 const MAX_COUNTS: usize = 20;
 
-/// `1 hour`: so long after the first event that it holds. Or the times of a cron expression, such as `0 9 * * 1-5` or
-/// `0 9 * * MON-FRI Europe/Berlin`; they are those of the quiet hours' time zone unless it names one, and of UTC where neither does.
+/// When a digest is sent: an interval after its first event, such as `1 hour`, or the times of a cron expression, such as `0 9 * * 1-5` or
+/// `0 9 * * MON-FRI Europe/Berlin`. These are in the time zone of the quiet hours unless it names one, or in UTC if there are none.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Digest {
     times: Times,
-    /// Whose clocks its events are shown by.
+    /// The time zone in which its events are shown.
     zone: Option<TimeZone>,
 }
 
@@ -59,7 +59,7 @@ pub enum DigestError {
 }
 
 impl Digest {
-    /// Reads what is to be kept: also, its times have to come often enough.
+    /// Parses a text that is to be stored, whose times have to come often enough.
     ///
     /// # Errors
     /// What is wrong with the text.
@@ -77,7 +77,7 @@ impl Digest {
         Ok(digest)
     }
 
-    /// Reads what was kept.
+    /// Parses a text that was stored.
     ///
     /// # Errors
     /// What is wrong with the text.
@@ -122,7 +122,7 @@ impl Digest {
         })
     }
 
-    /// Reads what is stored of a webhook, as a JSON object of the row.
+    /// Reads the digest of a webhook from its row as a JSON object.
     ///
     /// # Errors
     /// What is wrong with it: time zones come and go with the system's packages.
@@ -141,11 +141,11 @@ impl Digest {
             .transpose()
     }
 
-    /// When a digest leaves that begins with an event of that moment: after it.
+    /// Returns when a digest is sent that begins with an event of that moment: a later time.
     pub fn due(&self, first: Timestamp) -> Timestamp {
         match &self.times {
             Times::After(length) => first.checked_add(*length).unwrap_or(Timestamp::MAX),
-            // Where there is none, it is better sent than kept.
+            // If there is no such time, it is better sent than kept.
             Times::At(_) => self.next(first).unwrap_or(first),
         }
     }
@@ -159,8 +159,8 @@ impl Digest {
         (next > after).then_some(next)
     }
 
-    /// The message: how many events of which type, and the last ones. Of each event its type is given, and whether it is a
-    /// sample; `last` are the cards of up to [`SHOWN`] of them.
+    /// Returns the message: how many events of which type, and the last ones. `events` has each event's type, and whether it is a sample;
+    /// `last` has the cards of up to [`SHOWN`] of them.
     pub fn card<'a>(&self, events: impl IntoIterator<Item = (&'a str, bool)>, last: &[Card]) -> Card {
         let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
         let mut samples = 0;
@@ -194,7 +194,7 @@ impl Digest {
 
     fn lines(&self, all: usize, samples: usize, last: &[Card], language: Language) -> RichText {
         let mut text = Builder::default();
-        // Where all are, the message itself says so.
+        // If all are samples, the message says so itself.
         let mixed = samples > 0 && samples < all;
         if mixed {
             text.push(&language.samples(samples));
@@ -231,12 +231,12 @@ impl Digest {
     }
 }
 
-/// Whether what stands before the last word is a cron expression by itself, so that the word is a time zone.
+/// Returns whether the text before the last word is a cron expression by itself, so that the word is a time zone.
 fn names_zone(before: &str) -> bool {
     before.split_whitespace().count() == 5
 }
 
-/// On one line, and no longer than that.
+/// Returns the text on one line, cut to the most characters.
 fn cut(text: &str) -> Cow<'_, str> {
     let text = one_line(text);
     if text.chars().nth(MAX_LINE).is_none() {
@@ -245,7 +245,7 @@ fn cut(text: &str) -> Cow<'_, str> {
     Cow::Owned(RichText::plain(&text).shortened(MAX_LINE).as_str().to_owned())
 }
 
-/// The most frequent first.
+/// Returns the counts as fields, the most frequent first.
 fn fields(counts: BTreeMap<&str, usize>, language: Language) -> Vec<(std::sync::Arc<str>, RichText)> {
     let mut counts: Vec<(&str, usize)> = counts.into_iter().collect();
     counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));

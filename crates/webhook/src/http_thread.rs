@@ -1,4 +1,4 @@
-//! A thread that does the HTTP, so that the thread that talks to Postgres never waits for a server.
+//! The HTTP thread, so that the thread that calls PostgreSQL never waits for a server.
 
 use std::io::{self, Write as _};
 use std::os::unix::net::UnixStream;
@@ -19,42 +19,42 @@ use crate::nats::Message;
 use crate::outcome::{Answer, TransportError};
 use crate::way::WayId;
 
-/// `getaddrinfo` can hang for many seconds: so many names can hang before others have to wait.
+/// The most names that are resolved at once: `getaddrinfo` can hang for many seconds.
 const MAX_RESOLVING: usize = 32;
-/// Resolver threads leave soon: new connections come in bursts.
+/// How long a resolver thread is kept: new connections come in bursts.
 const RESOLVER_KEEP_ALIVE: Duration = Duration::from_secs(5);
-/// Orders taken at a time.
+/// The most orders that are taken at a time.
 const BATCH: usize = 128;
-/// How long an answer may wait for company. While many requests are in flight, who asked for them is woken when half of them
-/// are answered: to record each batch costs it a commit, whose wait for the disk is longer than this.
+/// How long an answer may wait for others. While many requests are in flight, the caller is woken when half of them are answered: recording
+/// each batch costs it a commit, whose wait for the disk is longer than this.
 const HOLD: Duration = Duration::from_millis(1);
 
-/// A request to be made. `id` comes back with the answer.
+/// A request to be made. The answer has the same `id`.
 #[derive(Debug)]
 pub struct Outgoing {
     pub id: u64,
-    /// By which of the client's ways out it leaves. A stream knows only the direct one.
+    /// The way out of the client. Streams use only the direct one.
     pub way: WayId,
     pub kind: EndpointKind,
     pub url: SecretUrl,
     pub headers: Headers,
-    /// What is published to a stream, and not posted, has this.
+    /// The message, if it is published to a stream and not posted.
     pub message: Option<Message>,
     pub body: Vec<u8>,
 }
 
-/// What became of the request with this `id`, and how long it took.
+/// The answer to the request with this `id`, and how long it took.
 #[derive(Debug)]
 pub struct Incoming {
     pub id: u64,
     pub result: Result<Answer, TransportError>,
     pub elapsed: Duration,
-    /// The buffer of the request's body, for another one: memory that one thread takes and another one frees makes both
-    /// wait for the allocator. Empty when the client still has it.
+    /// The buffer of the request's body, to be used again: memory that is allocated in one thread and freed in another makes both wait for
+    /// the allocator. It is empty if the client still has it.
     pub buffer: Vec<u8>,
 }
 
-/// The thread has ended, which it does only if it is broken; start another one.
+/// The thread has ended, which happens only if it is broken. Start another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the HTTP thread has ended")]
 pub struct Stopped;
@@ -65,15 +65,13 @@ enum Order {
     Use(Client),
 }
 
-/// A thread with a client. Each request that is sent gets exactly one answer, in any order, unless the handle is
-/// dropped before: that ends the thread at once, requests in flight included. How many are in flight at once is the
-/// caller's to bound.
+/// A thread with a client. Each request that is sent gets exactly one answer, in any order, unless the handle is dropped before: that ends
+/// the thread at once, with the requests in flight. The caller limits how many are in flight.
 ///
-/// All signals are blocked in the thread and in those that it starts, so that the process's handlers run where they
-/// always did.
+/// All signals are blocked in the thread and in those that it starts, so that the process's handlers run in its other threads.
 #[derive(Debug)]
 pub struct HttpThread {
-    /// None once the thread is told to end.
+    /// The channel for orders. None: the thread has been told to end.
     orders: Option<orders::UnboundedSender<Order>>,
     answers: Receiver<Incoming>,
     reporter: Arc<Reporter>,
@@ -81,9 +79,9 @@ pub struct HttpThread {
 }
 
 impl HttpThread {
-    /// Starts the thread. A byte is written to `wake` when answers are there after [`try_recv`](Self::try_recv) had none: as
-    /// soon as they are as many as the requests still in flight, and at most a moment later. Wait for the other end to be
-    /// readable, empty it, then call `try_recv` until it has none.
+    /// Starts the thread. A byte is written to `wake` when answers are there after [`try_recv`](Self::try_recv) had none: as soon as they
+    /// are as many as the requests still in flight, and at most a moment later. Wait for the other end to be readable, empty it, then call
+    /// `try_recv` until it has none.
     ///
     /// # Errors
     /// When the system has no thread or file descriptor left.
@@ -106,7 +104,7 @@ impl HttpThread {
                 .name("zentry-http".into())
                 .spawn(move || {
                     runtime.block_on(dispatch(order_receiver, client, reporter));
-                    // Drops the requests in flight and does not wait for a name that is being resolved.
+                    // This drops the requests in flight, and does not wait for a name that is being resolved.
                     runtime.shutdown_background();
                 })?
         };
@@ -126,7 +124,7 @@ impl HttpThread {
         self.order(Order::Send(request))
     }
 
-    /// Requests that are sent from now on are made by `client`; those in flight end as they began.
+    /// Makes `client` make the requests that are sent from now on. Those in flight end as they began.
     ///
     /// # Errors
     /// When the thread has ended.
@@ -134,12 +132,12 @@ impl HttpThread {
         self.order(Order::Use(client))
     }
 
-    /// The next answer, if one is there.
+    /// Returns the next answer, if there is one.
     pub fn try_recv(&self) -> Option<Incoming> {
         if let Ok(answer) = self.answers.try_recv() {
             return Some(answer);
         }
-        // From here on answers write to `wake` again; one that came before this is seen by the second look.
+        // From here on answers write to `wake` again. One that came before is seen by the second look.
         self.reporter.waiting.store(0, Ordering::Release);
         self.reporter.woken.swap(false, Ordering::AcqRel);
         self.answers.try_recv().ok()
@@ -158,7 +156,7 @@ impl Drop for HttpThread {
     fn drop(&mut self) {
         self.orders = None;
         if let Some(thread) = self.thread.take() {
-            // Its panic, if it had one, is not ours.
+            // If it panicked, that is not this thread's panic.
             let _ = thread.join();
         }
     }
@@ -205,13 +203,13 @@ async fn make(client: Client, request: Outgoing, mut reply: Reply) {
     }
 }
 
-/// The way back.
+/// The side of the thread that reports answers.
 #[derive(Debug)]
 struct Reporter {
     answers: answers::Sender<Incoming>,
-    /// Requests without an answer yet.
+    /// The number of requests without an answer.
     in_flight: AtomicUsize,
-    /// Answers since the receiver last found nothing.
+    /// The number of answers since the receiver last found none.
     waiting: AtomicUsize,
     /// Whether a byte was written since then.
     woken: AtomicBool,
@@ -220,7 +218,7 @@ struct Reporter {
 
 impl Reporter {
     fn report(self: &Arc<Self>, answer: Incoming) {
-        // Nobody listens any more while the handle is being dropped.
+        // The handle may be being dropped, so that nobody receives it.
         let _ = self.answers.send(answer);
         let in_flight = self.in_flight.fetch_sub(1, Ordering::AcqRel) - 1;
         let waited = self.waiting.fetch_add(1, Ordering::AcqRel);
@@ -233,7 +231,7 @@ impl Reporter {
 
     fn wake(&self) {
         if !self.woken.swap(true, Ordering::AcqRel) {
-            // When the stream is full, the other end is readable anyway.
+            // If the stream is full, the other end is readable anyway.
             let _ = (&self.wake).write(&[1]);
         }
     }
@@ -258,7 +256,7 @@ impl Reporter {
 struct Reply {
     id: u64,
     started: Instant,
-    /// None until the request has ended.
+    /// The result. None: the request has not ended.
     result: Option<Result<Answer, TransportError>>,
     buffer: Vec<u8>,
     reporter: Arc<Reporter>,
@@ -293,7 +291,7 @@ impl Drop for Reply {
     }
 }
 
-/// All signals are blocked in this thread, and in threads that it starts, until this is dropped.
+/// Blocks all signals in this thread, and in threads that it starts, until it is dropped.
 struct SignalsBlocked {
     before: SigSet,
 }
@@ -308,7 +306,7 @@ impl SignalsBlocked {
 
 impl Drop for SignalsBlocked {
     fn drop(&mut self) {
-        // Fails only for an invalid mask.
+        // This fails only for an invalid mask.
         let _ = self.before.thread_set_mask();
     }
 }

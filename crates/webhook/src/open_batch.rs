@@ -1,4 +1,5 @@
-//! Events that are routed and not written down yet: their deliveries leave from memory, and are written once, with their outcomes.
+//! The open batch: events that are routed and not written yet. Their deliveries are sent from memory, and written once, with their
+//! outcomes.
 
 mod event;
 mod known;
@@ -17,42 +18,42 @@ use pace::{Pace, STALE};
 use refused::Refused;
 use spilled::Spilled;
 
-/// No event stays in memory alone for longer than this, whatever becomes of its deliveries.
+/// The longest time that an event stays in memory alone, whatever the outcomes of its deliveries.
 const LONGEST: Duration = Duration::from_secs(1);
-/// The same while there is no room for more: what can't leave soon makes room.
+/// The same while there is no room for more events.
 const LONGEST_WHEN_FULL: Duration = Duration::from_millis(300);
-/// The same while there are [`MANY`] deliveries, and all of them would be finished within this at the present pace: to write what leaves
-/// soon as waiting, and to update it then, costs three times as much, so that the pace would fall further behind.
+/// The same while there are [`MANY`] deliveries, and all of them would be finished within this time at the present pace: writing deliveries
+/// as waiting and updating them soon afterwards costs three times as much, so that the pace would fall further.
 const LONGEST_WHEN_MOVING: Duration = Duration::from_secs(3);
 const MANY: usize = 1_000;
-/// Room is not looked for more often.
+/// The shortest time between two looks for room.
 const SHORTEST: Duration = Duration::from_millis(1);
-/// No outcome does: what else is to become of its event is written later.
+/// The longest time from the first outcome of an event until it is written; later outcomes are written later.
 const AFTER_ANSWER: Duration = Duration::from_millis(100);
-/// Events that are finished wait so long for others: writing costs the less for each, the more there are.
+/// How long finished events wait for others: the more are written together, the less each costs.
 const FINISHED: Duration = Duration::from_millis(25);
 
-/// All of them.
+/// The open batch.
 #[derive(Debug, Default)]
 pub struct OpenBatch {
     events: BTreeMap<i64, OpenEvent>,
     known: Known,
-    /// When the events were routed, the earliest first.
+    /// The events by the time when they were routed.
     routed: BTreeSet<(Instant, i64)>,
-    /// When the first outcome came of those that are not finished.
+    /// Unfinished events by the time of their first outcome.
     answered: BTreeSet<(Instant, i64)>,
-    /// Those with deliveries that are all finished, and since when there are any.
+    /// Events with deliveries that are all finished, and since when there are any.
     finished: BTreeSet<i64>,
     finished_since: Option<Instant>,
     /// What the database has refused.
     refused: Refused,
     bytes: usize,
-    /// Everything has to be written at the next occasion.
+    /// Whether everything has to be written at the next occasion.
     hurried: bool,
-    /// There is no room for more.
+    /// Whether there is no room for more.
     full: bool,
     pace: Pace,
-    /// What was written as waiting a short while ago: it takes room until it is finished, see [`OpenBatch::occupied`].
+    /// Deliveries that were written as waiting lately. They take room until they are finished: see [`OpenBatch::occupied`].
     spilled: Spilled,
 }
 
@@ -69,7 +70,7 @@ impl OpenBatch {
         self.events.len()
     }
 
-    /// Bytes of the events' data.
+    /// Returns the bytes of the events' data.
     pub fn bytes(&self) -> usize {
         self.bytes
     }
@@ -96,7 +97,7 @@ impl OpenBatch {
         self.events.insert(event.id, event);
     }
 
-    /// Notes when the event has to be written.
+    /// Sets when the event has to be written.
     fn schedule(&mut self, event: &OpenEvent) {
         self.routed.insert((event.routed_at, event.id));
         if event.unfinished == 0 && !event.deliveries.is_empty() {
@@ -122,7 +123,7 @@ impl OpenBatch {
         self.known.count(queue)
     }
 
-    /// Notes what became of a delivery; false: it is none of these.
+    /// Notes the outcome of a delivery. Returns false if it is none of this batch.
     pub fn note(&mut self, change: &DeliveryChange, now: Instant) -> bool {
         let event = self.known.event_of(change.id);
         let Some(event) = event.and_then(|id| self.events.get_mut(&id)) else {
@@ -147,7 +148,7 @@ impl OpenBatch {
             self.known.finish(change.queue, change.id);
         }
         let before = event.answered_at;
-        // What has to be tried again waits in the table: people look there for the reason.
+        // A delivery that is to be retried waits in the table: people look there for the reason.
         let at = if change.is_final() {
             None
         } else {
@@ -171,12 +172,12 @@ impl OpenBatch {
         true
     }
 
-    /// Says whether there is room for more.
+    /// Sets whether there is room for more.
     pub fn set_full(&mut self, full: bool) {
         self.full = full;
     }
 
-    /// How long an event may be here, whatever the pace.
+    /// Returns how long an event may stay, whatever the pace.
     fn usual(&self) -> Duration {
         if self.full { LONGEST_WHEN_FULL } else { LONGEST }
     }
@@ -199,8 +200,8 @@ impl OpenBatch {
         self.spilled.add(delivery, event.routed_at);
     }
 
-    /// How long a delivery takes room after its event was routed, if it is written as waiting: as long as it may leave soon. To route on
-    /// and on would write everything as waiting, and keep the processor from what it takes to send it.
+    /// Returns how long a delivery that was written as waiting takes room after its event was routed: as long as it may be sent soon.
+    /// Without that, a whole backlog would be routed and written as waiting, which would take processor time from sending it.
     fn takes_room(&self, now: Instant) -> Duration {
         if !self.pace.is_known(now) {
             LONGEST
@@ -222,27 +223,26 @@ impl OpenBatch {
         self.with_spilled()
     }
 
-    /// Returns after what time to ask [`OpenBatch::occupied`] again, whatever becomes of the deliveries; None: nothing that was written
-    /// takes room.
+    /// Returns after what time to ask [`OpenBatch::occupied`] again, whatever the outcomes. None: no delivery that was written takes room.
     pub fn room_wait(&self, now: Instant) -> Option<Duration> {
         let ends = self.spilled.first()? + self.takes_room(now);
-        // By then it may not move any more.
+        // By then deliveries may not be finishing any more.
         Some(ends.saturating_duration_since(now).clamp(SHORTEST, STALE))
     }
 
-    /// Lets everything be written at the next occasion.
+    /// Has everything written at the next occasion.
     pub fn hurry(&mut self) {
         self.hurried = !self.routed.is_empty();
     }
 
-    /// Returns how long what is here may stay; None: nothing is here.
+    /// Returns how long the events may stay. None: there are none.
     pub fn wait(&self, now: Instant) -> Option<Duration> {
         let (routed_at, _) = self.routed.first()?;
         if self.hurried {
             return Some(Duration::ZERO);
         }
         let longest = *routed_at + self.longest(now);
-        // By then it may not move any more.
+        // By then deliveries may not be finishing any more.
         let looks_again = (*routed_at + self.usual()).max(now + STALE);
         let ends = [
             Some(longest.min(looks_again)),
@@ -253,11 +253,10 @@ impl OpenBatch {
         Some(end.saturating_duration_since(now))
     }
 
-    /// Takes out what has to be written: the events that are finished, and those that have been here for too long; all of them, if
-    /// that is asked for. Others stay, so that their deliveries are written once as well. Where one is taken that is not finished,
-    /// those with earlier deliveries of its webhooks are: in the table, no delivery of a webhook may stand before one that is here. What the
-    /// database has refused is among them only if it is to be tried again; else, deliveries that were refused are held, and those that
-    /// must not stand before them.
+    /// Takes out what has to be written: the events that are finished, and those that have stayed for too long; with `all`, every event.
+    /// Others stay, so that their deliveries are written once as well. When an unfinished event is taken, those with earlier deliveries of
+    /// its webhooks are taken too: no delivery in the table may come after one of the same webhook that is only here. What the database has
+    /// refused is among them only with `again`; otherwise refused deliveries are held, with those that must not come before them.
     pub fn take(&mut self, all: bool, again: bool, now: Instant) -> Vec<OpenEvent> {
         let all = std::mem::take(&mut self.hurried) || all;
         let due: BTreeSet<i64> = if all || again {
@@ -288,10 +287,10 @@ impl OpenBatch {
         taken
     }
 
-    /// These events, and those whose deliveries stand before theirs.
+    /// Returns these events and those whose deliveries come before theirs.
     fn with_those_before(&self, mut left: Vec<i64>) -> BTreeSet<i64> {
         let mut found = BTreeSet::new();
-        // Up to which delivery of each queue they are found.
+        // The last delivery of each queue up to which they are found.
         let mut reached: HashMap<QueueId, DeliveryId> = HashMap::new();
         while let Some(id) = left.pop() {
             let Some(event) = self.events.get(&id).filter(|event| !event.parked) else {
@@ -311,12 +310,12 @@ impl OpenBatch {
         found
     }
 
-    /// Forgets what was refused: it was tried again.
+    /// Forgets what was refused, since it has been tried again.
     pub fn forgive(&mut self) {
         self.refused.clear();
     }
 
-    /// Whether it has to wait for what was refused.
+    /// Returns whether the delivery has to wait for a refused one.
     fn is_held(&self, delivery: &OpenDelivery) -> bool {
         self.refused
             .holds(delivery, |id| self.known.is_unfinished(delivery.queue, *id))

@@ -1,27 +1,26 @@
-//! Which events are routed, when ids are given in another order than transactions commit in.
+//! The route cursor: which events are routed, when ids are given in another order than transactions commit in.
 //!
-//! An id that is missing may belong to a transaction that has not committed yet, or never come because its transaction was rolled
-//! back. A gap is read again each time, until every transaction that ran when it was first seen is over: then nothing can come of
-//! it any more.
+//! A missing id may belong to a transaction that has not committed yet, or to one that was rolled back, so that it never comes. A gap is
+//! read again each time, until every transaction that ran when it was first seen has ended: then nothing can come in it any more.
 //!
-//! A statement may have drawn its id before its transaction has a number (xid), and no snapshot tells of such a transaction. So the
-//! sessions that write events without a number are waited for first: those that wrote when the gap was seen, until each has a
-//! number or is done. From then on it is the numbers that count.
+//! A statement may have drawn its id before its transaction has a transaction id (xid), and no snapshot tells of such a transaction. So the
+//! cursor first waits for the sessions that were writing events without an xid when the gap was seen, until each has one or is done. From
+//! then on the xids count.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::id_set::{IdRange, IdSet};
 
-/// Identities begin here.
+/// The first id of an identity column.
 const FIRST_ID: i64 = 1;
 
-/// What is routed, what is in hand, and where something may still turn up.
+/// What is routed, what was read, and where events may still appear.
 #[derive(Clone, Debug)]
 pub struct RouteCursor {
-    /// Routed and written down, or never to come.
+    /// Ids that are routed and written, or will never come.
     written: IdSet,
-    /// The same, and what was read but is not written down yet.
+    /// The same, and ids that were read but are not written yet.
     known: IdSet,
     /// The holes of `known`, by their low ends.
     gaps: BTreeMap<i64, Gap>,
@@ -33,19 +32,19 @@ struct Gap {
     of: Writers,
 }
 
-/// Whose the ids of a gap may be.
+/// The writers that the ids of a gap may belong to.
 #[derive(Clone, Debug)]
 enum Writers {
-    /// It was not read since it is known.
+    /// The gap has not been read since it is known.
     Unasked,
-    /// Also of these sessions, which had no number when they were last looked at.
+    /// These sessions too, which had no xid when they were last looked at.
     Unnumbered(Arc<[u64]>),
-    /// Only of transactions with lower numbers.
+    /// Only transactions with lower xids.
     Below(u64),
 }
 
 impl Writers {
-    /// What is known after a look; `unnumbered` are all that it has found.
+    /// Returns what is known after a look, which has found the sessions `unnumbered`.
     fn look(&self, look: &Look, unnumbered: &Arc<[u64]>) -> Writers {
         let left = match self {
             Writers::Below(number) => return Writers::Below(*number),
@@ -63,15 +62,15 @@ impl Writers {
 /// What was read, and when.
 #[derive(Clone, Copy, Debug)]
 pub struct Look<'a> {
-    /// The events that were found, ascending.
+    /// The events that were found, in ascending order.
     pub ids: &'a [i64],
-    /// Whether there was no more; else nothing was read above the last id.
+    /// Whether there were no more. Otherwise nothing was read above the last id.
     pub complete: bool,
-    /// The oldest transaction that ran when the snapshot was taken which the events were read with.
+    /// The oldest transaction that ran when the snapshot was taken with which the events were read.
     pub oldest_running: u64,
-    /// Sessions that write events and have no transaction number, each as of its transaction; looked for after the events were read.
+    /// Sessions that write events and have no xid, each with its transaction. They were looked for after the events were read.
     pub unnumbered: &'a [u64],
-    /// The number of the next transaction, asked for after that.
+    /// The next xid, which was read after that.
     pub next_transaction: u64,
 }
 
@@ -104,7 +103,7 @@ impl RouteCursor {
         }
     }
 
-    /// Returns where events may be that are not known yet, ascending: the gaps, and what lies above all that is known.
+    /// Returns the ranges in which unknown events may be, in ascending order: the gaps, and everything above what is known.
     pub fn to_read(&self) -> Vec<IdRange> {
         let gaps = self.gaps.iter().map(|(low, gap)| IdRange {
             low: *low,
@@ -117,7 +116,7 @@ impl RouteCursor {
         gaps.chain([tail]).collect()
     }
 
-    /// Returns whether there are gaps, or there will be when these events are taken: then it has to be known who writes.
+    /// Returns whether there are gaps, or will be when these events are taken, so that the writers have to be known.
     pub fn leaves_gaps(&self, ids: &[i64]) -> bool {
         let mut next = self.known.end().unwrap_or(FIRST_ID);
         let is_next = |id: &i64| {
@@ -132,7 +131,7 @@ impl RouteCursor {
         self.gaps.len()
     }
 
-    /// Takes the events of a look into hand, and closes the gaps of which nothing can come any more.
+    /// Takes the events of a look, and closes the gaps in which nothing can come any more.
     pub fn read(&mut self, look: &Look) {
         let Some(read_to) = (match look.complete {
             true => Some(i64::MAX),
@@ -168,7 +167,7 @@ impl RouteCursor {
         }
     }
 
-    /// What is left of an expired gap, without the events that were found in it, never comes.
+    /// Closes an expired gap: ids in it that were not found will never come.
     fn close(&mut self, range: IdRange, found: &[i64]) {
         let from = found.partition_point(|id| *id < range.low);
         let mut low = range.low;
@@ -183,7 +182,7 @@ impl RouteCursor {
         self.known.insert(range);
     }
 
-    /// `new` is of whom a gap is that was not known.
+    /// Takes an id. `new` are the writers of gaps that were not known.
     fn take(&mut self, id: i64, new: &Writers) {
         let tail = self.known.end().unwrap_or(FIRST_ID);
         if id >= tail {
@@ -213,7 +212,7 @@ impl RouteCursor {
         self.known.insert_id(id);
     }
 
-    /// Returns what has to be written down when `ids`, which are in hand, are routed.
+    /// Returns what has to be written when `ids`, which were read, are routed.
     #[must_use]
     pub fn with(&self, ids: impl IntoIterator<Item = i64>) -> IdSet {
         let mut set = self.written.clone();
@@ -221,12 +220,12 @@ impl RouteCursor {
         set
     }
 
-    /// What [`with`](Self::with) returned is written down.
+    /// Notes that what [`with`](Self::with) returned has been written.
     pub fn wrote(&mut self, set: IdSet) {
         self.written = set;
     }
 
-    /// Returns what is written down, and the gaps that were closed since.
+    /// Returns what is written, and the gaps that were closed since.
     pub fn written(&self) -> &IdSet {
         &self.written
     }

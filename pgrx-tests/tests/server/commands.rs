@@ -102,6 +102,7 @@ fn without_any_of_before_logs_are_followed_from_now_on() -> Result<()> {
     scene.channel(Kind::Discord)?;
     fire(&mut scene.client)?;
     let old = scene.settle()?;
+    assert!(!old.is_empty());
     let mut child = command(&scene, "postgres")?
         .args(["logs", "--follow", "--limit", "0"])
         .stdout(Stdio::piped())

@@ -1,4 +1,4 @@
-//! The open batch is written: all of it in one go, or what the database takes of it.
+//! Writing the open batch: all of it at once, or as much as the database takes.
 
 use std::collections::{HashMap, HashSet};
 
@@ -19,20 +19,20 @@ pub(super) struct Written {
     pub refused: Refused,
 }
 
-/// What the database does not take.
+/// What the database has refused.
 #[derive(Default)]
 pub(super) struct Refused {
     pub deliveries: Vec<(QueueId, DeliveryId)>,
-    /// Of which it takes nothing.
+    /// Queues of which it takes nothing.
     pub queues: Vec<QueueId>,
-    /// Events of which it is not written what was found out about them.
+    /// Events whose details were not written.
     pub events: HashMap<i64, Fate>,
     pub failure: Option<Failure>,
-    /// Why it is not written how far projects have come.
+    /// Why the progress of projects was not written.
     pub progress: Option<Failure>,
 }
 
-/// The deliveries that are to be written.
+/// Returns the deliveries that are to be written.
 fn rows_of(events: &[OpenEvent]) -> Vec<(&OpenEvent, &OpenDelivery)> {
     let rows = events
         .iter()
@@ -40,20 +40,20 @@ fn rows_of(events: &[OpenEvent]) -> Vec<(&OpenEvent, &OpenDelivery)> {
     rows.filter(|(_, delivery)| !delivery.held).collect()
 }
 
-/// What was found out about an event and is to be written.
+/// Returns the detail of an event, if it is to be written.
 fn detail(event: &OpenEvent) -> Option<(i64, &str)> {
     let detail = event.detail.as_deref()?;
     let is_due = event.deliveries.iter().any(|delivery| !delivery.held);
     is_due.then_some((event.id, detail))
 }
 
-/// Whether nobody needs its data any more.
+/// Returns whether the event's data are needed no more.
 fn is_done_with(event: &OpenEvent) -> bool {
     let done = |delivery: &OpenDelivery| delivery.is_finished() && !delivery.held;
     !event.split && !event.deliveries.is_empty() && event.deliveries.iter().all(done)
 }
 
-/// The events that are written with all their deliveries, and the queues that are left of others.
+/// Returns the events that are written with all their deliveries, and for the others the queues whose deliveries are not.
 fn divide(events: &[OpenEvent], is_written: impl Fn(&OpenDelivery) -> bool) -> (Vec<i64>, Split) {
     let mut whole = Vec::new();
     let mut split = Split::new();
@@ -70,7 +70,7 @@ fn divide(events: &[OpenEvent], is_written: impl Fn(&OpenDelivery) -> bool) -> (
 }
 
 impl Worker {
-    /// All that is not held.
+    /// Writes everything that is not held back.
     pub(super) fn write_all(&self, events: &[OpenEvent]) -> Result<Written, Failure> {
         let (store, cursor, ledger) = (&self.store, &self.cursor, &self.ledger);
         let rows = rows_of(events);
@@ -87,7 +87,8 @@ impl Worker {
             .filter_map(detail)
             .filter(|(id, _)| !forgotten.contains(id))
             .collect();
-        // Where somebody has set back the cursor, of others too: then it is found out in parts.
+        // If somebody has set the cursor back, details of other events may be there too. Then the batch is written in parts, which finds
+        // out.
         let doubtful = events
             .iter()
             .filter(|event| event.split || cursor.left_of(event.id).is_some());
@@ -106,7 +107,7 @@ impl Worker {
         })
     }
 
-    /// What the database takes of it. What is done with is left to housekeeping here.
+    /// Writes as much as the database takes. Events that are finished are not removed here but by housekeeping.
     pub(super) fn write_in_parts(&mut self, events: &[OpenEvent]) -> Result<Written, Failure> {
         let (store, cursor, ledger) = (&self.store, &self.cursor, &self.ledger);
         if !settings::log_payloads() {
@@ -143,7 +144,7 @@ impl Worker {
                 rows.map(|((_, delivery), _)| *delivery)
             };
             let written: HashSet<DeliveryId> = of(Fate::Written).map(|delivery| delivery.id).collect();
-            // It must not hold up what is told.
+            // Progress that cannot be written must not hold up deliveries.
             let progress = match subtransaction::attempt(|| ledger.write()) {
                 Ok(()) => None,
                 Err(failure) if failure.is_of_rows() => Some(failure),

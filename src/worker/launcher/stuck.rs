@@ -1,4 +1,4 @@
-//! Workers that were told to end and do not.
+//! Workers that were told to end and have not ended.
 
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::{Duration, Instant};
@@ -6,37 +6,37 @@ use std::time::{Duration, Instant};
 use pgrx::prelude::*;
 
 use super::Launcher;
-use crate::wake::{Replaced, Slot, Told};
+use crate::wake::{EndRequest, Replaced, Slot};
 
-/// How long a worker that was told to end may take for it.
+/// How long a worker that was told to end may take.
 const PATIENCE_WITH_STUCK: Duration = Duration::from_secs(3);
 
 /// A worker that was told to end.
-pub(super) struct Leaver {
+pub(super) struct EndingWorker {
     since: Instant,
-    /// It was said that none can take its place.
+    /// Whether it has been logged that no worker can take its place.
     said: bool,
 }
 
 impl Launcher {
-    /// Gives the place of workers that were told to end, and do not, to others; returns when the next one's patience is over. What runs in
-    /// them is within a function of PostgreSQL's own that looks at no interrupts, for as long as it takes: nothing but the end of the server
-    /// ends it.
+    /// Replaces workers that were told to end and have not. Returns when the patience with the next one is over. Such a worker is inside a
+    /// function of PostgreSQL's own that does not check for interrupts, for as long as that takes; nothing but the end of the server ends
+    /// it.
     pub(super) fn replace_stuck(&mut self) -> Option<Duration> {
         let registry = self.registry;
-        let found: Vec<(&Slot, Told)> = registry
+        let found: Vec<(&Slot, EndRequest)> = registry
             .slots()
             .filter_map(|slot| slot.told_to_end().map(|told| (slot, told)))
             .collect();
-        self.told
+        self.ending
             .retain(|pid, _| found.iter().any(|(_, told)| told.pid == *pid));
         let mut next: Option<Duration> = None;
         for (slot, told) in found {
-            let leaver = self.told.entry(told.pid).or_insert_with(|| Leaver {
+            let ending = self.ending.entry(told.pid).or_insert_with(|| EndingWorker {
                 since: Instant::now(),
                 said: false,
             });
-            let left = PATIENCE_WITH_STUCK.saturating_sub(leaver.since.elapsed());
+            let left = PATIENCE_WITH_STUCK.saturating_sub(ending.since.elapsed());
             if !left.is_zero() {
                 next = Some(next.map_or(left, |next| next.min(left)));
                 continue;
@@ -44,10 +44,10 @@ impl Launcher {
             let (database, pid) = (slot.database(), told.pid);
             match registry.replace(slot, &told) {
                 Replaced::Needless => {}
-                // One that ends wakes the launcher.
-                Replaced::TooMany if leaver.said => {}
+                // A worker that ends wakes the launcher.
+                Replaced::TooMany if ending.said => {}
                 Replaced::TooMany => {
-                    leaver.said = true;
+                    ending.said = true;
                     crate::report::warning(
                         PgSqlErrorCode::ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
                         format!(
@@ -57,7 +57,7 @@ impl Launcher {
                     );
                 }
                 Replaced::Yes => {
-                    // That is why it ended, should it do so now.
+                    // If it should end now, this is the reason.
                     slot.overran().unseen.store(false, SeqCst);
                     self.workers.remove(&database);
                     crate::report::warning(

@@ -14,7 +14,7 @@ use webhook::endpoint::{UrlPolicy, parse_host_patterns};
 use webhook::schedule::{CircuitState, InARow, Policy, QueueId};
 use webhook::signing::StoredSigning;
 
-/// The settings of the extension that a sender obeys.
+/// The extension's settings that matter to a sender.
 #[derive(Clone, Debug)]
 pub struct Settings {
     pub sending: bool,
@@ -31,10 +31,10 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Of `sending_settings()`.
+    /// Reads the settings from the answer of `sending_settings()`.
     ///
     /// # Errors
-    /// For what another version says.
+    /// If another version of the extension has answered.
     pub fn read(settings: &Value) -> Result<Self> {
         let settings: HashMap<String, String> = serde_json::from_value(settings.clone())
             .context("the database does not say what its settings are")?;
@@ -67,8 +67,8 @@ impl Settings {
         })
     }
 
-    /// `sharing`: how many databases the addresses of here send for. They share a rate as they need it, and of what Discord may refuse each has a
-    /// part of its own.
+    /// Returns the scheduler's policy. `sharing` is the number of databases that this machine's addresses send for. They share a rate as they need it, and
+    /// each has a part of its own of what Discord may refuse.
     pub fn policy(&self, sharing: u32) -> Policy {
         let usual = Policy::default();
         Policy {
@@ -76,7 +76,7 @@ impl Settings {
             max_age: self.max_age,
             discord_per_second: self.discord_rate.max(1),
             discord_refusals: (usual.discord_refusals / sharing.max(1)).max(1),
-            // It was checked when it was set.
+            // The text was checked when it was set.
             teams_rate: self
                 .teams_rate
                 .as_deref()
@@ -86,7 +86,7 @@ impl Settings {
         }
     }
 
-    /// `of_machine`: what is this machine's to know.
+    /// Returns the client's configuration. `of_machine` has the parts that are this machine's.
     pub fn client(&self, of_machine: &ClientConfig) -> ClientConfig {
         ClientConfig {
             request_timeout: self.request_timeout,
@@ -100,7 +100,7 @@ impl Settings {
 /// The answer of `sending_webhooks`.
 pub struct Configuration {
     pub webhooks: Vec<StoredWebhook>,
-    /// Everybody's, and those of single webhooks, as JSON.
+    /// The definitions of all webhooks' messages and of single webhooks', as JSON.
     pub wordings: Vec<(Option<i64>, String)>,
 }
 
@@ -147,7 +147,7 @@ struct Circuit {
 
 impl Configuration {
     /// # Errors
-    /// For what another version says.
+    /// If another version of the extension has answered.
     pub fn read(said: Value) -> Result<Self> {
         let said: Said = serde_json::from_value(said)
             .context("the database says something else of webhooks: is it of another version?")?;

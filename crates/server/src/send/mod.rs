@@ -1,7 +1,7 @@
-//! Sends for databases on other machines: what the database's worker does when it sends, over an ordinary connection.
+//! Sending for databases from another machine: this does what the database's worker does when it sends, over an ordinary connection.
 //!
-//! A [`Sender`] is one for a database. It is a loop over the scheduler of the crate `webhook`, in which every call to the database is waited for: so
-//! at most one message of a queue is out of which the database does not know. Those of one process have their ways out in common ([`Neighbours`]),
+//! There is one [`Sender`] for each database. It is a loop over the scheduler of the crate `webhook`, in which each call to the database is waited for:
+//! so at most one message of a queue is in flight of which the database does not know. The senders of one process have their ways out in common ([`Neighbours`]),
 //! and nothing else.
 
 mod ban;

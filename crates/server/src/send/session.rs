@@ -1,4 +1,4 @@
-//! The session of a sender: what it asks the database, and what it is told.
+//! The session of a sender in the database.
 
 use std::future::poll_fn;
 use std::time::Duration;
@@ -22,10 +22,10 @@ const POOLED: &str = "the connection goes through a pooler that gives each trans
      hint: A sender needs one session for as long as it runs: connect it to the server itself, or to a pooler in session mode \
      (PgBouncer's pool_mode = session).";
 
-/// A sender's session. It is over when this is dropped.
+/// A sender's session. It ends when this is dropped.
 pub struct Session {
     client: Client,
-    /// What led to this server.
+    /// The parameters of the host that this session is connected to.
     server: Parameters,
     /// The sender's number.
     id: i64,
@@ -46,7 +46,7 @@ pub struct Look {
     pub asked: Vec<(i64, String)>,
 }
 
-/// What is wanted of queues, in the same order.
+/// A claim of several queues: lists in the same order.
 #[derive(Debug, Default)]
 pub struct Claims {
     pub queues: Vec<i64>,
@@ -55,8 +55,8 @@ pub struct Claims {
     pub shown: Vec<i32>,
 }
 
-/// The settings as a session that is new has them, and an error unless the connection has a session of its own: two connections at the same time have
-/// the same one only where a pooler shares it out.
+/// Returns the settings as a new session has them. It is an error if the connection has no session of its own: two connections at the same
+/// time have the same process only if a pooler shares it.
 async fn settings_beside(parameters: &Parameters, session: &Client) -> Result<Value> {
     let (other, _words) = connect_to(parameters, CONNECTS).await?;
     ensure!(process(session).await? != process(&other).await?, POOLED);
@@ -81,7 +81,8 @@ async fn process(client: &Client) -> Result<String> {
         .to_owned())
 }
 
-/// A connection to the first of the hosts that is there and takes writes, and what leads there. One that is silent holds up no other.
+/// Connects to the first of the hosts that is up and takes writes, and returns the parameters of that host. A host that does not answer
+/// delays no other.
 async fn connect(parameters: &Parameters) -> Result<(Client, UnboundedReceiver<String>, Parameters)> {
     let hosts = parameters.by_host();
     let each = CONNECTS / u32::try_from(hosts.len().max(1))?;
@@ -102,7 +103,7 @@ async fn connect_to(
     within: Duration,
 ) -> Result<(Client, UnboundedReceiver<String>)> {
     let (mut config, connector) = database::plain(parameters)?;
-    // Where a standby is there too, it is not the one.
+    // If one of the hosts is a standby, it is skipped.
     config.target_session_attrs(TargetSessionAttrs::ReadWrite);
     let connecting = timeout(within, config.connect(connector));
     let (client, mut connection) = connecting
@@ -128,14 +129,14 @@ async fn connect_to(
 }
 
 impl Session {
-    /// Begins one, with the settings of now.
+    /// Begins a session, and returns it with the present settings.
     ///
     /// # Errors
-    /// What hinders it, with a hint.
+    /// What prevents it, with a hint.
     pub async fn begin(parameters: &Parameters, name: &str, patience: Duration) -> Result<(Self, Value)> {
         let (client, words, server) = connect(parameters).await?;
         let settings = settings_beside(&server, &client).await?;
-        // Before anything is taken, so that nothing is missed.
+        // This comes before anything is taken, so that no notification is missed.
         client
             .batch_execute("LISTEN zentry_notify_senders")
             .await
@@ -206,7 +207,7 @@ impl Session {
         self.client.query(&self.claim, &arguments).await
     }
 
-    /// The queues whose outcomes were refused.
+    /// Reports outcomes. Returns the queues whose outcomes were refused.
     pub async fn record(&self, report: &Value) -> Result<Vec<i64>, tokio_postgres::Error> {
         let row = self.client.query_one(&self.record, &[&self.id, report]).await?;
         Ok(row.get(0))

@@ -201,14 +201,14 @@ fn rows_that_are_slow_each_time_hold_up_others_for_a_minute_an_hour() {
 #[test]
 fn many_tables_of_one_owner_have_no_more_than_a_few() {
     let mut world = World::new();
-    let purse = Purse::default();
-    let mut credits: Vec<Credit> = (0..50).map(|_| Credit::new(purse.clone())).collect();
+    let budget = SharedBudget::default();
+    let mut credits: Vec<Credit> = (0..50).map(|_| Credit::new(budget.clone())).collect();
     let time = Duration::from_secs(3_600);
     let blocked = held_up(&mut world, &mut credits, Duration::from_secs(2), time);
     assert!(blocked <= time / 9, "{blocked:?}");
     // Below what takes long, it is a share.
-    let purse = Purse::default();
-    let mut credits: Vec<Credit> = (0..50).map(|_| Credit::new(purse.clone())).collect();
+    let budget = SharedBudget::default();
+    let mut credits: Vec<Credit> = (0..50).map(|_| Credit::new(budget.clone())).collect();
     let blocked = held_up(&mut world, &mut credits, Duration::from_millis(400), time);
     assert!(blocked <= time / 3, "{blocked:?}");
     // What belongs to somebody else is not concerned.
@@ -218,10 +218,10 @@ fn many_tables_of_one_owner_have_no_more_than_a_few() {
 #[test]
 fn a_source_that_is_attached_anew_has_what_its_owner_has() {
     let mut world = World::new();
-    let purse = Purse::default();
+    let budget = SharedBudget::default();
     let (mut blocked, began) = (Duration::ZERO, world.now);
     while world.now - began < Duration::from_secs(3_600) {
-        let mut credit = Credit::new(purse.clone());
+        let mut credit = Credit::new(budget.clone());
         blocked += held_up(
             &mut world,
             std::slice::from_mut(&mut credit),

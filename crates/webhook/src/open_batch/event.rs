@@ -1,4 +1,4 @@
-//! An event that is routed and not written down, and its deliveries.
+//! An event that is routed and not written, and its deliveries.
 
 use std::time::Instant;
 
@@ -11,22 +11,22 @@ use crate::schedule::{Delivery, DeliveryChange, DeliveryId, QueueId};
 pub struct OpenEvent {
     pub id: i64,
     pub event: Event,
-    /// What the worker found out about it, as JSON; None: nothing.
+    /// The detail, as JSON. None: nothing was looked up.
     pub detail: Option<String>,
-    /// Those that are not written down.
+    /// The deliveries that are not written.
     pub deliveries: Vec<OpenDelivery>,
-    /// Some of it is written down, or was tried.
+    /// Whether some of them have been written, or were tried.
     pub split: bool,
-    /// There is nothing to write of it before what was refused is tried again.
+    /// Whether there is nothing to write before what was refused is tried again.
     pub(super) parked: bool,
     pub(super) routed_at: Instant,
-    /// When the first outcome came.
+    /// The time of the first outcome.
     pub(super) answered_at: Option<Instant>,
     pub(super) unfinished: usize,
 }
 
 impl OpenEvent {
-    /// `deliveries`: in order of their ids.
+    /// Makes it of `deliveries`, which are in order of their ids.
     pub(super) fn new(
         id: i64,
         event: Event,
@@ -55,7 +55,7 @@ impl OpenEvent {
         }
     }
 
-    /// Ids are drawn in order.
+    /// Returns the index of a delivery. Ids are in order.
     pub(super) fn place(&self, delivery: DeliveryId) -> Option<usize> {
         self.deliveries
             .binary_search_by_key(&delivery, |known| known.id)
@@ -67,11 +67,11 @@ impl OpenEvent {
 pub struct OpenDelivery {
     pub id: DeliveryId,
     pub queue: QueueId,
-    /// The last that became of it; None: it has not been tried.
+    /// The last outcome. None: it has not been tried.
     pub last: Option<DeliveryChange>,
-    /// The requests for it that came to nothing, in order.
+    /// The failed requests for it, in order.
     pub misses: Vec<DeliveryChange>,
-    /// It is not to be written now: see [`super::OpenBatch::take`].
+    /// Whether it is not to be written now: see [`super::OpenBatch::take`].
     pub held: bool,
 }
 
@@ -80,7 +80,7 @@ impl OpenDelivery {
         self.last.as_ref().is_some_and(DeliveryChange::is_final)
     }
 
-    /// As the scheduler wants it.
+    /// Returns the delivery as the scheduler needs it.
     pub(super) fn row(&self, event_id: i64, event: &Event) -> Delivery {
         Delivery {
             id: self.id,

@@ -1,20 +1,20 @@
-//! How fast deliveries are finished.
+//! The pace at which deliveries are finished.
 
 use std::time::{Duration, Instant};
 
-/// The pace is measured over so long.
+/// The time over which the pace is measured.
 const WINDOW: Duration = Duration::from_millis(100);
-/// When it was not measured for so long, nothing moves.
+/// After this time without a measurement, the pace counts as zero.
 pub(super) const STALE: Duration = Duration::from_millis(500);
 
 /// A pace, measured window by window.
 #[derive(Debug, Default)]
 pub(super) struct Pace {
-    /// When the window began that is not over.
+    /// The beginning of the current window.
     pub(super) began: Option<Instant>,
-    /// In it.
+    /// The deliveries that were finished in it.
     finished: usize,
-    /// A second, in the window before.
+    /// The deliveries per second in the previous window.
     rate: usize,
 }
 
@@ -30,13 +30,13 @@ impl Pace {
         self.finished += 1;
     }
 
-    /// Whether anything was finished a short while ago.
+    /// Returns whether anything was finished lately.
     pub(super) fn is_known(&self, now: Instant) -> bool {
         let is_recent = |began: Instant| now.saturating_duration_since(began) < STALE;
         self.rate > 0 && self.began.is_some_and(is_recent)
     }
 
-    /// Whether so many will be finished within that time.
+    /// Returns whether so many deliveries will be finished within that time.
     pub(super) fn takes(&self, deliveries: usize, time: Duration, now: Instant) -> bool {
         let taken = self.rate * time.as_millis() as usize / 1000;
         self.is_known(now) && deliveries <= taken

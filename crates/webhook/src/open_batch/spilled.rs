@@ -1,15 +1,15 @@
-//! What was written as waiting a short while ago, and leaves from the table.
+//! Deliveries that were written as waiting lately, and are sent from the table.
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::Instant;
 
 use crate::schedule::DeliveryId;
 
-/// Deliveries, and when their events were routed.
+/// The deliveries, with the time when their events were routed.
 #[derive(Debug, Default)]
 pub(super) struct Spilled {
     routed_at: HashMap<DeliveryId, Instant>,
-    /// The earliest first.
+    /// The deliveries by that time.
     by_time: BTreeSet<(Instant, DeliveryId)>,
 }
 
@@ -26,7 +26,7 @@ impl Spilled {
         }
     }
 
-    /// Forgets those that were routed at this moment or before.
+    /// Forgets those whose events were routed at this moment or before.
     pub(super) fn forget_until(&mut self, moment: Instant) {
         while let Some((routed_at, id)) = self.by_time.first().copied()
             && routed_at <= moment

@@ -1,4 +1,4 @@
-//! How old deliveries become.
+//! The age of deliveries, by which they expire.
 
 use std::time::Duration;
 
@@ -7,21 +7,21 @@ use jiff::{SignedDuration, Timestamp};
 use crate::digest::Digest;
 use crate::quiet_hours::QuietHours;
 
-/// Nothing lives longer, however much of it was quiet: nobody counts the nights of many years.
+/// The longest life of a delivery, however much of it was quiet: quiet hours are not counted over many years.
 const LONGEST_LIFE: SignedDuration = SignedDuration::from_hours(3 * 366 * 24);
 
-/// How old a webhook's deliveries become.
+/// What decides when a webhook's deliveries expire.
 #[derive(Clone, Copy, Debug)]
 pub struct Age<'a> {
     pub max_age: Duration,
-    /// In these nothing grows older.
+    /// In these hours no delivery grows older.
     pub quiet_hours: Option<&'a QuietHours>,
-    /// What is gathered for it grows no older.
+    /// No delivery grows older before its digest is due.
     pub digest: Option<&'a Digest>,
 }
 
 impl Age<'_> {
-    /// Whether a delivery of that moment is too old.
+    /// Returns whether a delivery of that moment has expired.
     pub fn is_over(&self, created_at: Timestamp, now: Timestamp) -> bool {
         let max_age = SignedDuration::try_from(self.max_age).unwrap_or(SignedDuration::MAX);
         let age = now.duration_since(created_at);

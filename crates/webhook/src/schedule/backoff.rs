@@ -1,34 +1,34 @@
-//! How long to wait after a failure.
+//! The pauses after failures.
 
 use std::time::Duration;
 
 const FIRST: Duration = Duration::from_secs(1);
-/// What fails is tried again at least this often until it is too old: however long an outage was, what waits leaves within
-/// this time of its end.
+/// The longest pause that is ours: what fails is tried again at least this often until it expires, so however long an outage was, what
+/// waits leaves within this time of its end.
 pub(crate) const LONGEST: Duration = Duration::from_secs(300);
 
-/// An endpoint that fails may ask for more, and is believed up to this.
+/// The longest pause that a failing endpoint may ask for.
 pub(super) const LONGEST_ASKED: Duration = Duration::from_secs(3600);
 
-/// The most that is waited after so many failures: 1 s, doubled each time, at most five minutes.
+/// Returns the longest pause after so many failures: 1 s, doubled each time, five minutes at most.
 fn ceiling(failures: u32) -> Duration {
     let doublings = failures.saturating_sub(1).min(31);
     FIRST.saturating_mul(1 << doublings).min(LONGEST)
 }
 
-/// Between nothing and the ceiling: whoever failed together does not come back together ("full jitter", AWS
+/// Returns a pause between nothing and the ceiling, so that queues that failed together do not come back together ("full jitter", AWS
 /// Architecture Blog, "Exponential Backoff And Jitter", 2015).
 pub(super) fn retry(failures: u32, random: &mut fastrand::Rng) -> Duration {
     share(ceiling(failures), random)
 }
 
-/// Between half the ceiling and the ceiling: an open circuit has to be tried less and less often, whatever the dice.
+/// Returns a pause between half the ceiling and the ceiling: an open circuit is tried less and less often, whatever the random numbers.
 pub(super) fn probe(failures: u32, random: &mut fastrand::Rng) -> Duration {
     let half = ceiling(failures) / 2;
     half + share(half, random)
 }
 
-/// For how long all webhooks of a vendor wait whose edge has turned so many requests away: about ten seconds at first.
+/// Returns how long all webhooks of a vendor wait whose edge has turned away so many requests in a row: about ten seconds at first.
 pub(super) fn edge(blocks: u32, random: &mut fastrand::Rng) -> Duration {
     probe(blocks.saturating_add(4), random)
 }

@@ -11,14 +11,14 @@ use crate::way::WayId;
 /// Everything that has changed since changes were last taken.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Changes {
-    /// In the order in which they came about; a delivery may occur more than once.
+    /// The changes of deliveries, in the order in which they were made. A delivery may occur more than once.
     pub deliveries: Vec<DeliveryChange>,
-    /// Likewise. To be recorded in the same transaction as the deliveries.
+    /// The changes of queues, in the order in which they were made. They have to be recorded in the same transaction as the deliveries.
     pub queues: Vec<QueueChange>,
-    /// What is counted of these queues now.
+    /// The counts of these queues that have changed.
     pub in_a_row: BTreeMap<QueueId, InARow>,
-    /// All of Discord is parked until then on these ways out. Give it to
-    /// [`Scheduler::park_discord`](super::Scheduler::park_discord) after a restart.
+    /// The ways out on which all Discord queues are parked, and until when. After a restart, each goes to
+    /// [`Scheduler::park_discord`](super::Scheduler::park_discord).
     pub discord_parked: BTreeMap<WayId, Timestamp>,
 }
 
@@ -36,20 +36,20 @@ pub struct DeliveryChange {
     pub id: DeliveryId,
     pub queue: QueueId,
     pub outcome: Outcome,
-    /// When it was judged; the time of sending, for [`Outcome::Sent`].
+    /// When the answer was judged. For [`Outcome::Sent`] it is the time of sending.
     pub at: Timestamp,
-    /// Failed attempts so far. A request that succeeds is not counted.
+    /// The failed attempts so far. A request that succeeds is not counted.
     pub attempts: u32,
-    /// None where there was no answer, or no request at all.
+    /// The answer's status. None: there was no answer, or no request.
     pub status_code: Option<u16>,
-    /// Shared by the deliveries of one message.
+    /// The answer's body, shared by the deliveries of one message.
     pub body: Option<Arc<str>>,
-    /// For a person; None when sent.
+    /// The error, for people. None: it was sent.
     pub error: Option<Arc<str>>,
 }
 
 impl DeliveryChange {
-    /// Given up without a request, because it was too old.
+    /// Returns whether the delivery failed without a request because it was too old.
     pub fn expired(&self) -> bool {
         self.outcome == Outcome::Failed
             && self
@@ -69,28 +69,28 @@ impl DeliveryChange {
     }
 }
 
-/// The beginning of the error of an expired delivery.
+/// The prefix of the error of an expired delivery.
 pub(super) const EXPIRED: &str = "expired: ";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     Sent,
-    /// Failed for now.
+    /// It failed for now.
     Retry {
         next_attempt_at: Timestamp,
     },
-    /// Rate limited, which is no attempt.
+    /// It was rate limited, which is no attempt.
     Waiting {
         next_attempt_at: Timestamp,
     },
-    /// Failed for good.
+    /// It failed for good.
     Failed,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum QueueChange {
-    /// Never to be called again by itself. Whatever else waits for the queue fails with this reason; the scheduler has
-    /// forgotten about it.
+    /// The webhook is switched off, and not called again until a person changes something. What else waits for the queue is to be failed
+    /// with this reason; the scheduler has forgotten it.
     SwitchedOff {
         queue: QueueId,
         reason: Arc<str>,
@@ -100,7 +100,7 @@ pub enum QueueChange {
         queue: QueueId,
         state: CircuitState,
     },
-    /// Tried again, and failed again.
+    /// It was tried again, and failed again.
     CircuitMoved {
         queue: QueueId,
         state: CircuitState,

@@ -1,4 +1,4 @@
-//! Which queues to read, and how much of each.
+//! Claiming: which queues to read, and how many rows of each.
 
 use jiff::Timestamp;
 
@@ -9,7 +9,7 @@ use super::{Claim, Delivery, QueueId, Scheduler};
 use crate::digest::SHOWN;
 
 impl Scheduler {
-    /// The queues to read now. Each claim has to be [supplied](Self::supply) before its queue goes on.
+    /// Returns the queues to read now. Each claim has to be [supplied](Self::supply) before its queue goes on.
     ///
     /// A queue is claimed when it holds no rows, nothing of it is in flight and its changes have been taken: what is read
     /// takes the place of what was known, and no row needs to be excluded.
@@ -41,7 +41,7 @@ impl Scheduler {
             None => queue
                 .page
                 .next(message, self.clock.now())
-                // With one behind the first, to find out whether that one is to blame.
+                // With two rows it can be found out whether the first one is to blame for failures.
                 .max(2)
                 .min(self.prefetch.portion(hungry, message)),
         };
@@ -56,8 +56,8 @@ impl Scheduler {
         })
     }
 
-    /// The rows of a claim, in order of id; fewer than its limit mean that the queue has no more. Rows for a queue that has
-    /// been reconfigured since its claim are ignored.
+    /// Takes the rows of a claim, in order of id. Fewer than its limit mean that the queue has no more. Rows of a queue that has been
+    /// reconfigured since its claim are ignored.
     pub fn supply(&mut self, queue: QueueId, mut rows: Vec<Delivery>, now: Timestamp) {
         let now = self.clock.read(now);
         let id = queue;
@@ -89,19 +89,19 @@ impl Scheduler {
         self.gates.parked_until(group.pool, self.clock.now()) <= self.clock.now() && self.lacks(group)
     }
 
-    /// Whether the next connections of a group would wait for rows, or queues that came later go first.
+    /// Returns whether the group's next connections would have to wait for rows, or would go to queues that came later.
     fn lacks(&self, group: Group) -> bool {
         let (ready, claimed) = (self.ready.waiting(group), self.claimed.waiting(group));
         let overtaken = self.hungry.next(group) < self.ready.next(group);
         claimed < self.ahead(group) && (overtaken || ready + claimed < self.ahead(group))
     }
 
-    /// For how many queues of a group to read ahead; those further back hold nothing.
+    /// Returns for how many queues of a group rows are read ahead. Queues further back hold none.
     fn ahead(&self, group: Group) -> usize {
         2 * self.concurrency.share(group.standing)
     }
 
-    /// When [`claims`](Self::claims) will have something, timers aside.
+    /// Returns when [`claims`](Self::claims) will have something, apart from timers.
     pub(super) fn next_claim(&self) -> Option<Tick> {
         let groups = Group::ALL
             .iter()
@@ -109,7 +109,7 @@ impl Scheduler {
         let parked = groups
             .map(|group| self.gates.parked_until(group.pool, self.clock.now()))
             .min()?;
-        // Requests that become slow leave their rows' places to others.
+        // Requests that become slow free the room that their rows take.
         let room = match self.prefetch.free() {
             0 => self.next_slow()?,
             _ => self.clock.now(),

@@ -1,20 +1,20 @@
-//! Time that never goes back, made of wall-clock time that may.
+//! A clock that never goes back, made of wall-clock time, which may.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-/// A wall clock that steps back by less than this is taken for two readings that crossed; it just stands still.
+/// A step of the wall clock back by less than this counts as two readings that crossed: the clock stands still.
 const STEP: i64 = 1_000_000;
 
-/// A moment of the scheduler's own time, in microseconds (what Postgres stores).
+/// A moment on the scheduler's clock, in microseconds (the resolution of PostgreSQL).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Tick(i64);
 
 impl Tick {
     pub(super) const DISTANT_PAST: Tick = Tick(i64::MIN);
 
-    /// Rounded up, so that a wait is never cut short.
+    /// Returns the moment after `wait`, rounded up so that a wait is never cut short.
     pub(super) fn after(self, wait: Duration) -> Tick {
         let micros = wait.as_nanos().div_ceil(1_000);
         Tick(self.0.saturating_add(i64::try_from(micros).unwrap_or(i64::MAX)))
@@ -34,7 +34,7 @@ impl Tick {
         self.0.saturating_sub(clock)
     }
 
-    /// Zero when `earlier` is later.
+    /// Returns the time since `earlier`, or zero if that is later.
     pub(super) fn since(self, earlier: Tick) -> Duration {
         let micros = self.0.saturating_sub(earlier.0);
         Duration::from_micros(u64::try_from(micros).unwrap_or(0))
@@ -43,11 +43,11 @@ impl Tick {
 
 /// Translates between wall-clock time, in which rows are written, and [`Tick`]s, in which waits are kept.
 ///
-/// When somebody sets the wall clock back, ticks go on from where they were: what was to wait a second more still
-/// does, instead of an hour and a second.
+/// When the wall clock is set back, ticks go on from where they were: what was to wait for one more second waits for that, and not for an
+/// hour and a second.
 #[derive(Debug)]
 pub(super) struct Clock {
-    /// The latest wall-clock time, in microseconds.
+    /// The latest wall-clock time that was read, in microseconds.
     seen: i64,
     /// How far the wall clock has been set back, in all.
     slip: i64,
@@ -73,7 +73,7 @@ impl Clock {
         self.now()
     }
 
-    /// The latest tick read.
+    /// Returns the latest tick that was read.
     pub(super) fn now(&self) -> Tick {
         Tick(self.seen.saturating_add(self.slip))
     }

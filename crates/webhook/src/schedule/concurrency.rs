@@ -1,25 +1,25 @@
-//! Who may hold how many of the connections.
+//! The concurrency limiter: how many connections the queues may hold.
 
 use std::time::Duration;
 
 use super::clock::Tick;
 
-/// A request that is out for longer than this is slow. Most that ever answer have answered by then, and those that hang
-/// hold their connection until the timeout.
+/// A request that takes longer than this is slow. Most endpoints that ever answer have answered by then, and those that hang hold their
+/// connection until the timeout.
 pub(super) const SLOW: Duration = Duration::from_millis(500);
 
 /// What a queue's last requests say of the next one: whether it will hold its connection for long.
 ///
-/// That is about time and not about success: who refuses everything at once is in nobody's way.
+/// This is about time and not about success: an endpoint that refuses everything at once holds no connection for long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Standing {
-    /// The last request was slow, and failed in the end; or it failed in an earlier life.
+    /// The last request was slow and failed, or it failed when a previous worker made it.
     Suspect,
-    /// Never called, as far as is known.
+    /// It was never called, as far as is known.
     Unproven,
     /// It works, or did when it was last called.
     Proven,
-    /// It answered at once, a moment ago.
+    /// It answered at once within the last minute.
     Prompt,
 }
 
@@ -31,7 +31,7 @@ impl Standing {
         Standing::Prompt,
     ];
 
-    /// Of `connections`, how many the queues of this standing may hold, together with those below it.
+    /// Returns how many of `connections` the queues of this standing and of lower ones may hold together.
     pub(super) fn share(self, connections: usize) -> usize {
         let eighths = match self {
             Standing::Suspect => 1,
@@ -43,12 +43,12 @@ impl Standing {
     }
 }
 
-/// Connections: so many for requests that are young, and as many more as there are files for slow ones, which are set
-/// aside so that they are in nobody's way.
+/// The connections: a number of them for requests that are young, and more, as far as the process may open files, for slow ones. A slow
+/// request is set aside on one of these.
 ///
-/// Queues share by [`Standing`]: those of which more is to be feared leave room for the others. When no more can be set
-/// aside, slow requests stay where they are, in the share of their queues. No request is given up early for another's sake:
-/// it may have been delivered, and would be delivered again. So:
+/// Queues share by [`Standing`]: those that are more likely to hang leave room for the others. When no more can be set aside, slow requests
+/// stay where they are, in the share of their queues. No request is given up early for another's sake: it may have been delivered, and
+/// would be delivered again. So:
 ///
 /// - As long as slow requests can be set aside, connections are free again within [`SLOW`]: a queue that comes after `n`
 ///   others leaves after `n * SLOW` divided by its share at the latest, even if all of them hang.
@@ -86,7 +86,7 @@ impl Area {
 }
 
 impl ConcurrencyLimiter {
-    /// `young` 0 counts as 1.
+    /// Makes the limiter. A `young` of 0 counts as 1.
     pub(super) fn new(young: usize, slow: usize) -> Self {
         ConcurrencyLimiter {
             young: Area::new(young.max(1)),
@@ -99,12 +99,12 @@ impl ConcurrencyLimiter {
         self.aside.limit = slow;
     }
 
-    /// For how many requests of this standing, and of those below it, there is room.
+    /// Returns how many requests the queues of this standing and of lower ones may have.
     pub(super) fn share(&self, standing: Standing) -> usize {
         standing.share(self.young.limit)
     }
 
-    /// Whether a queue of this standing may have one more: its own share and each wider one must have room.
+    /// Returns whether a queue of this standing may have one more: its own share and each wider one must have room.
     pub(super) fn free(&self, standing: Standing) -> bool {
         let mut below = 0;
         Standing::ALL.into_iter().all(|other| {
@@ -117,8 +117,8 @@ impl ConcurrencyLimiter {
         self.young.take(standing);
     }
 
-    /// Sets a slow request aside, if there is room. Suspects may fill a part of it only: whoever else turns out to hang
-    /// has to be put somewhere.
+    /// Sets a slow request aside, if there is room. Suspects may fill only a part of it: there has to be room for other queues that turn
+    /// out to hang.
     pub(super) fn set_aside(&mut self, standing: Standing) -> bool {
         let held: usize = self.aside.busy.iter().sum();
         let suspects = self.aside.busy[Standing::Suspect as usize];
@@ -139,18 +139,18 @@ impl ConcurrencyLimiter {
     }
 }
 
-/// How the last request went.
+/// How the last request ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Record {
     Suspect,
     Unproven,
     Proven,
-    /// When it answered at once.
+    /// It answered at once, at this moment.
     Prompt(Tick),
 }
 
 impl Record {
-    /// An answer, or its absence, to a request that was out for `out`.
+    /// Judges an answer, or its absence, to a request that took `out`.
     pub(super) fn of(failed: bool, out: Duration, now: Tick) -> Self {
         match (out > SLOW, failed) {
             (false, _) => Record::Prompt(now),
@@ -160,7 +160,7 @@ impl Record {
     }
 
     pub(super) fn standing(self, now: Tick) -> Standing {
-        /// Endpoints that break do so at any time: the longer the last answer is ago, the less it says.
+        /// Endpoints break at any time: the longer ago the last answer was, the less it says.
         const A_MOMENT: Duration = Duration::from_secs(60);
         match self {
             Record::Suspect => Standing::Suspect,

@@ -1,4 +1,4 @@
-//! Which queue sends next, and what.
+//! Dispatching: which queue sends next, and what.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use super::{Compose, DeliveryChange, Outcome, QueueId, Request, Scheduler};
 use crate::endpoint::EndpointKind;
 
 impl Scheduler {
-    /// The requests that may leave now.
+    /// Returns the requests that may leave now.
     pub fn poll(&mut self, now: Timestamp, compose: &mut impl Compose) -> Vec<Request> {
         self.advance(now);
         let mut requests = Vec::new();
@@ -47,12 +47,12 @@ impl Scheduler {
         self.concurrency.free(group.standing) && opens_at.is_some_and(|at| at <= self.clock.now())
     }
 
-    /// When [`poll`](Self::poll) will have something, timers aside.
+    /// Returns when [`poll`](Self::poll) will have something, apart from timers.
     pub(super) fn next_dispatch(&self) -> Option<Tick> {
         let groups = Group::ALL.iter().filter(|group| self.ready.waiting(**group) > 0);
         groups
             .filter_map(|group| {
-                // What holds it up otherwise ends with an answer, or when a request becomes slow.
+                // Other limits end with an answer, or when a request becomes slow.
                 match self.gates.opens_at(group.pool, self.clock.now()) {
                     Some(at) if self.concurrency.free(group.standing) => Some(at.max(self.clock.now())),
                     _ => self.next_slow(),
@@ -61,7 +61,7 @@ impl Scheduler {
             .min()
     }
 
-    /// Fails the first rows of a queue that are too old; of a digest, once all of them are here.
+    /// Fails the first rows of a queue that have expired; those of a digest once all of them are here.
     fn expire(&mut self, id: QueueId) {
         let Some(queue) = self.queues.get_mut(&id) else {
             return;
@@ -106,7 +106,7 @@ impl Scheduler {
             return None;
         }
         if queue.gathers(now).is_some() {
-            // What has come meanwhile is read with them.
+            // Rows that were written meanwhile are read with them.
             if queue.more {
                 self.give_rows_back(id);
             }

@@ -1,4 +1,4 @@
-//! What is known of one webhook.
+//! The endpoint queue: the waiting deliveries of one webhook, and what is known of its endpoint.
 
 mod doubt;
 mod gate;
@@ -23,15 +23,14 @@ use crate::digest::SHOWN;
 use crate::way::WayId;
 pub(super) use doubt::Doubt;
 
-/// A delivery that failed so often goes alone: whichever event makes the endpoint fail does not take its neighbours
-/// along.
+/// A delivery that has failed so often goes alone, so that an event that makes the endpoint fail does not make others fail too.
 const ALONE_AFTER: u32 = 2;
-/// Deliveries that one digest holds; what has gathered beyond that is the next one.
+/// The most deliveries that one digest holds. What has gathered beyond that is the next digest.
 pub(super) const MAX_DIGEST: usize = 50_000;
-/// No wait is believed to be longer. By then a delivery has usually expired.
+/// The longest wait that is believed. By then a delivery has usually expired.
 pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
 
-/// What is counted in a shorter time need not outlive the worker.
+/// Counts of a period shorter than this need not outlive the worker.
 const OUTLIVES: Duration = Duration::from_secs(10);
 /// How often a message that waits for more events is looked at.
 const LOOKS_AGAIN: Duration = Duration::from_secs(1);
@@ -42,84 +41,84 @@ pub(super) struct EndpointQueue {
     pub(super) life: Life,
     pub(super) state: State,
     pub(super) health: Health,
-    /// The queue's first unfinished rows; those in flight are the first of them.
+    /// The queue's first unfinished deliveries. Those in flight are the first of them.
     pub(super) rows: VecDeque<Delivery>,
-    /// There may be rows beyond these.
+    /// Whether there may be more in the table.
     pub(super) more: bool,
-    /// What they take of the room for rows.
+    /// How much they take of the room for rows in memory.
     pub(super) counted: usize,
-    /// Of a digest: it is time to read all that has gathered.
+    /// Of a digest: whether it is time to read everything that has gathered.
     gathers_all: bool,
-    /// The rows are all that had gathered when it was time.
+    /// Of a digest: whether the rows are everything that had gathered when it was time.
     has_gathered: bool,
-    /// Only the last rows have their events' data.
+    /// Whether only the last rows have their events' data.
     pub(super) slim: bool,
     pub(super) in_flight: Option<InFlight>,
-    /// So many of the first rows were refused as one message, and it is not known which of them is to blame.
+    /// How many of the first rows were refused as one message, while it is not known which of them is to blame.
     pub(super) refused: usize,
     pub(super) page: Page,
-    /// Its number in the queues, from when it has something to send, through the reading of its rows, until it is sent.
+    /// Its number in the run queues, from when it has something to send, through the reading of its rows, until it is sent.
     pub(super) turn: Option<u64>,
-    /// Which batch of changes last held one of this queue's.
+    /// The last batch of changes that held one of this queue's.
     pub(super) changed_in: Option<u64>,
-    /// Which call of `configure` last named it.
+    /// The last call of `configure` that named it.
     pub(super) configured_in: u64,
-    /// Ways out by which it could not be reached...
+    /// The ways out by which it could not be reached...
     avoided: Avoided,
-    /// ...which it avoids until then.
+    /// ...and until when it avoids them.
     avoids_until: Tick,
-    /// None of the others is open before this.
+    /// Until when none of the other ways is open.
     ways_until: Tick,
-    /// No request before this, whatever it holds and whoever wants it.
+    /// Until when it makes no request, whatever it holds and whoever wants it.
     paced_until: Tick,
-    /// When the last answer came: the configured interval counts from there, and may be changed meanwhile.
+    /// When the last answer came. The configured interval counts from then, and may be changed meanwhile.
     answered_at: Option<Tick>,
-    /// An endpoint that does not work asked to be left alone until then.
+    /// Until when a failing endpoint has asked to be left alone.
     rests_until: Tick,
     hold: Option<Hold>,
     /// A person has made all that waits due, and it has not failed since: what rows say of their next attempts may have been written down after that, of what was
     /// judged before.
     pub(super) resumed: bool,
     pub(super) limiter: Option<Limiter>,
-    /// Where the request that is out counts.
+    /// The limiter that counts the request in flight.
     counted_in: Option<Limiter>,
     /// When its requests arrived, as far as that has to outlive this scheduler.
     pub(super) posts: VecDeque<Timestamp>,
-    /// What is recorded of it.
+    /// The counts that were last recorded.
     recorded: InARow,
-    /// Its message waits for more events until then, or is looked at again...
+    /// Until when its message waits for more events, or when it is looked at again...
     gathers_until: Tick,
-    /// ...and nothing but its rate has kept it from leaving since then.
+    /// ...and since when nothing but its rate has kept the message from leaving.
     pub(super) gathers_since: Option<Tick>,
     /// Whether a single message makes the endpoint fail.
     pub(super) doubt: Doubt,
-    /// Up to this one, rows failed last of what has nothing to do with them: they need not go alone.
+    /// Deliveries up to this one failed last for a reason that has nothing to do with them: they need not go alone.
     pub(super) blameless: Option<DeliveryId>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Life {
     Active,
-    /// Switched off by its answers: not called until a person changes something.
+    /// It was switched off by its answers: it is not called until a person changes something.
     Off,
-    /// Not among the active webhooks any more; here until nothing of it is in flight or unrecorded.
+    /// It is not among the active webhooks any more. It stays until nothing of it is in flight or unrecorded.
     Retired,
 }
 
-/// Every queue is in exactly one place, and what holds it there names it once.
+/// The state of a queue. Every queue is in exactly one, and the collection that holds it there names it once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
-    /// Nothing to do.
+    /// There is nothing to do.
     Idle,
     /// Its changes have to be taken before its rows can be read again.
     Recording,
-    /// Wants rows.
+    /// It needs rows.
     Hungry(Ticket),
-    /// Has asked for so many rows.
+    /// It has asked for so many rows.
     Claimed(Ticket, usize),
-    /// Until a moment.
+    /// It waits until a moment.
     Waiting(Tick),
-    /// Has rows that may leave.
+    /// It has rows that may leave.
     Ready(Ticket),
     InFlight,
 }
@@ -130,18 +129,18 @@ pub(super) struct InFlight {
     pub(super) left: Tick,
     /// None: to a stream, which knows no ways out.
     pub(super) way: Option<WayId>,
-    /// Of the queue when its turn came.
+    /// The queue's pool when the request left.
     pub(super) pool: Pool,
     pub(super) standing: Standing,
     pub(super) revision: u64,
-    /// Out for so long that it has arrived.
+    /// Whether it has taken so long that it has certainly arrived.
     pub(super) slow: bool,
-    /// In nobody's way any more; its rows do not count.
+    /// Whether it is set aside: it takes no young connection, and its rows do not count.
     pub(super) aside: bool,
 }
 
-/// When the rows of the last message that failed are due. Their rows say so too, but in wall-clock time, which may have
-/// been set back since.
+/// When the rows of the last message that failed are due. Their rows say so too, but in wall-clock time, which may have been set back
+/// since.
 #[derive(Clone, Copy, Debug)]
 struct Hold {
     last: DeliveryId,
@@ -186,7 +185,7 @@ impl EndpointQueue {
         }
     }
 
-    /// Takes on a configuration; a new revision forgets what went wrong, and brings a queue back that was switched off.
+    /// Takes on a configuration. A new revision forgets what went wrong, and brings back a queue that was switched off.
     pub(super) fn configure(&mut self, config: QueueConfig, clock: &Clock) {
         let revised = config.revision != self.config.revision;
         let returned = self.life == Life::Retired;
@@ -209,7 +208,7 @@ impl EndpointQueue {
         }
     }
 
-    /// What is counted of it, if that is not what was recorded last.
+    /// Returns its counts, if they are not those that were recorded last.
     pub(super) fn unrecorded(&mut self) -> Option<InARow> {
         let now = InARow {
             posts: self.posts.iter().copied().collect(),
@@ -240,7 +239,7 @@ impl EndpointQueue {
         self.rests_until = self.rests_until.max(tick);
     }
 
-    /// The ways that it had better not take now.
+    /// Returns the ways that it avoids now.
     pub(super) fn avoided(&self, now: Tick) -> Avoided {
         match now < self.avoids_until {
             true => self.avoided,
@@ -262,13 +261,12 @@ impl EndpointQueue {
         self.ways_until = tick;
     }
 
-    /// An answer has come. The caps count from the answers: the request before has certainly arrived by then, however
-    /// long its way was.
+    /// Notes that an answer has come. The caps count from the answers: by then the request has certainly arrived, however long its way was.
     pub(super) fn answered(&mut self, now: Tick) {
         self.answered_at = Some(now);
     }
 
-    /// A request has left.
+    /// Notes that a request has left.
     pub(super) fn left(&mut self) {
         self.ways_until = Tick::DISTANT_PAST;
         self.gathers_until = Tick::DISTANT_PAST;
@@ -281,7 +279,7 @@ impl EndpointQueue {
         }
     }
 
-    /// Its request has certainly arrived.
+    /// Notes that its request has certainly arrived.
     pub(super) fn arrived(&mut self, now: Tick, wall: Timestamp) {
         if let Some(limiter) = self.counted_in.take() {
             limiter.window.borrow_mut().arrive(now);
@@ -308,7 +306,7 @@ impl EndpointQueue {
         (delivery.attempts >= ALONE_AFTER && !blameless) || self.doubt == Doubt::Suspects(delivery.id)
     }
 
-    /// The first `count` rows are not due before `until`.
+    /// Holds the first `count` rows until `until`.
     pub(super) fn hold(&mut self, count: usize, until: Tick, wall: Timestamp) {
         let rows = self.rows.iter_mut().take(count);
         let last = rows.fold(None, |_, delivery| {
@@ -319,8 +317,7 @@ impl EndpointQueue {
         self.resumed = false;
     }
 
-    /// A person wants what waits to be sent now: forgets what was read, so that it is read again. What is in flight
-    /// stays.
+    /// Forgets the rows that are not in flight, so that they are read again, since a person wants what waits to be sent now.
     pub(super) fn retry_now(&mut self) {
         self.rows
             .truncate(self.in_flight.map_or(0, |in_flight| in_flight.taken));
@@ -334,7 +331,7 @@ impl EndpointQueue {
         self.hold = None;
     }
 
-    /// A person wants it to be tried: what it was told to wait for is forgotten.
+    /// Forgets what it was told to wait for, since a person wants it to be tried.
     pub(super) fn resume(&mut self) {
         self.paced_until = Tick::DISTANT_PAST;
         self.resumed = true;
@@ -344,7 +341,7 @@ impl EndpointQueue {
         self.config.max_age.unwrap_or(policy.max_age)
     }
 
-    /// How many of the first rows may leave as one message; the first is taken to be due.
+    /// Returns how many of the first rows may leave as one message. The first is taken to be due.
     pub(super) fn sendable(&self, clock: &Clock, policy: &Policy) -> usize {
         let limit = match self.refused {
             _ if self.asks() => 1,
@@ -373,7 +370,7 @@ impl EndpointQueue {
         }
     }
 
-    /// Takes the first rows out that are too old; of a digest, any.
+    /// Takes the first rows out that have expired; of a digest, any.
     pub(super) fn take_expired(&mut self, max_age: Duration, wall: Timestamp) -> Vec<Delivery> {
         let mut expired = Vec::new();
         if self.config.digest.is_some() {

@@ -1,4 +1,4 @@
-//! What a queue's answers say of its endpoint.
+//! The health of a queue's endpoint, by its answers.
 
 use std::time::Duration;
 
@@ -9,29 +9,29 @@ use super::clock::{Clock, Tick};
 use super::concurrency::{Record, Standing};
 use super::{CircuitState, InARow, QueueConfig};
 
-/// Failures in a row that open the circuit.
+/// The failures in a row that open the circuit.
 const OPENS_AFTER: u32 = 5;
-/// Refusals in a row that switch a webhook off: answers of "forbidden", or that its channel takes nothing. Of "forbidden", the
-/// first five fail what they hold and open the circuit, five more are single deliveries at its growing intervals, minutes
-/// in all: a passing fault costs few deliveries, and a thousand webhooks of this kind stay within the 10,000 such answers in ten minutes for which Discord bans
-/// an address.
+/// The refusals in a row that switch a webhook off: answers of "forbidden", or that its channel takes nothing. Of "forbidden", the first
+/// five fail what they hold and open the circuit, and five more are single deliveries at its growing intervals, minutes in all. So a
+/// passing fault costs few deliveries, and a thousand such webhooks stay within the 10,000 answers in ten minutes for which Discord bans an
+/// address.
 pub(super) const FORBIDDEN_LIMIT: u32 = 10;
-/// Answers of "too fast" in a row, each after the wait that the one before asked for, from which on the answers are not
-/// believed to the letter any more.
+/// The answers of "too fast" in a row, each after the wait that the one before asked for, after which such answers are not taken literally
+/// any more.
 const TRUSTED_WAITS: u32 = 3;
 const SHORTEST_UNTRUSTED_WAIT: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 pub(super) struct Health {
     record: Record,
-    /// All in a row.
+    /// The failures in a row. The other counts are in a row too.
     failures: u32,
     refusals: u32,
     limits: u32,
     circuit: Option<Circuit>,
 }
 
-/// Refused [`FORBIDDEN_LIMIT`] times in a row.
+/// The endpoint has refused [`FORBIDDEN_LIMIT`] times in a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct TooOften;
 
@@ -42,7 +42,7 @@ struct Circuit {
 }
 
 impl Health {
-    /// With what an earlier life of the scheduler left.
+    /// Makes it of what a previous scheduler left.
     pub(super) fn new(config: &QueueConfig, clock: &Clock) -> Self {
         let latest = clock.now().after(backoff::LONGEST);
         let recorded = config.circuit;
@@ -68,7 +68,7 @@ impl Health {
         self.record.standing(clock.now())
     }
 
-    /// How a request went.
+    /// Notes how a request went.
     pub(super) fn went(&mut self, record: Record) {
         self.record = record;
     }
@@ -81,28 +81,29 @@ impl Health {
         self.circuit.is_some()
     }
 
-    /// No request before this.
+    /// Returns until when no request is made.
     pub(super) fn next_try(&self) -> Tick {
         self.circuit
             .as_ref()
             .map_or(Tick::DISTANT_PAST, |circuit| circuit.next_try)
     }
 
-    /// A person wants it tried.
+    /// Makes it due, since a person wants it tried.
     pub(super) fn try_now(&mut self) {
         if let Some(circuit) = &mut self.circuit {
             circuit.next_try = Tick::DISTANT_PAST;
         }
     }
 
-    /// Its first row failed, in an earlier life if it was not in this one: that is later than anything recorded.
+    /// Notes that its first row has failed before, under a previous scheduler if not under this one: that is later than anything that was
+    /// recorded.
     pub(super) fn failed_before(&mut self) {
         if !matches!(self.record, Record::Prompt(_)) {
             self.record = Record::Suspect;
         }
     }
 
-    /// Whether this closed the circuit.
+    /// Notes a success. Returns whether it closed the circuit.
     pub(super) fn succeeded(&mut self) -> bool {
         let closed = self.is_open();
         *self = Health {
@@ -115,29 +116,30 @@ impl Health {
         closed
     }
 
-    /// What is counted of it, but for its requests.
+    /// Returns what is counted of it, except its requests.
     pub(super) fn in_a_row(&self) -> InARow {
         InARow {
             failures: self.failures,
             refusals: self.refusals,
-            // More of them change nothing, and need not be written down.
+            // More of them change nothing, and need not be written.
             limits: self.limits.min(TRUSTED_WAITS + 1),
             posts: Vec::new(),
         }
     }
 
-    /// The endpoint failed. Returns the circuit, if it is open now.
+    /// Notes that the endpoint failed. Returns the circuit, if it is open now.
     pub(super) fn failed(&mut self, clock: &Clock, random: &mut fastrand::Rng) -> Option<CircuitState> {
         self.refusals = 0;
         self.fail(clock, random)
     }
 
-    /// Nobody answered for the endpoint: it may still refuse whatever it refused before.
+    /// Notes that no answer of the endpoint itself came, which may still refuse what it refused before: the count of refusals stays.
     pub(super) fn unavailable(&mut self, clock: &Clock, random: &mut fastrand::Rng) -> Option<CircuitState> {
         self.fail(clock, random)
     }
 
-    /// Its channel takes nothing, and what is tried next will show nothing else for a while. `Err` when that has happened too often.
+    /// Notes that its channel takes nothing, and that the next try will show nothing else for a while. `Err` when that has happened too
+    /// often.
     pub(super) fn misdirected(
         &mut self,
         clock: &Clock,
@@ -147,7 +149,7 @@ impl Health {
         self.forbidden(clock, random)
     }
 
-    /// Refused for what it is. `Err` when that has happened too often.
+    /// Notes that it refused the webhook itself. `Err` when that has happened too often.
     pub(super) fn forbidden(
         &mut self,
         clock: &Clock,
@@ -182,12 +184,12 @@ impl Health {
         })
     }
 
-    /// Whether the endpoint's answers of "too fast" are still believed to the letter.
+    /// Returns whether the endpoint's answers of "too fast" are still taken literally.
     pub(super) fn trusts_waits(&self) -> bool {
         self.limits <= TRUSTED_WAITS
     }
 
-    /// How long to wait when the answer says `wait`.
+    /// Returns how long to wait when the answer says `wait`.
     pub(super) fn limited(&mut self, wait: Duration) -> Duration {
         self.limits = self.limits.saturating_add(1);
         if self.limits > TRUSTED_WAITS {

@@ -1,4 +1,4 @@
-//! Requests that are out.
+//! The requests in flight.
 
 use std::collections::BTreeMap;
 use std::ops::Bound::{Excluded, Unbounded};
@@ -11,11 +11,11 @@ use super::{QueueId, RequestId, Scheduler};
 #[derive(Debug, Default)]
 pub(super) struct InFlightRequests {
     made: u64,
-    /// In the order in which they left.
+    /// The requests in the order in which they left.
     out: BTreeMap<RequestId, QueueId>,
-    /// This one and all before it are slow.
+    /// The last request, in that order, that is slow. All before it are too.
     slow_up_to: RequestId,
-    /// The slow ones that are not set aside.
+    /// The slow requests that are not set aside.
     in_the_way: BTreeMap<RequestId, QueueId>,
 }
 
@@ -36,7 +36,7 @@ impl InFlightRequests {
         self.out.remove(&request)
     }
 
-    /// Of those that are young, the one that is out for the longest time.
+    /// Returns the young request that has been in flight for the longest time.
     fn oldest_young(&self) -> Option<(RequestId, QueueId)> {
         let young = self.out.range((Excluded(self.slow_up_to), Unbounded));
         young.map(|(request, queue)| (*request, *queue)).next()
@@ -48,14 +48,14 @@ impl Scheduler {
         self.queues.get_mut(&queue)?.in_flight.as_mut()
     }
 
-    /// When the next request becomes slow.
+    /// Returns when the next request becomes slow.
     pub(super) fn next_slow(&self) -> Option<Tick> {
         let (_, queue) = self.in_flight.oldest_young()?;
         let in_flight = self.queues.get(&queue)?.in_flight?;
         Some(in_flight.left.after(SLOW))
     }
 
-    /// Sets aside the requests that have become slow, as far as there is room; those first that were longest out.
+    /// Sets the requests aside that have become slow, as far as there is room, the oldest first.
     pub(super) fn set_slow_aside(&mut self) {
         while self.next_slow().is_some_and(|at| at <= self.clock.now())
             && let Some((request, queue)) = self.in_flight.oldest_young()

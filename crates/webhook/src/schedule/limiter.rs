@@ -1,4 +1,4 @@
-//! The window that a queue's requests are counted in.
+//! The limiter that counts a queue's requests.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -6,7 +6,7 @@ use std::rc::Rc;
 use super::QueueId;
 use super::window::Window;
 
-/// Whose requests are counted together.
+/// The queues whose requests are counted together.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Shared {
     Own(QueueId),

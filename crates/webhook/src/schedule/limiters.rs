@@ -1,4 +1,4 @@
-//! Caps on what single webhooks, or groups of them, are sent.
+//! The limiters of single webhooks and of groups.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,7 +15,7 @@ use super::{Policy, QueueId, Scheduler};
 pub(super) struct Limiters(BTreeMap<Shared, Rc<RefCell<Window>>>);
 
 impl Limiters {
-    /// Gives a queue the limiter that its configuration asks for. What it has posted so far counts there.
+    /// Gives a queue the limiter that its configuration asks for. The requests that it has made count there.
     pub(super) fn join(&mut self, queue: &mut EndpointQueue, clock: &Clock, policy: &Policy) {
         if rate(queue, policy).is_none() {
             queue.limiter = None;
@@ -32,7 +32,7 @@ impl Limiters {
             return;
         }
         let window = self.0.entry(shared.clone()).or_insert_with(|| {
-            // Its rate is set when all have joined.
+            // The rate is set when all queues have joined.
             Rc::new(RefCell::new(Window::new(Rate {
                 count: u32::MAX,
                 ..Rate::NONE
@@ -49,14 +49,14 @@ impl Limiters {
     }
 }
 
-/// What a queue may be sent; None: nobody counts.
+/// Returns the rate of a queue by itself. None: it has none.
 fn rate(queue: &EndpointQueue, policy: &Policy) -> Option<Rate> {
     let of_vendor = || queue.config.vendor.rate(policy);
     queue.config.rate.or_else(of_vendor)
 }
 
 impl Scheduler {
-    /// Sets the rates of all limiters, each the lowest of its queues'.
+    /// Sets the rates of all limiters, each to the lowest of its queues'.
     pub(super) fn limit(&mut self) {
         for queue in self.queues.values_mut() {
             self.limiters.join(queue, &self.clock, &self.policy);
@@ -80,7 +80,7 @@ impl Scheduler {
             }
             None => false,
         });
-        // Who waits for a rate that is another now.
+        // Queues that wait for a rate that has changed.
         let waiting = self.queues.values().filter(|queue| {
             let limiter = queue.limiter.as_ref();
             matches!(queue.state, State::Waiting(_)) && limiter.is_some_and(|it| changed.contains(&it.shared))

@@ -1,4 +1,4 @@
-//! When the next request may leave, and what becomes of its deliveries.
+//! The scheduler: when the next request may leave, and what becomes of its deliveries.
 //!
 //! A plain state machine: rows, judgements and a clock go in, requests and row changes come out. A turn of the loop
 //! that drives it:
@@ -72,7 +72,7 @@ use shared_ways::Ways;
 
 use crate::way::WayId;
 
-/// Decides for all queues of a database.
+/// Schedules all queues of a database.
 #[derive(Debug)]
 pub struct Scheduler {
     policy: Policy,
@@ -105,7 +105,7 @@ pub struct Scheduler {
 }
 
 impl Scheduler {
-    /// `seed` is that of the jitter.
+    /// Makes a scheduler without queues. `seed` is that of the jitter.
     pub fn new(policy: Policy, seed: u64) -> Self {
         Self::sharing(SharedWays::new(), policy, seed)
     }
@@ -149,7 +149,7 @@ impl Scheduler {
         self.gates.take_changed()
     }
 
-    /// Holds from now on; requests in flight above a lower limit are let finish.
+    /// Sets the policy. Requests in flight above a lower limit are not given up.
     pub fn set_policy(&mut self, policy: Policy) {
         self.prefetch.set(policy.max_buffered);
         self.concurrency.set(policy.max_in_flight, policy.max_slow);
@@ -158,8 +158,8 @@ impl Scheduler {
         self.limit();
     }
 
-    /// Names all active webhooks. Those that are new, or have a new revision, are assumed to have rows waiting. Those
-    /// not named any more are forgotten, except that an answer still in flight is recorded.
+    /// Sets the active webhooks. Those that are new, or have a new revision, are assumed to have rows waiting. Those that are missing are
+    /// forgotten, except that an answer to a request in flight is recorded.
     pub fn configure(&mut self, configs: Vec<QueueConfig>, now: Timestamp) {
         self.clock.read(now);
         self.configured += 1;
@@ -208,7 +208,7 @@ impl Scheduler {
         }
     }
 
-    /// Rows may have been written for these queues.
+    /// Notes that rows may have been written for these queues.
     pub fn notice(&mut self, queues: impl IntoIterator<Item = QueueId>) {
         for id in queues {
             let Some(queue) = self.queues.get_mut(&id) else {
@@ -221,15 +221,14 @@ impl Scheduler {
         }
     }
 
-    /// Rows may have been written for any queue.
+    /// Notes that rows may have been written for any queue.
     pub fn notice_all(&mut self) {
         let all: Vec<QueueId> = self.queues.keys().copied().collect();
         self.notice(all);
     }
 
-    /// A person has made waiting rows of these queues due: what is known of them is forgotten and read again, and neither
-    /// an open circuit nor an endpoint that asked to be left alone while it does not work keeps them waiting. Rate
-    /// limits hold.
+    /// Makes these queues try at once, since a person has made waiting rows due: their rows are read again, and neither an open circuit nor
+    /// the wait that a failing endpoint has asked for holds them. Rate limits hold.
     pub fn retry_now(&mut self, queues: impl IntoIterator<Item = QueueId>) {
         for id in queues {
             self.leave_state(id);
@@ -241,9 +240,9 @@ impl Scheduler {
         }
     }
 
-    /// A person wants these queues to be tried, whatever their endpoints have asked for: limits that were told of are forgotten,
-    /// also one that holds for all of a service. Returns whether that was Discord's. What is waited for between any two
-    /// requests (caps, the interval, quiet hours) is still.
+    /// Makes these queues try at once, since a person wants it, whatever their endpoints have asked for: limits that endpoints have told of
+    /// are forgotten, also one that holds for all of a service. Returns whether there was one of Discord's. Our own limits between two
+    /// requests (caps, the interval, quiet hours) hold.
     pub fn resume(&mut self, queues: impl IntoIterator<Item = QueueId>) -> bool {
         let mut discord = false;
         let queues: Vec<QueueId> = queues.into_iter().collect();
@@ -259,7 +258,8 @@ impl Scheduler {
         discord
     }
 
-    /// Names the ways out; none leaves them as they are. What is known of those that stay is kept. It begins with the direct one.
+    /// Sets the ways out; an empty list leaves them as they are. What is known of those that stay is kept. A new scheduler has the direct
+    /// way alone.
     pub fn set_ways(&mut self, ways: &[WayId]) {
         if self.gates.set_ways(ways) {
             for queue in self.queues.values_mut() {
@@ -268,13 +268,13 @@ impl Scheduler {
         }
     }
 
-    /// All of Discord is parked on this way, as [`Changes::discord_parked`] said before a restart.
+    /// Parks all Discord queues on this way, as [`Changes::discord_parked`] said before a restart.
     pub fn park_discord(&mut self, way: WayId, until: Timestamp, now: Timestamp) {
         let latest = self.clock.read(now).after(endpoint_queue::LONGEST_WAIT);
         self.park(way, Pool::Discord, self.clock.tick(until).min(latest));
     }
 
-    /// Before a restart, Discord refused so many requests on this way: [`WayCounts::refused`]. In the order of time.
+    /// Notes that Discord refused so many requests on this way before a restart ([`WayCounts::refused`]). Calls are in the order of time.
     pub fn remember_refused(&mut self, way: WayId, count: u32, at: Timestamp, now: Timestamp) {
         let now = self.clock.read(now);
         let at = self.clock.tick(at).min(now);
@@ -282,7 +282,7 @@ impl Scheduler {
         self.give_up_places(Pool::Discord);
     }
 
-    /// What has come about since the last call, of each way.
+    /// Takes what has been counted of each way since the last call.
     pub fn take_ways(&mut self) -> Vec<WayReport> {
         let counts = self.gates.take_counts();
         let reports = counts.into_iter().map(|(way, counts, down)| WayReport {
@@ -293,19 +293,20 @@ impl Scheduler {
         reports.collect()
     }
 
-    /// Until when nothing leaves to Discord's own hosts by any way: they are parked, or have refused as much as they may. None: something may.
+    /// Returns until when nothing leaves to Discord's own hosts by any way: they are parked, or have refused as many requests as they may.
+    /// None: requests may leave.
     pub fn discord_parked_until(&self) -> Option<Timestamp> {
         let until = self.gates.parked_until(Pool::Discord, self.clock.now());
         (until > self.clock.now()).then(|| self.clock.wall(until))
     }
 
-    /// The end of a park: a person wants Discord to be tried. What a webhook has been told by itself holds.
+    /// Ends the parks, since a person wants Discord to be tried. What a single webhook has been told holds.
     pub fn unpark_discord(&mut self) {
         self.gates.unpark(Pool::Discord);
     }
 
-    /// What has changed since the last call. A queue's rows are only read again after its changes have been taken, and
-    /// they have to be committed by then.
+    /// Takes what has changed since the last call. A queue's rows are only read again after its changes have been taken, and they have to
+    /// be committed by then.
     pub fn take_changes(&mut self) -> Changes {
         self.batch += 1;
         for id in std::mem::take(&mut self.recording) {
@@ -324,29 +325,29 @@ impl Scheduler {
         !self.changes.is_empty()
     }
 
-    /// What has come about since the last call, to be added to counters. It needs no hurry: losing it loses no delivery.
+    /// Takes what has been counted since the last call. There is no hurry: losing it loses no delivery.
     pub fn take_tally(&mut self) -> Tally {
         std::mem::take(&mut self.tally)
     }
 
-    /// Requests that have left and are not judged.
+    /// Returns the number of requests in flight.
     pub fn in_flight(&self) -> usize {
         self.in_flight.len()
     }
 
-    /// Deliveries in memory, those in flight among them, except in slow requests.
+    /// Returns the number of deliveries in memory, including those in flight, except those in slow requests.
     pub fn buffered(&self) -> usize {
         self.prefetch.held()
     }
 
-    /// From now on nothing is claimed and nothing leaves; what is in flight can still be judged.
+    /// Stops claiming and sending. Answers to requests in flight can still be judged.
     pub fn drain(&mut self) {
         self.draining = true;
         self.gates.want(false);
     }
 
-    /// The earliest moment at which [`claims`](Self::claims) or [`poll`](Self::poll) have something to do without
-    /// anything new; in the past or present: now. Changes that wait to be taken do not count.
+    /// Returns the earliest moment at which [`claims`](Self::claims) or [`poll`](Self::poll) have something to do without anything new. A
+    /// moment that is not in the future means now. Changes that wait to be taken do not count.
     pub fn next_wake(&self) -> Option<Timestamp> {
         if self.draining {
             return None;

@@ -1,22 +1,21 @@
-//! How many rows are in memory, and how many more to ask for.
+//! The prefetch buffer: how many rows are in memory, and how many more to ask for.
 
 use std::time::Duration;
 
 use super::clock::Tick;
 use super::endpoint_queue::EndpointQueue;
 
-/// Rows are asked for as if so many more queues were hungry: the last free ones are never given out at once, so that
-/// whoever comes next finds some.
+/// Rows are asked for as if so many more queues needed some: the last free ones are never given out at once, so that the next queue finds
+/// some.
 const RESERVE: usize = 8;
-/// Rows in one claim. A claim costs the database about as much as some tens of rows; past some hundreds nothing is
-/// gained.
+/// The most rows in one claim. A claim costs the database about as much as some tens of rows; beyond some hundreds nothing is gained.
 const LARGEST_CLAIM: usize = 500;
-/// A page that was used up within this was too small.
+/// A page that was used up within this time was too small.
 const SOON: Duration = Duration::from_millis(500);
 /// A page that lasted longer than this was too large.
 const LATE: Duration = Duration::from_secs(2);
 
-/// The rows of all queues, each as much as it takes.
+/// The room for rows of all queues, and how much of it is taken.
 #[derive(Debug)]
 pub(super) struct PrefetchBuffer {
     limit: usize,
@@ -45,12 +44,12 @@ impl PrefetchBuffer {
         self.limit.saturating_sub(self.held + self.promised)
     }
 
-    /// Queues that wait should not hold what queues that could send are waiting for.
+    /// Returns whether rows are scarce: then queues that wait should not hold rows that queues which could send are waiting for.
     pub(super) fn scarce(&self) -> bool {
         self.free() <= self.limit / 16
     }
 
-    /// What one of `hungry` queues may have, in whole messages where there is that much; 0 when nothing is left.
+    /// Returns how many rows one of `hungry` queues may have, in whole messages if there is room for one. 0: nothing is left.
     pub(super) fn portion(&self, hungry: usize, message: usize) -> usize {
         let fair = (self.free() / (hungry + RESERVE))
             .clamp(1, LARGEST_CLAIM)
@@ -70,7 +69,7 @@ impl PrefetchBuffer {
         self.promised = self.promised.saturating_sub(promised);
     }
 
-    /// Counts the rows of a queue anew; not those of a request that is set aside.
+    /// Counts the rows of a queue again. Those of a request that is set aside do not count.
     pub(super) fn count(&mut self, queue: &mut EndpointQueue) {
         let aside = queue.in_flight.is_some_and(|in_flight| in_flight.aside);
         let weight = if aside { 0 } else { queue.weight(queue.rows.len()) };
@@ -79,12 +78,12 @@ impl PrefetchBuffer {
     }
 }
 
-/// How many messages' worth of rows a queue asks for: what it sends in a second or two. A fast queue is soon up to large
-/// pages, and a slow one, of which there may be thousands, holds little.
+/// The page size of a queue, in messages: what it sends in a second or two. A fast queue soon reads large pages, and a slow one, of which
+/// there may be thousands, holds little.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Page {
     messages: usize,
-    /// When the last page came, if it was a full one.
+    /// When the last page came, if it was full.
     filled_at: Option<Tick>,
 }
 
@@ -98,7 +97,7 @@ impl Page {
         }
     }
 
-    /// The rows to ask for, now that the last page is used up.
+    /// Returns the number of rows to ask for, now that the last page is used up.
     pub(super) fn next(&mut self, message: usize, now: Tick) -> usize {
         if let Some(filled_at) = self.filled_at.take() {
             let lasted = now.since(filled_at);

@@ -1,4 +1,4 @@
-//! So many requests in so much time.
+//! Rates: a number of requests in a period.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,17 +10,17 @@ use jiff::Timestamp;
 /// no cap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate {
-    /// 0: no cap.
+    /// The number of requests. 0: no cap.
     pub count: u32,
     pub period: Duration,
 }
 
-/// The longest period; what is counted is remembered for so long.
+/// The longest period, in seconds. Requests are remembered for as long.
 const LONGEST_PERIOD: u64 = 24 * 3600;
-/// What is counted is remembered one by one.
+/// The largest count. Requests are remembered one by one.
 const LARGEST_COUNT: u32 = 10_000;
 
-/// Not a rate, and why.
+/// Why a text is not a rate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidRate {
     #[error("a rate is a number of requests and a time, such as 25/5min or 4/s")]
@@ -41,7 +41,7 @@ impl Rate {
         }
     }
 
-    /// The one that allows the least in the long run; None: none of them is a limit.
+    /// Returns the rate that allows the least in the long run. None: none of them is a limit.
     pub fn lowest(rates: impl IntoIterator<Item = Rate>) -> Option<Rate> {
         let lowest = rates
             .into_iter()
@@ -49,14 +49,14 @@ impl Rate {
         lowest.filter(|rate| rate.count > 0)
     }
 
-    /// When it lets the next request leave, after those of these moments; None: it never held any back.
+    /// Returns when the next request may leave after those of these moments. None: they hold nothing back.
     pub fn opens_at(self, mut posts: Vec<Timestamp>) -> Option<Timestamp> {
         posts.sort_unstable();
         let first_that_counts = posts.iter().nth_back((self.count as usize).checked_sub(1)?)?;
         first_that_counts.checked_add(self.period).ok()
     }
 
-    /// Whether it allows less in the long run.
+    /// Returns whether it allows less in the long run.
     pub(super) fn is_below(self, other: Rate) -> bool {
         match (self.count, other.count) {
             (0, _) => false,

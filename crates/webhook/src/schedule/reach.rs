@@ -1,19 +1,19 @@
-//! Whether a way out leads anywhere.
+//! Whether endpoints can be reached by a way out.
 
 use super::QueueId;
 use super::backoff;
 use super::clock::Tick;
 use super::gate::Member;
 
-/// So many webhooks that cannot be reached by a way one after the other, and it is the way.
+/// If so many webhooks in a row cannot be reached by a way, it is the way's fault.
 const ENOUGH: usize = 3;
 
-/// What is known of it; of interest where there are several.
+/// What is known of a way. It matters where there are several.
 #[derive(Debug, Default)]
 pub(super) struct Reach {
-    /// Who could not be reached by it since somebody was.
+    /// Webhooks, each with whose it is, that could not be reached since one was reached.
     failed: Vec<(Member, QueueId)>,
-    /// How often in a row it was found to lead nowhere.
+    /// How often in a row the way was found to be down.
     pauses: u32,
     down_until: Option<Tick>,
 }
@@ -25,7 +25,7 @@ impl Reach {
 
     pub(super) fn failed(&mut self, queue: (Member, QueueId), now: Tick, random: &mut fastrand::Rng) {
         if self.is_down(now) {
-            // It had left before.
+            // The request had left before.
             return;
         }
         if !self.failed.contains(&queue) {
@@ -38,7 +38,7 @@ impl Reach {
         }
     }
 
-    /// It has led nowhere, and not been found to lead anywhere since.
+    /// Returns whether the way was found to be down, and has reached nothing since.
     pub(super) fn is_doubted(&self) -> bool {
         self.pauses > 0
     }

@@ -1,22 +1,22 @@
-//! How often Discord has refused an address: 10,000 times in ten minutes, and it bans it ("Invalid Request Limit" of its documentation).
+//! The refusals of an address by Discord, which bans it for 10,000 in ten minutes ("Invalid Request Limit" of its documentation).
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::clock::Tick;
 
-/// What of it counts.
+/// How long a refusal counts.
 pub(super) const COUNTS_FOR: Duration = Duration::from_secs(600);
-/// Counted together, as of the first of them.
+/// Refusals within this time are counted together, at the time of the first.
 const TOGETHER: Duration = Duration::from_secs(20);
 
 #[derive(Debug, Default)]
 pub(super) struct Refusals {
-    /// 0: no cap.
+    /// The most refusals. 0: no cap.
     limit: u32,
-    /// When each few were refused, in order; those that can still count.
+    /// The refusals that still count, with their times, in order.
     counts: VecDeque<(Tick, u32)>,
-    /// Their sum.
+    /// The sum of these.
     sum: u64,
 }
 
@@ -41,7 +41,7 @@ impl Refusals {
         }
     }
 
-    /// When one more request may leave besides so many that are out, each of which may be refused; None: not before one is back.
+    /// Returns when one more request may leave besides `out` in flight, each of which may be refused. None: not before one is answered.
     pub(super) fn opens_at(&self, out: usize) -> Option<Tick> {
         if self.limit == 0 {
             return Some(Tick::DISTANT_PAST);

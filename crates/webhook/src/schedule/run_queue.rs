@@ -6,7 +6,7 @@ use super::QueueId;
 use super::concurrency::Standing;
 use super::pool::Pool;
 
-/// Queues that are held up together: by the limits of their pool, by the share of their standing.
+/// Queues that are held up together: by the limits of their pool and by the share of their standing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Group {
     pub(super) pool: Pool,
@@ -34,22 +34,22 @@ impl Group {
     }
 }
 
-/// Where an endpoint queue stands in a run queue.
+/// The place of an endpoint queue in a run queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Ticket {
     pub(super) group: Group,
     number: u64,
 }
 
-/// First come, first served, over all groups whose turn it can be: nobody is looked at that is held up.
+/// A run queue: first come, first served, over all groups that may proceed. Groups that are held up are not looked at.
 #[derive(Debug, Default)]
 pub(super) struct RunQueue {
-    /// In the order of [`Group::ALL`].
+    /// The queues of each group, in the order of [`Group::ALL`].
     by_group: [BTreeMap<u64, QueueId>; Group::ALL.len()],
 }
 
 impl RunQueue {
-    /// `number` is the queue's own, and in the order in which turns are taken.
+    /// Adds a queue. `number` is its own, and gives the order.
     pub(super) fn join(&mut self, group: Group, number: u64, queue: QueueId) -> Ticket {
         self.by_group[group.index()].insert(number, queue);
         Ticket { group, number }
@@ -63,7 +63,7 @@ impl RunQueue {
         self.by_group[group.index()].len()
     }
 
-    /// The number of the first of the group; later than any when there is none.
+    /// Returns the number of the group's first queue, or the largest number if there is none.
     pub(super) fn next(&self, group: Group) -> u64 {
         self.by_group[group.index()]
             .first_key_value()
@@ -74,7 +74,7 @@ impl RunQueue {
         self.by_group[group.index()].values().copied()
     }
 
-    /// Who came first, of the groups that `may` proceed.
+    /// Returns the queue that came first, of the groups that `may` proceed.
     pub(super) fn first(&self, may: impl Fn(Group) -> bool) -> Option<(Group, QueueId)> {
         Group::ALL
             .iter()

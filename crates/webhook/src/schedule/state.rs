@@ -1,4 +1,4 @@
-//! Where each queue is, and how it gets there.
+//! The states of queues, and how queues change between them.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -10,18 +10,18 @@ use super::run_queue::Group;
 use super::{QueueId, Scheduler};
 use crate::way::WayId;
 
-/// A queue that waits longer than this gives its rows back.
+/// How long a queue may wait and keep its rows.
 const KEEPS_ROWS: Duration = Duration::from_secs(5);
 
 impl Scheduler {
-    /// Puts a queue that is nowhere where it belongs.
+    /// Puts a queue that is in no collection where it belongs.
     pub(super) fn settle(&mut self, id: QueueId) {
         let Some(queue) = self.queues.get_mut(&id) else {
             return;
         };
         let unrecorded = queue.changed_in == Some(self.batch);
         if queue.rows.is_empty() {
-            // Thousands of idle queues do not keep the room of their largest page.
+            // Thousands of idle queues should not keep the memory of their largest page.
             queue.rows = VecDeque::new();
         }
         if queue.in_flight.is_some() {
@@ -46,7 +46,7 @@ impl Scheduler {
         }
     }
 
-    /// A queue that could send, if it has rows.
+    /// Puts a queue that could send if it has rows into the run queue where it belongs.
     fn enqueue(&mut self, id: QueueId, unrecorded: bool) {
         let Some(queue) = self.queues.get_mut(&id) else {
             return;
@@ -71,8 +71,8 @@ impl Scheduler {
         }
     }
 
-    /// A retired queue stays until its changes are taken: should it come back, they have to be recorded before its rows
-    /// are read.
+    /// Puts a queue that has nothing to do to rest. A retired one stays until its changes are taken: should it come back, they have to be
+    /// recorded before its rows are read.
     fn lay_down(&mut self, id: QueueId, unrecorded: bool) {
         self.give_rows_back(id);
         let Some(queue) = self.queues.get_mut(&id) else {
@@ -101,7 +101,7 @@ impl Scheduler {
         }
     }
 
-    /// Takes a queue out of wherever it is; it has to be settled again.
+    /// Takes a queue out of the collection that holds it. It has to be settled again.
     pub(super) fn leave_state(&mut self, id: QueueId) {
         let Some(queue) = self.queues.get_mut(&id) else {
             return;
@@ -121,7 +121,7 @@ impl Scheduler {
         }
     }
 
-    /// Forgets the rows that are not in flight; they are read again.
+    /// Forgets the rows that are not in flight. They are read again.
     pub(super) fn give_rows_back(&mut self, id: QueueId) {
         let Some(queue) = self.queues.get_mut(&id) else {
             return;
@@ -136,7 +136,7 @@ impl Scheduler {
         }
     }
 
-    /// The webhook is not active any more.
+    /// Retires a queue whose webhook is not active any more.
     pub(super) fn retire(&mut self, id: QueueId) {
         self.leave_state(id);
         if let Some(queue) = self.queues.get_mut(&id) {
@@ -145,7 +145,7 @@ impl Scheduler {
         self.settle(id);
     }
 
-    /// Reads the clock, brings the queues back whose time has come, and sets the requests aside that have become slow.
+    /// Reads the clock, settles the queues whose time has come, and sets the requests aside that have become slow.
     pub(super) fn advance(&mut self, now: jiff::Timestamp) {
         let now = self.clock.read(now);
         while let Some((until, id)) = self.timers.first().copied()
@@ -162,14 +162,13 @@ impl Scheduler {
         }
     }
 
-    /// Until then nothing leaves by this way to the queues of a pool. They go on waiting for their turns where they are, or all of
-    /// them would have to move twice.
+    /// Parks this way for the queues of a pool until that moment. The queues stay where they are, or all of them would have to move twice.
     pub(super) fn park(&mut self, way: WayId, pool: Pool, until: Tick) {
         self.gates.park(way, pool, until);
         self.give_up_places(pool);
     }
 
-    /// The queues of a pool give their rows back, if none can leave for long.
+    /// Makes the queues of a pool give their rows back, if none can leave for long.
     pub(super) fn give_up_places(&mut self, pool: Pool) {
         if self
             .gates

@@ -1,4 +1,4 @@
-//! What requests and deliveries came to, counted by webhook and event type.
+//! The counts of requests and deliveries, by webhook and event type.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -8,12 +8,11 @@ use super::{Delivery, QueueId};
 use crate::histogram::Histogram;
 use crate::outcome::Verdict;
 
-/// Stands for all event types of a webhook.
+/// The event type that stands for all of a webhook's.
 pub const ALL_EVENTS: &str = "*";
 
-/// To be added to counters. For each webhook there is a count of all its events beside those of each type: a message
-/// may hold events of several types, so that its request counts for each of them, and the types' requests add up to more
-/// than there were.
+/// Counts that are to be added to the counters. For each webhook there is a count of all its events beside those of each type: a message
+/// may hold events of several types, so that its request counts for each of them, and the types' requests add up to more than there were.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Tally(BTreeMap<QueueId, Vec<(Box<str>, Counts)>>);
 
@@ -21,17 +20,17 @@ pub struct Tally(BTreeMap<QueueId, Vec<(Box<str>, Counts)>>);
 pub struct Counts {
     /// Deliveries that the endpoint took.
     pub sent: u64,
-    /// Deliveries that were given up.
+    /// Deliveries that failed for good.
     pub failed: u64,
-    /// Times that a delivery failed for now and goes again.
+    /// How often deliveries failed for now, and are sent again.
     pub retried: u64,
-    /// Requests that held such an event, whatever became of them.
+    /// Requests that held such an event, whatever their answers.
     pub requests: u64,
     /// Requests among these that the endpoint took.
     pub messages: u64,
-    /// Requests among these that were answered "too many".
+    /// Requests among these that were answered "too fast".
     pub rate_limited: u64,
-    /// From the event to the answer, of the deliveries that were sent.
+    /// The times from the event to the answer, of the deliveries that were sent.
     pub latency: Histogram,
     pub latency_sum: Duration,
 }
@@ -41,12 +40,12 @@ impl Tally {
         self.0.is_empty()
     }
 
-    /// Of how many webhooks there is something.
+    /// Returns the number of webhooks that something was counted of.
     pub fn queues(&self) -> usize {
         self.0.len()
     }
 
-    /// Each webhook and event type that there is something of, and [`ALL_EVENTS`].
+    /// Returns the counts of each webhook, by event type and for [`ALL_EVENTS`].
     pub fn iter(&self) -> impl Iterator<Item = (QueueId, &str, &Counts)> {
         self.0.iter().flat_map(|(queue, events)| {
             events
@@ -70,7 +69,7 @@ impl Tally {
         }
     }
 
-    /// A request was judged that held these, never none.
+    /// Counts a request that was judged and held these deliveries, at least one.
     pub(super) fn request<'a>(
         &mut self,
         queue: QueueId,
@@ -104,7 +103,7 @@ impl Tally {
         self.both(queue, event_type, |counts| counts.retried += 1);
     }
 
-    /// Given up, by the scheduler or without it.
+    /// Counts a delivery that failed for good, in the scheduler or outside of it.
     pub fn failed(&mut self, queue: QueueId, event_type: &str) {
         self.both(queue, event_type, |counts| counts.failed += 1);
     }
@@ -120,7 +119,7 @@ impl Tally {
     }
 }
 
-/// A handful of types: looking at each is quicker than a map of names.
+/// Returns the counts of an event type. There are a handful: looking at each is quicker than a map of names.
 fn of<'a>(events: &'a mut Vec<(Box<str>, Counts)>, event_type: &str) -> &'a mut Counts {
     let index = events.iter().position(|(known, _)| **known == *event_type);
     let index = index.unwrap_or_else(|| {

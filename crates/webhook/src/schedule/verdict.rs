@@ -1,4 +1,4 @@
-//! What an answer does to its deliveries and their queue.
+//! Verdicts: what an answer does to its deliveries and their queue.
 
 mod doubt;
 mod note;
@@ -19,17 +19,18 @@ use super::{
 };
 use crate::outcome::{Judgement, RateScope, Verdict};
 
-/// So many times [`Policy::max_attempts`]: an outage of some hours leaves a digest whole.
+/// A digest is split after so many times [`Policy::max_attempts`]: an outage of some hours leaves it whole.
 const DIGEST_PATIENCE: u32 = 4;
 
-/// An endpoint that says again and again that the address has to wait is not believed at once on the next way.
+/// The pause before a message goes by another way once the answers of its endpoint are not taken literally any more: it may turn every
+/// address away.
 const LOOKS_ELSEWHERE: Duration = Duration::from_secs(1);
 
 impl Scheduler {
-    /// The answer to a request, or its absence.
+    /// Takes the answer to a request, or its absence.
     ///
-    /// When a person has set another URL since it left, only success is recorded: what the old endpoint had against the
-    /// deliveries says nothing of the new one.
+    /// If a person has set another URL since the request left, only success is recorded: a failure at the old endpoint says nothing of the
+    /// new one.
     pub fn judged(&mut self, request: RequestId, judgement: &Judgement, now: Timestamp) {
         let now = self.clock.read(now);
         let Some(id) = self.in_flight.return_of(request) else {
@@ -65,7 +66,7 @@ impl Scheduler {
         let held = queue.rows.iter().take(in_flight.taken);
         self.tally.request(id, held, &judgement.verdict);
         let current = in_flight.revision == queue.config.revision;
-        // For how long nobody calls the vendor.
+        // How long no queue calls the vendor.
         let parked = match judgement.verdict {
             Verdict::RateLimited {
                 wait,
@@ -123,7 +124,8 @@ impl Scheduler {
             self.changes.in_a_row.insert(id, in_a_row);
         }
         let pool = queue.pool();
-        // It was read by twos; what has gathered leaves in whole messages. And another message of a digest shows other events.
+        // The rows were read by twos while the circuit was open, and now leave in whole messages. Another message of a digest shows other
+        // events, so it is read again too.
         if closed && queue.more || queue.slim && queue.doubt == Doubt::None {
             self.give_rows_back(id);
         }
@@ -147,13 +149,13 @@ impl Scheduler {
 
 struct Ruling<'a> {
     judgement: &'a Judgement,
-    /// The deliveries of the message are the first so many of the queue.
+    /// The number of deliveries in the message, which are the first of the queue.
     taken: usize,
-    /// How long the request was out.
+    /// How long the request was in flight.
     out: Duration,
     queue: &'a mut EndpointQueue,
     parked: Option<Tick>,
-    /// There is another way out for it, and the ones that it avoids.
+    /// The ways that the queue avoids, if there is another way for the message.
     elsewhere: Option<Avoided>,
     circuit_was_open: bool,
     now: Tick,
@@ -219,13 +221,13 @@ impl Ruling<'_> {
                     _ => None,
                 };
                 if self.judgement.verdict == Verdict::Unreached {
-                    // By none of the ways: the next time all of them are tried.
+                    // It was reached by none of the ways. The next time all of them are tried.
                     self.queue.forget_ways();
                 }
                 let circuit = self.queue.health.unavailable(self.clock, self.random);
                 let last = self.queue.rows.get(self.taken.saturating_sub(1));
                 self.queue.blameless = self.queue.blameless.max(last.map(|delivery| delivery.id));
-                // Not the endpoint's own wish.
+                // The wait is not the endpoint's own wish, so it is bounded.
                 self.retry(wait.map(|wait| wait.min(backoff::LONGEST)), circuit);
             }
             Verdict::Gone => {
@@ -257,7 +259,7 @@ impl Ruling<'_> {
         }
     }
 
-    /// The endpoint does its work, whatever it thought of this message.
+    /// Notes that the endpoint works, whatever it said of this message.
     fn alive(&mut self) {
         self.queue.page.after_success();
         self.suspect();
@@ -268,7 +270,8 @@ impl Ruling<'_> {
         }
     }
 
-    /// One event fails; the others leave again at once, and where it is not known which one it is, in halves.
+    /// Handles a refused message: one event fails and the others leave again at once, or, if it is unknown which one is to blame, halves
+    /// are tried.
     ///
     /// With one bad event among n, at most ⌈log2 n⌉ more requests are refused: of a refused message, the first half is
     /// tried, and whatever becomes of it, what is still in doubt is about half as much.
@@ -276,7 +279,7 @@ impl Ruling<'_> {
         let culprit = if self.taken == 1 {
             Some(0)
         } else if self.queue.config.digest.is_some() {
-            // What is named is a part of the digest, and no event.
+            // The index names a part of the digest, and no event.
             None
         } else {
             culprit.filter(|index| *index < self.taken)
@@ -292,7 +295,7 @@ impl Ruling<'_> {
 
     fn forbidden(&mut self) {
         if self.queue.config.digest.is_some() {
-            // No event is to blame, and hours of them are not given up for one answer about the channel.
+            // No event is to blame, and those of hours are not failed for one answer about the channel.
             return self.misdirected();
         }
         self.fail_all();
@@ -308,7 +311,7 @@ impl Ruling<'_> {
         }
     }
 
-    /// What the message holds is kept, and what waits behind it would fare no better.
+    /// Keeps what the message holds; what waits behind it would fare no better.
     fn misdirected(&mut self) {
         let was_open = self.queue.health.is_open();
         match self.queue.health.misdirected(self.clock, self.random) {
@@ -330,7 +333,7 @@ impl Ruling<'_> {
         self.wait_until(self.now.after(wait.min(LONGEST_WAIT)));
     }
 
-    /// The address has to wait, and the message goes by another way.
+    /// Sends the message by another way, since this address has to wait.
     fn move_on(&mut self) {
         let wait = match self.queue.health.trusts_waits() {
             true => Duration::ZERO,
@@ -339,7 +342,7 @@ impl Ruling<'_> {
         self.wait_until(self.now.after(wait));
     }
 
-    /// That is no attempt.
+    /// Waits until a moment, which is no attempt.
     fn wait_until(&mut self, until: Tick) {
         let next_attempt_at = self.hold(until);
         for index in 0..self.taken {
@@ -359,7 +362,7 @@ impl Ruling<'_> {
         self.keep(wait);
     }
 
-    /// What the message holds is tried again.
+    /// Keeps what the message holds, to be tried again.
     fn keep(&mut self, wait: Duration) {
         self.queue.page.after_failure();
         for delivery in self.queue.rows.iter_mut().take(self.taken) {
@@ -380,7 +383,7 @@ impl Ruling<'_> {
         self.queue.pause_until(self.now.after(wait.min(LONGEST_WAIT)));
     }
 
-    /// The deliveries of the message wait until then.
+    /// Holds the deliveries of the message until a moment.
     fn hold(&mut self, until: Tick) -> Timestamp {
         let wall = self.clock.wall(until);
         self.queue.hold(self.taken, until, wall);

@@ -1,4 +1,4 @@
-//! A cap on requests in a time.
+//! A window that limits requests in a period.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -6,19 +6,19 @@ use std::time::Duration;
 use super::clock::Tick;
 use super::rate::Rate;
 
-/// Lets at most so many arrive within any period, all of them at once if it was quiet before. A token bucket would let
-/// twice as many pass in the period after a pause.
+/// Lets at most a number of requests arrive within any period, all of them at once if it was quiet before. A token bucket would let twice
+/// as many pass in the period after a pause.
 ///
-/// What is on its way may arrive at any moment, however long ago it left: the period counts from the answer.
+/// A request in flight may arrive at any moment, however long ago it left: the period counts from its answer.
 #[derive(Debug)]
 pub(super) struct Window {
     rate: Rate,
     on_their_way: usize,
-    /// In order; those that can still count.
+    /// The arrivals that still count, in order.
     arrived: VecDeque<Tick>,
 }
 
-/// From which period on messages are filled up before they leave: a short one is over before anything has come.
+/// The shortest period in which messages are filled up before they leave: a shorter one is over before anything has come.
 const WORTH_GATHERING: Duration = Duration::from_secs(10);
 
 impl Window {
@@ -30,7 +30,7 @@ impl Window {
         }
     }
 
-    /// Whether that is another rate.
+    /// Sets the rate. Returns whether it is another one.
     pub(super) fn set(&mut self, rate: Rate) -> bool {
         let changed = self.rate != rate;
         self.rate = rate;
@@ -46,7 +46,7 @@ impl Window {
         self.rate.count as usize
     }
 
-    /// What had arrived in an earlier life.
+    /// Takes over what arrived under a previous scheduler.
     pub(super) fn remember(&mut self, arrived: impl IntoIterator<Item = Tick>) {
         self.arrived.extend(arrived);
         self.arrived.make_contiguous().sort_unstable();
@@ -57,14 +57,14 @@ impl Window {
         self.on_their_way += 1;
     }
 
-    /// One that had left has arrived by now.
+    /// Notes that a request in flight has arrived by now.
     pub(super) fn arrive(&mut self, now: Tick) {
         self.on_their_way = self.on_their_way.saturating_sub(1);
         self.arrived.push_back(now);
         self.trim();
     }
 
-    /// When the next may leave, if no more arrive until then; None: not before one has arrived.
+    /// Returns when the next request may leave, if no more arrive until then. None: not before one has arrived.
     pub(super) fn opens_at(&self) -> Option<Tick> {
         self.opens_by(self.rate)
     }
@@ -79,14 +79,14 @@ impl Window {
         Some(last_that_counts.map_or(Tick::DISTANT_PAST, |arrived| arrived.after(rate.period)))
     }
 
-    /// The same, or the earliest moment at which it can be otherwise.
+    /// Returns the same, or the earliest moment at which that can change.
     pub(super) fn opens_at_or_after(&self, now: Tick) -> Tick {
         self.opens_at().unwrap_or(now.after(self.rate.period))
     }
 
-    /// Until when a message that is not full waits for more: once half of a period's requests are used, the other half is for
-    /// full messages, and the rest come no closer than so many would fill a period. So the last requests of a period are not
-    /// spent on single events.
+    /// Returns until when a message that is not full waits for more events. Once half of a period's requests are used, the other half is
+    /// for full messages, and others leave at such intervals that they would fill a period. So the last requests of a period are not spent
+    /// on single events.
     pub(super) fn gathers_until(&self, now: Tick) -> Tick {
         let kept = self.rate.count.div_ceil(2);
         if kept == 0 || self.rate.period < WORTH_GATHERING {
@@ -103,7 +103,7 @@ impl Window {
         }
     }
 
-    /// How far apart half of the requests of a period are when they fill it: nobody waits for more than that for a fuller message.
+    /// Returns the interval at which half of a period's requests fill it. No message waits longer than that to become fuller.
     pub(super) fn spacing(&self) -> Duration {
         self.rate.period / self.rate.count.div_ceil(2).max(1)
     }

@@ -18,6 +18,7 @@ mod resumed;
 mod retries;
 mod shared_ways;
 mod simulation;
+mod unreached;
 mod way_probes;
 mod ways;
 mod world;

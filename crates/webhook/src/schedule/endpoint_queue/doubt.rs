@@ -6,8 +6,8 @@ use jiff::Timestamp;
 
 use super::{DeliveryId, EndpointQueue};
 
-/// Whether it is the first message that makes the endpoint fail, or the endpoint fails anyhow. When the first one has
-/// failed often enough, the one behind it is tried once; if that is taken, and the first one fails again, it is to blame.
+/// Doubt about the first message: whether it makes the endpoint fail, or the endpoint fails anyhow. When the first one has failed often
+/// enough, the one behind it is tried once; if that is taken, and the first one fails again, the first one is to blame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::schedule) enum Doubt {
     None,
@@ -32,7 +32,7 @@ impl EndpointQueue {
         fit
     }
 
-    /// After the answer about the second row: if it was not taken, the first is the first again.
+    /// Restores the order after the answer about the second row, if that was not taken.
     pub(in crate::schedule) fn answered_about_second(&mut self) {
         let Doubt::Asks(id) = self.doubt else { return };
         if self.rows.get(1).is_some_and(|second| second.id == id) {
@@ -42,7 +42,7 @@ impl EndpointQueue {
         self.doubt = head.map_or(Doubt::None, |head| Doubt::Answered(id, head.attempts));
     }
 
-    /// Whether the second row leaves in place of the first.
+    /// Returns whether the second row leaves in place of the first.
     pub(in crate::schedule) fn asks(&self) -> bool {
         match self.doubt {
             Doubt::Asks(id) => self.rows.front().is_some_and(|front| front.id != id),

@@ -1,10 +1,10 @@
-//! When the next request may leave.
+//! When a queue's next request may leave.
 
 use super::{Delivery, EndpointQueue, LONGEST_WAIT, LOOKS_AGAIN};
 use crate::schedule::clock::{Clock, Tick};
 
 impl EndpointQueue {
-    /// No request before this.
+    /// Returns until when the queue makes no request.
     pub(in crate::schedule) fn gate(&self, clock: &Clock) -> Tick {
         self.gate_but_for_rate(clock).max(self.rate_gate(clock))
     }
@@ -24,7 +24,7 @@ impl EndpointQueue {
         asked.max(self.health.next_try()).max(head)
     }
 
-    /// Until when the rate that is set for it or its group lets nothing leave, or its message waits for more.
+    /// Returns until when the rate of the queue or its group lets nothing leave, or its message waits for more events.
     fn rate_gate(&self, clock: &Clock) -> Tick {
         let gathers = if self.asks() || self.rows.len() >= self.message_size() {
             Tick::DISTANT_PAST
@@ -37,8 +37,8 @@ impl EndpointQueue {
         })
     }
 
-    /// Whether it waits for nothing but its group's rate: then it keeps its place among them, so that who sends more often takes
-    /// nobody's turn.
+    /// Returns whether it waits for nothing but its group's rate: then it keeps its place among the group, so that a queue that sends more
+    /// often takes no other's turn.
     pub(in crate::schedule) fn stands_in_line(&mut self, clock: &Clock) -> bool {
         let waits = self.limiter.is_some() && self.gate_but_for_rate(clock) <= clock.now();
         if waits {
@@ -47,7 +47,7 @@ impl EndpointQueue {
         waits && self.config.rate_group.is_some()
     }
 
-    /// When the digest leaves that begins with this delivery. The rest of one that was refused need not wait for the next.
+    /// Returns when the digest leaves that begins with this delivery. The rest of a refused digest does not wait for the next time.
     fn gathered_at(&self, head: &Delivery, clock: &Clock) -> Tick {
         match &self.config.digest {
             Some(digest) if self.refused == 0 => clock.tick(digest.due(head.created_at)),
@@ -66,7 +66,7 @@ impl EndpointQueue {
         own.map_or(self.paced_until, |own| own.max(self.paced_until))
     }
 
-    /// A message that is not full waits until that moment for what else may come; None: it leaves.
+    /// Returns until when a message that is not full waits for more events. None: it leaves.
     pub(in crate::schedule) fn gathers(&mut self, now: Tick) -> Option<Tick> {
         let full = self.rows.len() >= self.message_size();
         let alone = self.rows.front().is_some_and(|head| self.goes_alone(head));
@@ -78,11 +78,11 @@ impl EndpointQueue {
         if until <= now {
             return None;
         }
-        // What others of its group send in the meantime must not put it off for ever, nor cost it its turn.
+        // What others of its group send in the meantime must neither delay it for ever nor cost it its turn.
         let since = *self.gathers_since.get_or_insert(now);
         let until = until.min(since.after(window.spacing()));
         (until > now).then(|| {
-            // What comes meanwhile may fill it up.
+            // Events that come meanwhile may fill it up.
             self.gathers_until = until.min(now.after(LOOKS_AGAIN));
             until
         })

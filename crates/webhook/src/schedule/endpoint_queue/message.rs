@@ -2,11 +2,11 @@
 
 use super::{Doubt, EndpointQueue, MAX_DIGEST, SHOWN};
 
-/// So many rows of a digest take the room of one that has its event's data: hardly more than a number is kept of each.
+/// The number of digest rows that take the room of one with its event's data: hardly more than a number is kept of each.
 const SLIM: usize = 16;
 
 impl EndpointQueue {
-    /// The most that a message may hold. A digest is one message however the endpoint does.
+    /// Returns the most deliveries that a message may hold. A digest is one message whatever the circuit says.
     pub(in crate::schedule) fn message_size(&self) -> usize {
         if self.config.digest.is_some() {
             MAX_DIGEST
@@ -17,8 +17,8 @@ impl EndpointQueue {
         }
     }
 
-    /// The rows to read of a digest: the first one, which says when it leaves, and when it is time, all of them. Of one that was
-    /// refused, the half that leaves next, with one behind a single one.
+    /// Returns how many rows of a digest to read: the first one, which says when it leaves, and when it is time, all of them. Of a digest
+    /// that was refused, it is the half that leaves next; behind a single row, one more.
     pub(in crate::schedule) fn digest_page(&self) -> usize {
         match self.refused {
             0 if self.gathers_all => MAX_DIGEST,
@@ -27,8 +27,8 @@ impl EndpointQueue {
         }
     }
 
-    /// Whether a digest has to be read as a whole before it leaves: it is one message, whatever was in memory. Returns it once for
-    /// each time that something came.
+    /// Returns whether a digest has to be read as a whole before it leaves: it is one message, whatever was in memory. It returns true once
+    /// for each time that something came.
     pub(in crate::schedule) fn has_to_gather(&mut self) -> bool {
         let gathers = self.config.digest.is_some()
             && self.refused == 0
@@ -38,20 +38,20 @@ impl EndpointQueue {
         gathers
     }
 
-    /// Rows were read for it.
+    /// Notes that rows were read for it.
     pub(in crate::schedule) fn supplied(&mut self) {
         self.gathers_all &= !self.rows.is_empty();
         self.has_gathered = self.gathers_all && self.refused == 0;
         self.slim = self.config.digest.is_some() && self.rows.len() > SHOWN;
     }
 
-    /// Its rows were given back.
+    /// Notes that its rows were given back.
     pub(in crate::schedule) fn gave_back(&mut self) {
         self.more = true;
         self.has_gathered = false;
     }
 
-    /// What so many of its rows take of the room for rows.
+    /// Returns how much room so many of its rows take.
     pub(in crate::schedule) fn weight(&self, rows: usize) -> usize {
         match self.config.digest {
             Some(_) => rows.div_ceil(SLIM),

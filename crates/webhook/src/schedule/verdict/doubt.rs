@@ -1,4 +1,4 @@
-//! Whether one message makes the endpoint fail, found out by the one behind it.
+//! Finding out whether a message makes the endpoint fail, by trying the one behind it.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use super::{DIGEST_PATIENCE, Ruling};
 use crate::schedule::endpoint_queue::Doubt;
 
 impl Ruling<'_> {
-    /// The first message failed again after the one behind it was taken: it is to blame.
+    /// Blames the first message, which failed again after the one behind it was taken.
     pub(super) fn doubt(&mut self) {
         if let (Doubt::Suspects(id), 1) = (self.queue.doubt, self.taken)
             && let Some(head) = self.queue.rows.pop_front_if(|head| head.id == id)
@@ -18,7 +18,7 @@ impl Ruling<'_> {
         self.queue.blameless = None;
     }
 
-    /// A digest that the endpoint has failed over for so long may be what makes it fail: halves of it are tried.
+    /// Splits a digest that the endpoint has failed over for long, since it may be what makes it fail: halves of it are tried.
     pub(super) fn split_digest(&mut self) {
         let attempts = self.queue.rows.front().map_or(0, |head| head.attempts);
         let patience = self.policy.max_attempts.max(1).saturating_mul(DIGEST_PATIENCE);
@@ -27,8 +27,8 @@ impl Ruling<'_> {
         }
     }
 
-    /// A message that has failed alone for so often, or twice as often as when this was last asked, may be what makes the
-    /// endpoint fail: the one behind it is tried once.
+    /// Asks whether a message is what makes the endpoint fail, by trying the one behind it once, if the message has failed alone often
+    /// enough, or twice as often as when that was last asked.
     pub(super) fn ask(&mut self, asked: Option<Duration>) {
         let now = self.clock.wall(self.clock.now());
         let (1, None, Some(head), Some(_)) =
@@ -48,7 +48,7 @@ impl Ruling<'_> {
         }
     }
 
-    /// The endpoint has taken a message. If that was the one behind the first, the first is tried again at once.
+    /// Notes that the endpoint has taken a message. If that was the one behind the first, the first is tried again at once.
     pub(super) fn suspect(&mut self) {
         match self.queue.doubt {
             Doubt::Asks(id) => {

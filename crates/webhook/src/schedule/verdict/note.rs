@@ -1,4 +1,4 @@
-//! What is written down of a verdict: changes of the queue and of its deliveries.
+//! Recording a verdict as changes of the queue and of its deliveries.
 
 use std::sync::Arc;
 
@@ -27,7 +27,7 @@ impl Ruling<'_> {
         });
     }
 
-    /// A queue that has been deactivated keeps the state in which the person left it.
+    /// Records the change. A queue that has been deactivated keeps the state in which a person has left it.
     pub(super) fn announce(&mut self, change: QueueChange) {
         if self.queue.life == Life::Active {
             self.changes.queues.push(change);
