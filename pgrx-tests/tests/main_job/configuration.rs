@@ -257,7 +257,10 @@ fn a_webhook_is_registered_without_a_look_at_the_others_secrets() {
         .unwrap();
     let mut transaction = scene.client.transaction().unwrap();
     transaction
-        .execute("SELECT zentry_register_webhook('Channel', 'teams', $1)", &[&webhook.url()])
+        .execute(
+            "SELECT zentry_register_webhook('Channel', 'teams', $1)",
+            &[&webhook.url()],
+        )
         .unwrap();
     let read: i64 = transaction.query_one(READ, &[]).unwrap().get(0);
     // What it reads is its own row, for the audit and for the doubts.

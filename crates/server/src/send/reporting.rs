@@ -94,7 +94,9 @@ impl Reporting {
             .collect();
         let counts = self.counted_at + COUNTS <= now && self.pending.counts();
         if (!together.is_empty() || counts)
-            && !self.report(link, &together, counts, log_payloads, &mut recorded).await?
+            && !self
+                .report(link, &together, counts, log_payloads, &mut recorded)
+                .await?
         {
             if counts {
                 self.counted_at = now + REPORTS_AGAIN;
@@ -109,7 +111,10 @@ impl Reporting {
             let again = if clock::now() > late {
                 // What is left has to wait for what can be sent meanwhile.
                 now
-            } else if self.report(link, &queues, false, log_payloads, &mut recorded).await? {
+            } else if self
+                .report(link, &queues, false, log_payloads, &mut recorded)
+                .await?
+            {
                 continue;
             } else {
                 clock::now() + REPORTS_AGAIN
