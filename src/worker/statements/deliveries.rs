@@ -91,7 +91,8 @@ pub fn deliveries(webhook: u32) -> Plan {
     )
 }
 
-/// Updates waiting deliveries with their outcomes.
+/// Updates waiting deliveries with their outcomes. If the webhook is not what it was at `$9`, since a person has changed or resumed it, the delivery is
+/// due at once.
 ///
 /// `coalesce` keeps the planner to the primary key: it takes the partial index of waiting deliveries for almost empty, and would read
 /// the whole of it, with every finished delivery that is not vacuumed yet.
@@ -100,8 +101,10 @@ pub fn record(delivery: u32) -> Plan {
         &format!(
             "UPDATE zentry_notify.delivery l \
              SET status = o.status::\"char\", attempts = o.attempts, response_status_code = o.code, response_body = o.body, \
-                 error_message = o.error, finished_at = o.finished_at, next_attempt_at = o.next_attempt_at \
-             FROM unnest($1, $2, $3, $4, $5, $6, $7, $8) o (id, status, attempts, code, body, error, finished_at, next_attempt_at) \
+                 error_message = o.error, finished_at = o.finished_at, \
+                 next_attempt_at = CASE WHEN o.next_attempt_at > now() AND o.since <> \
+                     (SELECT w.activated_at FROM zentry_notify.webhook w WHERE w.id = l.webhook_integration_id) THEN now() ELSE o.next_attempt_at END \
+             FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9) o (id, status, attempts, code, body, error, finished_at, next_attempt_at, since) \
              WHERE l.id = o.id AND coalesce(l.status, ' ') IN ('p', 'r') AND l.tableoid = {delivery}"
         ),
         &[
@@ -111,6 +114,7 @@ pub fn record(delivery: u32) -> Plan {
             INT2ARRAYOID,
             TEXTARRAYOID,
             TEXTARRAYOID,
+            TIMESTAMPTZARRAYOID,
             TIMESTAMPTZARRAYOID,
             TIMESTAMPTZARRAYOID,
         ],

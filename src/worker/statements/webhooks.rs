@@ -46,15 +46,23 @@ pub fn switch_off() -> Plan {
     )
 }
 
-/// Upserts the circuit of the webhook `$1`: failures in a row, since when, when it is tried again, the last error.
+/// Upserts the circuit of the webhook `$1`: failures in a row, since when, when it is tried again, the last error. Nothing is
+/// written if the webhook is not what it was at `$6`.
 pub fn set_circuit() -> Plan {
     prepare(
         "INSERT INTO zentry_notify.webhook_circuit AS c (webhook_integration_id, failures, opened_at, next_try_at, error_message) \
-         SELECT w.id, $2, $3, $4, coalesce($5, '') FROM zentry_notify.webhook w WHERE w.id = $1 \
+         SELECT w.id, $2, $3, $4, coalesce($5, '') FROM zentry_notify.webhook w WHERE w.id = $1 AND w.activated_at = $6 \
          ON CONFLICT (webhook_integration_id) DO UPDATE \
          SET failures = EXCLUDED.failures, opened_at = EXCLUDED.opened_at, next_try_at = EXCLUDED.next_try_at, \
              error_message = coalesce(nullif(EXCLUDED.error_message, ''), c.error_message)",
-        &[INT8OID, INT4OID, TIMESTAMPTZOID, TIMESTAMPTZOID, TEXTOID],
+        &[
+            INT8OID,
+            INT4OID,
+            TIMESTAMPTZOID,
+            TIMESTAMPTZOID,
+            TEXTOID,
+            TIMESTAMPTZOID,
+        ],
     )
 }
 
