@@ -3669,7 +3669,7 @@ $$;
 COMMENT ON FUNCTION zentry_notify.sending_webhooks(bigint) IS
     'The webhooks that a sender holds, with their URLs and secrets, and what messages say; of others nothing';
 
--- As the worker claims (src/worker/statements.rs).
+-- As the worker claims (src/worker/statements/deliveries.rs).
 CREATE OR REPLACE FUNCTION zentry_notify.claim_deliveries(sender bigint, webhook_ids bigint[], pages integer[], cursors bigint[], shown integer[])
     RETURNS TABLE (id bigint, webhook_id bigint, event_type text, data text, detail text, attempts smallint, created_at timestamptz,
                    next_attempt_at timestamptz, event_id bigint, has_event boolean, traceparent text, unrouted_since timestamptz, asked_at timestamptz)
@@ -3707,7 +3707,7 @@ $$;
 COMMENT ON FUNCTION zentry_notify.claim_deliveries(bigint, bigint[], integer[], bigint[], integer[]) IS
     'The first deliveries that wait of queues that the sender holds: at most so many of each, from these ids on, with the data of no more than the last shown. unrouted_since, of digests: when the first event happened of which nobody knows yet who hears of it; null: there is none';
 
--- As the worker records (src/worker/statements.rs), for the queues whose epochs are still those that the outcomes come with. What is told is brought within
+-- As the worker records (src/worker/statements/deliveries.rs), for the queues whose epochs are still those that the outcomes come with. What is told is brought within
 -- bounds that nothing true exceeds, so that who reads it, worker or sender, can.
 CREATE OR REPLACE FUNCTION zentry_notify.record_outcomes(sender bigint, report jsonb) RETURNS bigint[]
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
