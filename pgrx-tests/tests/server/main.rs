@@ -33,6 +33,7 @@ mod schema;
 mod send;
 mod sender_faults;
 mod serve;
+mod setup_commands;
 mod support;
 mod tokens;
 mod traces;

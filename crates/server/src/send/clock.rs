@@ -33,14 +33,18 @@ impl DatabaseClock {
         DatabaseClock { said, at: now() }
     }
 
-    /// The database has said this in answer to a call that was made at `sent`: somewhere in between. Where that cannot be, its clock was set.
-    pub fn hear(&mut self, said: Timestamp, sent: Duration) {
+    /// Notes what the database has said in answer to a call that was made at `sent`: its time somewhere in between. Where that cannot be, its clock was
+    /// set, and this one follows. Returns whether it was.
+    pub fn hear(&mut self, said: Timestamp, sent: Duration) -> bool {
         let latest = self.now();
         let waited = now().saturating_sub(sent);
         let ahead = said.duration_since(latest);
-        if ahead > SET || ahead + SignedDuration::try_from(waited).unwrap_or(SignedDuration::MAX) < -SET {
+        let is_set =
+            ahead > SET || ahead + SignedDuration::try_from(waited).unwrap_or(SignedDuration::MAX) < -SET;
+        if is_set {
             *self = Self::said(said);
         }
+        is_set
     }
 
     pub fn now(&self) -> Timestamp {
@@ -64,7 +68,7 @@ mod tests {
             start + Duration::from_secs(3600),
             start - Duration::from_secs(3600),
         ] {
-            clock.hear(said, now());
+            assert!(clock.hear(said, now()));
             let shown = clock.now();
             assert!(
                 shown >= said && shown < said + Duration::from_secs(1800),
@@ -79,7 +83,7 @@ mod tests {
         let mut clock = DatabaseClock::said(start);
         // It was said some time within the last hundred seconds.
         let sent = now().saturating_sub(Duration::from_secs(100));
-        clock.hear(start - Duration::from_secs(50), sent);
+        assert!(!clock.hear(start - Duration::from_secs(50), sent));
         assert!(clock.now() >= start);
     }
 }

@@ -65,9 +65,9 @@ impl Link {
         self.clock.now()
     }
 
-    /// Notes the time of day that the database has said in answer to a call that was made at `sent`.
-    pub fn hear(&mut self, said: Timestamp, sent: Duration) {
-        self.clock.hear(said, sent);
+    /// Notes the time of day that the database has said in answer to a call that was made at `sent`. Returns whether its clock was set.
+    pub fn hear(&mut self, said: Timestamp, sent: Duration) -> bool {
+        self.clock.hear(said, sent)
     }
 
     /// Returns whether there is a session, as far as is known.

@@ -16,6 +16,7 @@ mod report;
 mod reporting;
 mod sender;
 mod session;
+mod wanted;
 
 pub use neighbours::Neighbours;
 pub use sender::{Options, Sender};

@@ -21,6 +21,7 @@ use super::posts::Posts;
 use super::reading::Reading;
 use super::reporting::Reporting;
 use super::session::Look;
+use super::wanted::Wanted;
 use crate::cli::explain;
 use crate::database::Parameters;
 
@@ -40,20 +41,6 @@ pub struct Options {
     pub of_machine: ClientConfig,
     /// The senders of this process, which these ways out are shared with.
     pub neighbours: Neighbours,
-}
-
-/// What is to be asked of the database.
-#[derive(Default)]
-struct Wanted {
-    look: bool,
-    settings: bool,
-    webhooks: bool,
-}
-
-impl Wanted {
-    fn is_anything(&self) -> bool {
-        self.look || self.webhooks
-    }
 }
 
 /// A sender for one database.
@@ -321,8 +308,10 @@ impl Sender {
             .call(async |session| session.claim(&wanted).await)
             .await?
             .map_err(explain)?;
-        if let Some(said) = rows.first().and_then(|row| row.try_get(12).ok()) {
-            self.link.hear(said, sent);
+        if let Some(said) = rows.first().and_then(|row| row.try_get(12).ok())
+            && self.link.hear(said, sent)
+        {
+            self.scheduler.synchronize(self.link.now(), clock::now());
         }
         let mut pages = self.reading.read(&claims, &rows);
         let now = self.link.now();

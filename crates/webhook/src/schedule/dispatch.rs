@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::change::EXPIRED;
 use super::clock::Tick;
 use super::concurrency::Standing;
-use super::endpoint_queue::InFlight;
+use super::in_flight::InFlight;
 use super::pool::Pool;
 use super::run_queue::Group;
 use super::{Compose, DeliveryChange, Outcome, QueueId, Request, Scheduler};

@@ -11,16 +11,15 @@ use jiff::Timestamp;
 
 use super::age::Age;
 use super::clock::{Clock, Tick};
-use super::concurrency::Standing;
 use super::gates::{AVOIDS_FOR, Avoided};
 use super::health::Health;
+use super::in_flight::InFlight;
 use super::limiter::Limiter;
 use super::pool::Pool;
 use super::prefetch::Page;
 use super::run_queue::{Group, Ticket};
 use super::{Delivery, DeliveryId, InARow, Policy, QueueConfig};
 use crate::digest::SHOWN;
-use crate::way::WayId;
 pub(super) use doubt::Doubt;
 
 /// A delivery that has failed so often goes alone, so that an event that makes the endpoint fail does not make others fail too.
@@ -121,22 +120,6 @@ pub(super) enum State {
     /// It has rows that may leave.
     Ready(Ticket),
     InFlight,
-}
-
-#[derive(Clone, Copy, Debug)]
-pub(super) struct InFlight {
-    pub(super) taken: usize,
-    pub(super) left: Tick,
-    /// None: to a stream, which knows no ways out.
-    pub(super) way: Option<WayId>,
-    /// The queue's pool when the request left.
-    pub(super) pool: Pool,
-    pub(super) standing: Standing,
-    pub(super) revision: u64,
-    /// Whether it has taken so long that it has certainly arrived.
-    pub(super) slow: bool,
-    /// Whether it is set aside: it takes no young connection, and its rows do not count.
-    pub(super) aside: bool,
 }
 
 /// When the rows of the last message that failed are due. Their rows say so too, but in wall-clock time, which may have been set back

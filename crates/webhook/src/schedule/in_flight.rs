@@ -4,9 +4,27 @@ use std::collections::BTreeMap;
 use std::ops::Bound::{Excluded, Unbounded};
 
 use super::clock::Tick;
-use super::concurrency::SLOW;
-use super::endpoint_queue::InFlight;
+use super::concurrency::{SLOW, Standing};
+use super::pool::Pool;
 use super::{QueueId, RequestId, Scheduler};
+use crate::way::WayId;
+
+/// The request of a queue that is in flight.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct InFlight {
+    pub(super) taken: usize,
+    pub(super) left: Tick,
+    /// None: to a stream, which knows no ways out.
+    pub(super) way: Option<WayId>,
+    /// The queue's pool when the request left.
+    pub(super) pool: Pool,
+    pub(super) standing: Standing,
+    pub(super) revision: u64,
+    /// Whether it has taken so long that it has certainly arrived.
+    pub(super) slow: bool,
+    /// Whether it is set aside: it takes no young connection, and its rows do not count.
+    pub(super) aside: bool,
+}
 
 #[derive(Debug, Default)]
 pub(super) struct InFlightRequests {
