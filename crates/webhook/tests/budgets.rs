@@ -174,7 +174,6 @@ fn what_messages_need_is_not_counted_away() {
         ("{{ 1 < small|length <= 3 }}", "true"),
         ("{{ missing|default('none') }}{{ missing.deeper }}", "none"),
         ("{{ 'a' ~ small ~ 1 }}", "a[1, 2, 3]1"),
-        ("{{ (-3) ** 2.5 }}", "NaN"),
         ("{{ [1, (-3) ** 2.5] }}", "[1, NaN]"),
     ] {
         assert_eq!(bounded(text, &data).as_deref(), Some(expected), "{text}");
