@@ -126,12 +126,17 @@ impl Gates {
 
     /// Until when nothing of the member leaves by any way: the vendor has parked it, or it leads nowhere while others may.
     pub(super) fn parked_until(&self, member: Member, pool: Pool, now: Tick) -> Tick {
-        let all_down = self.ways.iter().all(|gate| gate.reach().is_down(now));
+        let all_down = self.all_down(now);
         let parked = self.ways.iter().map(|gate| match all_down {
             true => gate.parked_until(member, pool),
             false => gate.parked_until(member, pool).max(gate.reach().down_until()),
         });
         parked.min().unwrap_or(Tick::DISTANT_PAST)
+    }
+
+    /// Whether no way leads anywhere.
+    fn all_down(&self, now: Tick) -> bool {
+        self.ways.iter().all(|gate| gate.reach().is_down(now))
     }
 
     /// Until when nothing leaves by this one, by the word of the vendor.
@@ -161,7 +166,7 @@ impl Gates {
         let (opens, reach) = (gate.opens_at(member, pool, wanting)?, gate.reach());
         // When none leads anywhere, that is no reason to prefer another; nor when there is no other any more.
         let is_alone = self.ways.len() == 1;
-        if is_alone || !reach.is_doubted() || self.ways.iter().all(|gate| gate.reach().is_down(now)) {
+        if is_alone || !reach.is_doubted() || self.all_down(now) {
             return Some(opens);
         }
         // One at a time finds out whether it leads somewhere again.

@@ -171,6 +171,11 @@ impl Desk {
         }
     }
 
+    /// The same, as long as something leaves.
+    pub fn some_leaving(&mut self) -> Option<Vec<Request>> {
+        Some(self.leaving()).filter(|requests| !requests.is_empty())
+    }
+
     /// The one request that leaves now.
     pub fn one(&mut self) -> Request {
         let mut requests = self.leaving();

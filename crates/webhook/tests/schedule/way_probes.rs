@@ -35,11 +35,7 @@ fn pass_event(
         desk.write(id, [event]);
     }
     let mut open = Vec::new();
-    loop {
-        let requests = desk.leaving();
-        if requests.is_empty() {
-            return open;
-        }
+    while let Some(requests) = desk.some_leaving() {
         for request in requests {
             match how(&request) {
                 Some(verdict) => desk.answer(&request, verdict),
@@ -48,6 +44,7 @@ fn pass_event(
         }
         desk.record();
     }
+    open
 }
 
 fn by_proxy_alone(request: &Request) -> Option<Verdict> {
@@ -73,11 +70,7 @@ fn what_streams_publish_keeps_no_way_from_being_tried() {
         for id in 1..=QUEUES {
             desk.write(id, [event]);
         }
-        loop {
-            let requests = desk.leaving();
-            if requests.is_empty() {
-                break;
-            }
+        while let Some(requests) = desk.some_leaving() {
             for request in requests {
                 if request.way == WayId::DIRECT {
                     direct.insert(request.queue);
