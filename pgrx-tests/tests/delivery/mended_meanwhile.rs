@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use postgres::Client;
-use zentry_e2e::emulator::{Behaviour, Kind, Limits, RateLimit};
+use zentry_e2e::emulator::{Behaviour, Kind, Limits, RateLimit, Webhook};
 use zentry_e2e::numbered;
 use zentry_e2e::scene::{Channel, SOON, Scene, all_sent};
 use zentry_e2e::wait::eventually;
@@ -45,6 +45,11 @@ fn answered_meanwhile(scene: &mut Scene, channel: &Channel, number: i64) -> Clie
     guard
 }
 
+fn change_url(scene: &mut Scene, channel: &Channel, new: &Webhook) {
+    let sql = "SELECT zentry_update_webhook($1, webhook_url => $2)";
+    scene.client.execute(sql, &[&channel.id, &new.url()]).unwrap();
+}
+
 #[test]
 fn what_the_old_url_has_answered_switches_nothing_off() {
     let mut scene = scene(&[]);
@@ -54,13 +59,7 @@ fn what_the_old_url_has_answered_switches_nothing_off() {
     let new = scene.emulator.register(Kind::Discord);
     new.limit(Limits::default());
     let mut guard = answered_meanwhile(&mut scene, &old, 1);
-    scene
-        .client
-        .execute(
-            "SELECT zentry_update_webhook($1, webhook_url => $2)",
-            &[&old.id, &new.url()],
-        )
-        .unwrap();
+    change_url(&mut scene, &old, &new);
     guard.batch_execute("ROLLBACK").unwrap();
     numbered::complete(&mut scene.client, [3]).unwrap();
     eventually(SOON, "the new URL to be told", || {
@@ -96,13 +95,7 @@ fn what_waits_goes_to_a_new_url_at_once() {
             all.iter().any(|delivery| delivery.status == "retry")
         })
         .unwrap();
-    scene
-        .client
-        .execute(
-            "SELECT zentry_update_webhook($1, webhook_url => $2)",
-            &[&old.id, &new.url()],
-        )
-        .unwrap();
+    change_url(&mut scene, &old, &new);
     assert!(all_sent(&scene.settle().unwrap()));
     assert_eq!(numbered::accepted(&new), [2]);
 }

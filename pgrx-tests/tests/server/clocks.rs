@@ -16,7 +16,8 @@ use zentry_e2e::proxy::Proxy;
 use zentry_e2e::scene::{Channel, SOON, Scene, all_sent};
 use zentry_e2e::site::wait_for;
 
-use crate::support::{connecting, role_name};
+use crate::send::sender;
+use crate::support::connecting;
 
 const DAY: i64 = 86_400;
 
@@ -67,12 +68,7 @@ impl Clock {
 }
 
 fn scene(webhooks: usize) -> Result<(Scene, String, Vec<Channel>)> {
-    let mut scene = Scene::start()?;
-    let login = role_name("clocked");
-    scene.client.batch_execute(&format!(
-        "CREATE ROLE {login} LOGIN; SELECT zentry_grant('{login}', 'sender')"
-    ))?;
-    scene.database.set("zentry_notify.senders", "remote")?;
+    let (mut scene, login) = sender::scene("remote")?;
     let channels: Result<Vec<Channel>> = (0..webhooks)
         .map(|_| scene.channel_for(Kind::Discord, None, Some(&["task_completed"])))
         .collect();

@@ -31,7 +31,6 @@ mod pages;
 mod redaction;
 mod schema;
 mod send;
-mod sender_faults;
 mod serve;
 mod setup_commands;
 mod support;

@@ -21,11 +21,15 @@ impl Calls {
         Ok(Self { client, sender })
     }
 
+    /// Takes its share of the webhooks, and returns what the database says to that.
+    pub fn look(&mut self) -> Result<Value> {
+        let sql = "SELECT zentry_notify.take_queues($1, '{}', NULL)";
+        Ok(self.client.query_one(sql, &[&self.sender])?.get(0))
+    }
+
     /// Takes its share of the webhooks, and returns them with their epochs.
     pub fn take(&mut self) -> Result<Vec<(i64, i64)>> {
-        let sql = "SELECT zentry_notify.take_queues($1, '{}', NULL)";
-        let said: Value = self.client.query_one(sql, &[&self.sender])?.get(0);
-        Ok(serde_json::from_value(said["taken"].clone())?)
+        Ok(serde_json::from_value(self.look()?["taken"].clone())?)
     }
 
     /// Returns the first deliveries that wait for a webhook.
@@ -38,11 +42,21 @@ impl Calls {
 
     /// Reports a delivery as sent, and returns what is refused of it.
     pub fn record(&mut self, webhook: i64, epoch: i64, delivery: i64) -> Result<Vec<i64>> {
-        let report = json!({
+        self.report(&json!({
             "epochs": [{"webhook_id": webhook, "epoch": epoch}],
             "deliveries": [{"id": delivery, "webhook_id": webhook, "status": "s", "attempts": 1, "finished_at": "2026-01-01T00:00:00Z"}],
-            "misses": [], "switched_off": [], "closed": [], "opened": [], "in_a_row": [], "expired": [], "tally": [],
+        }))
+    }
+
+    /// Reports these parts, the others empty, and returns the webhooks that are refused.
+    pub fn report(&mut self, parts: &Value) -> Result<Vec<i64>> {
+        let mut report = json!({
+            "epochs": [], "deliveries": [], "misses": [], "switched_off": [], "closed": [], "opened": [], "in_a_row": [], "expired": [],
+            "tally": [],
         });
+        for (part, told) in parts.as_object().into_iter().flatten() {
+            report[part] = told.clone();
+        }
         let sql = "SELECT zentry_notify.record_outcomes($1, $2)";
         Ok(self.client.query_one(sql, &[&self.sender, &report])?.get(0))
     }

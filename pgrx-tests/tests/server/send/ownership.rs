@@ -7,8 +7,7 @@ use zentry_e2e::scene::SOON;
 use zentry_e2e::wait::eventually;
 
 use super::calls::{Calls, take_soon};
-use super::sender::{channels, scene};
-use crate::support::role_name;
+use super::sender::{channels, role, scene};
 
 #[test]
 fn what_a_holder_of_before_reports_is_refused() -> Result<()> {
@@ -105,10 +104,7 @@ fn a_sender_sees_what_it_holds_and_nothing_else() -> Result<()> {
 #[test]
 fn what_another_role_holds_is_not_a_senders_to_report() -> Result<()> {
     let (mut scene, login) = scene("remote")?;
-    let other = role_name("sender");
-    scene.client.batch_execute(&format!(
-        "CREATE ROLE {other} LOGIN; SELECT zentry_grant('{other}', 'sender')"
-    ))?;
+    let other = role(&mut scene)?;
     scene.channel_for(Kind::Discord, None, Some(&["task_completed"]))?;
     let mut holder = Calls::begin(&scene, &login)?;
     let (queue, epoch) = take_soon(&mut holder)?;

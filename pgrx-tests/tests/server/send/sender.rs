@@ -97,12 +97,18 @@ impl Sender {
 /// Makes a scene with `zentry_notify.senders` as given, and a role that may send.
 pub fn scene(senders: &str) -> Result<(Scene, String)> {
     let mut scene = Scene::start()?;
+    let login = role(&mut scene)?;
+    scene.database.set("zentry_notify.senders", senders)?;
+    Ok((scene, login))
+}
+
+/// Makes a role that may send.
+pub fn role(scene: &mut Scene) -> Result<String> {
     let login = role_name("sender");
     scene.client.batch_execute(&format!(
         "CREATE ROLE {login} LOGIN; SELECT zentry_grant('{login}', 'sender')"
     ))?;
-    scene.database.set("zentry_notify.senders", senders)?;
-    Ok((scene, login))
+    Ok(login)
 }
 
 /// Makes channels of two types in turn, each of which gets a message for each event.

@@ -1,31 +1,17 @@
-//! Senders whose rows somebody keeps locked, and whose reports come when a person has changed something.
-
-use std::process::Stdio;
+//! What somebody keeps locked while a sender sends, and what a person has changed before it reports.
 
 use anyhow::{Context, Result};
-use postgres::Client;
 use postgres::fallible_iterator::FallibleIterator;
-use serde_json::{Value, json};
+use serde_json::json;
 use zentry_e2e::emulator::{Kind, Limits};
 use zentry_e2e::numbered;
-use zentry_e2e::program::Running;
 use zentry_e2e::scene::{Channel, SOON, Scene, all_sent};
 use zentry_e2e::wait::eventually;
 
-use crate::support::{connecting, role_name};
+use super::calls::{Calls, take_soon};
+use super::sender::{Sender, scene};
 
 const TASKS: Option<&[&str]> = Some(&["task_completed"]);
-
-/// A scene whose database leaves sending to others, and the role of one.
-fn scene() -> Result<(Scene, String)> {
-    let mut scene = Scene::start()?;
-    let login = role_name("sender");
-    scene.client.batch_execute(&format!(
-        "CREATE ROLE {login} LOGIN; SELECT zentry_grant('{login}', 'sender')"
-    ))?;
-    scene.database.set("zentry_notify.senders", "remote")?;
-    Ok((scene, login))
-}
 
 fn channel(scene: &mut Scene) -> Result<Channel> {
     let channel = scene.channel_for(Kind::Discord, None, TASKS)?;
@@ -33,68 +19,42 @@ fn channel(scene: &mut Scene) -> Result<Channel> {
     Ok(channel)
 }
 
-/// A session that calls what `send` calls, and the queue that it holds.
+/// A session that holds the queue of a webhook.
 struct Holder {
-    client: Client,
-    sender: i64,
+    calls: Calls,
     queue: i64,
     epoch: i64,
 }
 
 impl Holder {
     fn begin(scene: &Scene, login: &str) -> Result<Self> {
-        let mut client = scene.database.connect_as(login)?;
-        let row = client.query_one("SELECT zentry_notify.begin_sending('by hand', '10 minutes')", &[])?;
-        let sender = row.get(0);
-        let (queue, epoch) = eventually(SOON, "the webhook to be offered", || {
-            let taken = look(&mut client, sender).ok()?["taken"].clone();
-            serde_json::from_value::<Vec<(i64, i64)>>(taken).ok()?.pop()
-        })?;
-        Ok(Holder {
-            client,
-            sender,
-            queue,
-            epoch,
-        })
-    }
-
-    fn look(&mut self) -> Result<Value> {
-        look(&mut self.client, self.sender)
+        let mut calls = Calls::begin(scene, login)?;
+        let (queue, epoch) = take_soon(&mut calls)?;
+        Ok(Holder { calls, queue, epoch })
     }
 
     /// The delivery that waits.
     fn waiting(&mut self) -> Result<i64> {
-        let sql =
-            "SELECT c.id FROM zentry_notify.claim_deliveries($1, ARRAY[$2::bigint], '{10}', '{0}', '{10}') c";
         eventually(SOON, "the delivery to wait", || {
-            let row = self.client.query_opt(sql, &[&self.sender, &self.queue]).ok()??;
-            Some(row.get(0))
+            self.calls.waiting(self.queue).ok()?.pop()
         })
     }
 
     /// Reports that it failed, and is tried again in an hour; `since` is that of the webhook when it was called.
     fn report_failure(&mut self, delivery: i64, since: &str) -> Result<()> {
         let sql = "SELECT (now() + interval '1 hour')::text, now()::text";
-        let row = self.client.query_one(sql, &[])?;
+        let row = self.calls.client.query_one(sql, &[])?;
         let (later, now): (String, String) = (row.get(0), row.get(1));
         let queue = self.queue;
-        let report = json!({
+        let refused = self.calls.report(&json!({
             "epochs": [{"webhook_id": queue, "epoch": self.epoch}],
             "deliveries": [{"id": delivery, "webhook_id": queue, "webhook_since": since, "status": "r", "attempts": 5, "error": "500: down",
                             "next_attempt_at": later}],
             "opened": [{"webhook_id": queue, "webhook_since": since, "failures": 5, "since": now, "next_try": later, "error": "500: down"}],
-            "misses": [], "switched_off": [], "closed": [], "in_a_row": [], "expired": [], "tally": [],
-        });
-        let sql = "SELECT zentry_notify.record_outcomes($1, $2)";
-        let refused: Vec<i64> = self.client.query_one(sql, &[&self.sender, &report])?.get(0);
+        }))?;
         assert_eq!(refused, [0; 0]);
         Ok(())
     }
-}
-
-fn look(client: &mut Client, sender: i64) -> Result<Value> {
-    let sql = "SELECT zentry_notify.take_queues($1, '{}', NULL)";
-    Ok(client.query_one(sql, &[&sender])?.get(0))
 }
 
 fn since(scene: &mut Scene, webhook: i64) -> Result<String> {
@@ -105,7 +65,7 @@ fn since(scene: &mut Scene, webhook: i64) -> Result<String> {
 /// Somebody has a delivery of one webhook locked, as `BEGIN; SELECT zentry_retry(...)` does until its end.
 #[test]
 fn a_delivery_that_somebody_keeps_locked_holds_up_no_other_webhook() -> Result<()> {
-    let (mut scene, login) = scene()?;
+    let (mut scene, login) = scene("remote")?;
     let (locked, free) = (channel(&mut scene)?, channel(&mut scene)?);
     numbered::complete(&mut scene.client, [1])?;
     scene.wait_until("both to wait", |all| all.len() == 2)?;
@@ -115,18 +75,7 @@ fn a_delivery_that_somebody_keeps_locked_holds_up_no_other_webhook() -> Result<(
         "SELECT FROM zentry_notify.delivery WHERE webhook_integration_id = $1 FOR UPDATE",
         &[&locked.id],
     )?;
-    let cluster = scene.database.cluster();
-    let mut command = connecting(cluster.dir(), cluster.port(), scene.database.name(), &login)?;
-    let arguments = [
-        "send",
-        "--name",
-        "here",
-        "--patience",
-        "5",
-        "--log-level",
-        "debug",
-    ];
-    let _sender = Running(command.args(arguments).stderr(Stdio::inherit()).spawn()?);
+    let _sender = Sender::start(&mut scene, &login)?;
     for number in 2..=6 {
         free.webhook.wait_for_events(number - 1, SOON);
         numbered::complete(&mut scene.client, [i64::try_from(number)?])?;
@@ -146,7 +95,7 @@ fn a_delivery_that_somebody_keeps_locked_holds_up_no_other_webhook() -> Result<(
 
 #[test]
 fn a_retry_is_heard_also_when_the_row_of_the_queue_was_locked() -> Result<()> {
-    let (mut scene, login) = scene()?;
+    let (mut scene, login) = scene("remote")?;
     let channel = channel(&mut scene)?;
     let mut holder = Holder::begin(&scene, &login)?;
     numbered::complete(&mut scene.client, [1])?;
@@ -168,7 +117,7 @@ fn a_retry_is_heard_also_when_the_row_of_the_queue_was_locked() -> Result<()> {
     {}
     guard.batch_execute("ROLLBACK")?;
     eventually(SOON, "the retry to be heard", || {
-        let asked = holder.look().ok()?["asked"].clone();
+        let asked = holder.calls.look().ok()?["asked"].clone();
         (asked == json!([[channel.id, "retry"]])).then_some(())
     })?;
     Ok(())
@@ -176,7 +125,7 @@ fn a_retry_is_heard_also_when_the_row_of_the_queue_was_locked() -> Result<()> {
 
 #[test]
 fn what_a_sender_reports_of_before_undoes_nothing_that_a_person_has_done() -> Result<()> {
-    let (mut scene, login) = scene()?;
+    let (mut scene, login) = scene("remote")?;
     let channel = channel(&mut scene)?;
     let mut holder = Holder::begin(&scene, &login)?;
     numbered::complete(&mut scene.client, [1])?;
