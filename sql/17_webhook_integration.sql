@@ -92,7 +92,7 @@ CREATE OR REPLACE FUNCTION zentry_notify.no_such_webhook(webhook_id bigint) RETU
 COMMENT ON FUNCTION zentry_notify.no_such_webhook(bigint) IS 'Raises the error for an id that is null or unknown';
 
 -- What is allowed and as a rule not meant. Who asks for it must not fail for its sake: the application's table of projects is looked at.
--- By its index, as ours are: a session keeps the plan that it made while a table was small.
+-- By its index, as ours are: a session keeps the plan that it made while a table was small. Why jit is off stands in 25_audit.sql.
 CREATE OR REPLACE FUNCTION zentry_notify.doubts(webhook_id bigint) RETURNS SETOF text
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET jit = off
 AS $$

@@ -3,7 +3,8 @@
 -- The function that the triggers below call. A definer function does not see who calls it, so it goes by the session: who logged in, and
 -- the role that SET ROLE has set. The server names its token, and is believed if it may look tokens up and acts as that token's role. No
 -- statement here holds a secret, since statements, plans and their parameters can be logged. The indexes are used whatever the tables' size: a session keeps the plans that it made while
--- they were small, and may go on to register thousands of webhooks.
+-- they were small, and may go on to register thousands of webhooks. Nothing is compiled: the planner puts a price on a
+-- scan that it is not to use which would ask for that.
 CREATE OR REPLACE FUNCTION zentry_notify.audit_change(
     tg_op text, relation regclass, before jsonb, after jsonb, object_type text, object_key text DEFAULT NULL, object_name text DEFAULT NULL,
     webhook_id bigint DEFAULT NULL, changed text[] DEFAULT '{}') RETURNS void

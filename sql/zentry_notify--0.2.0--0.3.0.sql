@@ -1584,7 +1584,7 @@ CREATE OR REPLACE FUNCTION zentry_notify.no_such_webhook(webhook_id bigint) RETU
 COMMENT ON FUNCTION zentry_notify.no_such_webhook(bigint) IS 'Raises the error for an id that is null or unknown';
 
 -- What is allowed and as a rule not meant. Who asks for it must not fail for its sake: the application's table of projects is looked at.
--- By its index, as ours are: a session keeps the plan that it made while a table was small.
+-- By its index, as ours are: a session keeps the plan that it made while a table was small. Why jit is off stands in 25_audit.sql.
 CREATE OR REPLACE FUNCTION zentry_notify.doubts(webhook_id bigint) RETURNS SETOF text
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET jit = off
 AS $$
@@ -2991,7 +2991,8 @@ COMMENT ON FUNCTION zentry_notify.keep_numbering() IS 'Trigger: makes TRUNCATE .
 -- The function that the triggers below call. A definer function does not see who calls it, so it goes by the session: who logged in, and
 -- the role that SET ROLE has set. The server names its token, and is believed if it may look tokens up and acts as that token's role. No
 -- statement here holds a secret, since statements, plans and their parameters can be logged. The indexes are used whatever the tables' size: a session keeps the plans that it made while
--- they were small, and may go on to register thousands of webhooks.
+-- they were small, and may go on to register thousands of webhooks. Nothing is compiled: the planner puts a price on a
+-- scan that it is not to use which would ask for that.
 CREATE OR REPLACE FUNCTION zentry_notify.audit_change(
     tg_op text, relation regclass, before jsonb, after jsonb, object_type text, object_key text DEFAULT NULL, object_name text DEFAULT NULL,
     webhook_id bigint DEFAULT NULL, changed text[] DEFAULT '{}') RETURNS void
