@@ -44,6 +44,26 @@ from_debian() {
     chmod -R a+rX "$work/deb"
 }
 
+# from_crates NAME@VERSION: the programs of this crate, with the dependencies of its own Cargo.lock, in $PATH.
+from_crates() {
+    CARGO_TARGET_DIR=$work/crate-build cargo install --quiet --locked --root "$work/crate" "$1"
+    rm -rf "$work/crate-build"
+    export PATH="$work/crate/bin:$PATH"
+}
+
+# sample_crate: makes the crate `sample` in $work/sample and enters it; its src/lib.rs is standard input.
+sample_crate() {
+    mkdir -p "$work/sample/src"
+    cd "$work/sample"
+    cat >Cargo.toml <<'TOML'
+[package]
+name = "sample"
+version = "0.1.0"
+edition = "2021"
+TOML
+    cat >src/lib.rs
+}
+
 # server NAME BIN [SETTING...]: starts a new cluster of the PostgreSQL in BIN as the user postgres, reachable
 # by a socket in $work/NAME alone, and points libpq's variables at it.
 server() {
