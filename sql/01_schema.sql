@@ -1,18 +1,18 @@
 -- The schema, and the role whose rights the extension acts with.
 
--- What somebody may have put into the schema of CREATE EXTENSION, an operator that fits better than Postgres' own, must not become
--- part of our views and indexes.
+-- Objects in the schema of CREATE EXTENSION, such as an operator that matches better than PostgreSQL's own, must not become part of
+-- the extension's views and indexes.
 SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
--- Nor must what is set for a role or a database keep us from our own views.
+-- A setting of a role or a database must not keep the script from the extension's own views.
 SELECT pg_catalog.set_config('restrict_nonsystem_relation_kind', '', true)
  WHERE pg_catalog.current_setting('restrict_nonsystem_relation_kind', true) IS NOT NULL;
 
 CREATE SCHEMA zentry_notify;
 COMMENT ON SCHEMA zentry_notify IS
-    'Tables and views of zentry_notify, which turns writes to application tables into Discord and Microsoft Teams messages';
+    'Tables and views of zentry_notify, which turns writes to application tables into messages to Discord, Microsoft Teams, Slack and other webhooks';
 
--- Roles belong to the cluster, so another database may have made this one already, or may be making it at this moment; then
--- it has to be as harmless as the one that we would make.
+-- Roles belong to the cluster, so another database may already have created this one, or may be creating it now. An existing role must
+-- be as harmless as the one that is created here.
 DO $$
 DECLARE
     agent record;
@@ -20,7 +20,7 @@ BEGIN
     BEGIN
         CREATE ROLE zentry_notify_agent NOLOGIN NOINHERIT;
         COMMENT ON ROLE zentry_notify_agent IS
-            'What zentry_notify''s triggers and workers touch its tables with: owns nothing, can log in nowhere';
+            'Role as which zentry_notify''s triggers and workers access its tables; it owns nothing and cannot log in';
     EXCEPTION WHEN duplicate_object OR unique_violation THEN
         NULL;
     END;

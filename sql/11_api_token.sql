@@ -1,4 +1,4 @@
--- Who may, and who did: tokens of the REST API, and the audit log.
+-- Tokens of the REST API, and the audit log.
 
 -- Each token stands for a role. The server (crates/server) looks one up and then acts as its role.
 
@@ -13,21 +13,21 @@ CREATE TABLE zentry_notify.api_token (
     last_used_at timestamptz,
     role_oid     oid
 );
-COMMENT ON TABLE zentry_notify.api_token IS 'Tokens of the REST API, as hashes. zentry_create_api_token and zentry_revoke_api_token write it';
-COMMENT ON COLUMN zentry_notify.api_token.token_key IS 'The token''s first part, after "zentry_": no secret, it tells tokens apart in lists and logs';
-COMMENT ON COLUMN zentry_notify.api_token.name IS 'What it is for, 1 to 100 characters';
-COMMENT ON COLUMN zentry_notify.api_token.role_name IS 'The role that requests with it run as, as it was called when the token was made. So that a dump can be restored';
-COMMENT ON COLUMN zentry_notify.api_token.token_hash IS 'SHA-256 of the whole token; its secret is 256 random bits, so there is nothing to guess and no salt';
-COMMENT ON COLUMN zentry_notify.api_token.created_by IS 'The role that made it';
-COMMENT ON COLUMN zentry_notify.api_token.created_at IS 'When it was made';
-COMMENT ON COLUMN zentry_notify.api_token.expires_at IS 'Until when it is good; null: until it is revoked';
-COMMENT ON COLUMN zentry_notify.api_token.last_used_at IS 'When the server took it last, to the minute';
+COMMENT ON TABLE zentry_notify.api_token IS 'Tokens of the REST API, as hashes. zentry_create_api_token and zentry_revoke_api_token write them';
+COMMENT ON COLUMN zentry_notify.api_token.token_key IS 'First part of the token, after "zentry_". Not secret: it identifies the token in lists and logs';
+COMMENT ON COLUMN zentry_notify.api_token.name IS 'What the token is for, 1 to 100 characters';
+COMMENT ON COLUMN zentry_notify.api_token.role_name IS 'Name, when the token was created, of the role that requests with it run as. It is stored so that a dump can be restored';
+COMMENT ON COLUMN zentry_notify.api_token.token_hash IS 'SHA-256 of the whole token. There is no salt, because the token''s secret is 256 random bits';
+COMMENT ON COLUMN zentry_notify.api_token.created_by IS 'The role that created it';
+COMMENT ON COLUMN zentry_notify.api_token.created_at IS 'When it was created';
+COMMENT ON COLUMN zentry_notify.api_token.expires_at IS 'When it expires; null: it is valid until it is revoked';
+COMMENT ON COLUMN zentry_notify.api_token.last_used_at IS 'When a request last used it, to the minute';
 COMMENT ON COLUMN zentry_notify.api_token.role_oid IS
-    'That role itself: a token follows it when it is renamed, and never becomes that of another role of its name';
+    'OID of that role: the token stays with the role when it is renamed, and never passes to another role of the same name';
 
 SELECT pg_catalog.pg_extension_config_dump('zentry_notify.api_token', '');
 
--- Who changed what of the configuration. No number: a dump's rows come beside those that are there already.
+-- The audit log. The key is a UUID and no number, because rows of a dump are added to those that exist.
 CREATE TABLE zentry_notify.audit_entry (
     id           uuid PRIMARY KEY DEFAULT pg_catalog.gen_random_uuid(),
     changed_at   timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
@@ -44,23 +44,23 @@ CREATE TABLE zentry_notify.audit_entry (
 );
 CREATE INDEX audit_entry_age ON zentry_notify.audit_entry (changed_at);
 COMMENT ON TABLE zentry_notify.audit_entry IS
-    'Who changed what of the configuration, and when, without secrets. Triggers of the tables write it; what is older than zentry_notify.log_retention goes';
-COMMENT ON INDEX zentry_notify.audit_entry_age IS 'What is old is found first';
-COMMENT ON COLUMN zentry_notify.audit_entry.id IS 'The entry';
-COMMENT ON COLUMN zentry_notify.audit_entry.changed_at IS 'When it was changed';
-COMMENT ON COLUMN zentry_notify.audit_entry.transaction IS 'The transaction: what was changed together has the same';
-COMMENT ON COLUMN zentry_notify.audit_entry.session_role IS 'The role that had logged in: of the REST API and the pages, the server''s';
+    'Audit log: who changed which configuration, and when, without secrets. Triggers on the tables write it; entries older than zentry_notify.log_retention are deleted';
+COMMENT ON INDEX zentry_notify.audit_entry_age IS 'Entries by age';
+COMMENT ON COLUMN zentry_notify.audit_entry.id IS 'Id of the entry';
+COMMENT ON COLUMN zentry_notify.audit_entry.changed_at IS 'When the change was made';
+COMMENT ON COLUMN zentry_notify.audit_entry.transaction IS 'Transaction id; changes of one transaction have the same';
+COMMENT ON COLUMN zentry_notify.audit_entry.session_role IS 'The role that logged in; for the REST API and the admin pages, the server''s role';
 COMMENT ON COLUMN zentry_notify.audit_entry.role_name IS
-    'The role that it acted as: the same, or what SET ROLE had made of it; zentry_notify_agent: the worker, which switches off what is gone';
-COMMENT ON COLUMN zentry_notify.audit_entry.api_token IS 'The name of the token of the REST API or the pages; null: by another way';
-COMMENT ON COLUMN zentry_notify.audit_entry.object_type IS 'webhook (its secrets are of it), event_type, wording, event_source or api_token';
+    'The role that made the change: the same, or the one set by SET ROLE; zentry_notify_agent: the worker, when it switches off a webhook';
+COMMENT ON COLUMN zentry_notify.audit_entry.api_token IS 'Name of the token, if the change came through the REST API or the admin pages; null: it did not';
+COMMENT ON COLUMN zentry_notify.audit_entry.object_type IS 'webhook (includes its secrets), event_type, wording, event_source or api_token';
 COMMENT ON COLUMN zentry_notify.audit_entry.object_key IS
-    'Which one: a webhook''s id, an event type''s name, the event of a wording or a source, a token''s key; null: all';
+    'Key of the object: a webhook''s id, an event type''s name, the event type of a wording or event source, a token''s key; null: all (TRUNCATE)';
 COMMENT ON COLUMN zentry_notify.audit_entry.object_name IS
-    'What it was called: a webhook''s name, of a wording its webhook''s, a source''s table, a token''s name';
-COMMENT ON COLUMN zentry_notify.audit_entry.webhook_id IS 'The webhook that it is about; null: none, or all';
+    'Name of the object at that time: a webhook''s name, the name of a wording''s webhook, an event source''s table, a token''s name';
+COMMENT ON COLUMN zentry_notify.audit_entry.webhook_id IS 'The webhook that was changed or that the wording is for; null: none, or all';
 COMMENT ON COLUMN zentry_notify.audit_entry.operation IS 'insert, update, delete or truncate';
 COMMENT ON COLUMN zentry_notify.audit_entry.changes IS
-    'Column -> {"old": value, "new": value}. Of secrets only that they changed: a URL without its secret, names of headers, *** for a secret or a hash';
+    'Column -> {"old": value, "new": value}. Secrets are not shown: a URL without its secret part, names of headers, *** for a secret or a hash';
 
 SELECT pg_catalog.pg_extension_config_dump('zentry_notify.audit_entry', '');

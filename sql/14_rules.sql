@@ -1,13 +1,13 @@
--- The rules of rows of our own tables, for every way in.
+-- The rules for rows of the extension's tables. They are triggers, so they hold however a row is written.
 
 CREATE OR REPLACE FUNCTION zentry_notify.is_restoring() RETURNS boolean
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    -- Scripts of pg_dump and pg_restore switch this setting off, and hardly anybody else.
+    -- Scripts of pg_dump and pg_restore switch this setting off; hardly anything else does.
     SELECT NOT current_setting('check_function_bodies')::boolean
 $$;
 COMMENT ON FUNCTION zentry_notify.is_restoring() IS
-    'Whether a dump is being restored: several jobs may then write a row before another that it refers to, so nobody looks for that one';
+    'Whether this session restores a dump. Then a row may come before the row that it refers to, which is not looked for';
 
 CREATE OR REPLACE FUNCTION zentry_notify.check_filters(filter jsonpath, min_streak_days integer, milestones integer[]) RETURNS void
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -15,18 +15,18 @@ AS $$
 BEGIN
     IF min_streak_days < 1 THEN
         PERFORM zentry_notify.refuse('check_violation', format('min_streak_days must be at least 1, not %s', min_streak_days),
-            'Null hears of every streak.', 'min_streak_days');
+            'Null stands for all streaks.', 'min_streak_days');
     END IF;
     IF milestones = '{}' OR array_ndims(milestones) > 1 OR NOT (1 <= ALL (milestones) AND 100 >= ALL (milestones)) OR array_position(milestones, NULL) IS NOT NULL THEN
         PERFORM zentry_notify.refuse('check_violation', format('milestones must be numbers from 1 to 100, not %s', milestones),
-            'For example {50,100}; null hears of all.', 'milestones');
+            'For example {50,100}; null stands for all milestones.', 'milestones');
     END IF;
-    -- Wherever it stands: it may be looked at for some events only.
+    -- Wherever it is: a part of the filter may be evaluated for some events only.
     IF zentry_notify.has_variables(filter::text) THEN
         PERFORM zentry_notify.refuse('invalid_parameter_value', format('filter has a variable, which nothing gives a value: %s', filter),
             'Write the value itself, such as $.points > 20; a key of the data begins with $ and a dot.', 'filter');
     END IF;
-    -- Of no data at all, a predicate is false or unknown, and anything else is not one truth value.
+    -- On empty data a predicate is false or unknown; any other path does not return a single truth value, which is an error.
     BEGIN
         PERFORM jsonb_path_match_tz('{}', filter, '{}', false);
     EXCEPTION WHEN data_exception THEN
@@ -35,9 +35,9 @@ BEGIN
     END;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.check_filters(jsonpath, integer, integer[]) IS 'The rules of what an integration hears of its event types';
+COMMENT ON FUNCTION zentry_notify.check_filters(jsonpath, integer, integer[]) IS 'Raises an error unless these three can restrict what a webhook hears';
 
--- Of any number, also of one that is no smallint.
+-- The parameter is an integer, so that a number that is too large for the column (smallint) gets the same error.
 CREATE OR REPLACE FUNCTION zentry_notify.check_most_events(max_events_per_message integer) RETURNS void
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -48,9 +48,9 @@ BEGIN
     END IF;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.check_most_events(integer) IS 'An error unless a message has room for so many events';
+COMMENT ON FUNCTION zentry_notify.check_most_events(integer) IS 'Raises an error unless a message has room for so many events';
 
--- What events' data have, as their samples and sources say: it is certain if each of the types has one or the other.
+-- The keys are known from the samples and sources of the event types: all of them, if each type has a sample or a source.
 CREATE OR REPLACE FUNCTION zentry_notify.check_keys_of(parameter text, keys text[], event_types jsonb) RETURNS void
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -58,7 +58,7 @@ DECLARE
     known   text[];
     certain boolean;
 BEGIN
-    -- A key of another type is no slip.
+    -- Keys of all types, also of those that the webhook does not hear: a key of another type is not a misspelling.
     SELECT array_agg(DISTINCT k.key), bool_and(k.key IS NOT NULL) FILTER (WHERE event_types ?| ARRAY['*', t.name]) INTO known, certain
       FROM zentry_notify.event_type t
       LEFT JOIN LATERAL (SELECT jsonb_object_keys(CASE jsonb_typeof(t.sample) WHEN 'object' THEN t.sample ELSE '{}' END) AS key
@@ -67,9 +67,9 @@ BEGIN
     PERFORM zentry_notify.check_keys(parameter, keys, array_remove(known, NULL), certain);
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.check_keys_of(text, text[], jsonb) IS 'An error for a slip among the keys, a warning for one that no event of these types has';
+COMMENT ON FUNCTION zentry_notify.check_keys_of(text, text[], jsonb) IS 'Warns of each key that no event''s data have. Raises an error for one that is a misspelling, if all keys of these event types are known';
 
--- The rules of a row but for its URL, which write_integration looks after.
+-- The rules for a row of webhook. write_integration checks the URL, which is in another table.
 CREATE OR REPLACE FUNCTION zentry_notify.check_webhook() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
@@ -80,7 +80,7 @@ BEGIN
     IF TG_OP = 'UPDATE' THEN
         NEW.updated_at := now();
     ELSE
-        -- Its log is its own again.
+        -- The id is in use again, so the worker must not remove its log.
         DELETE FROM zentry_notify.deleted_webhook d WHERE d.webhook_integration_id = NEW.id;
     END IF;
     SELECT string_agg(a.attname, ', ' ORDER BY a.attnum) INTO missing
@@ -89,11 +89,12 @@ BEGIN
     IF missing IS NOT NULL THEN
         PERFORM zentry_notify.refuse('not_null_violation', format('%s of a webhook must not be null', missing), 'Leave it out for its default.');
     END IF;
-    -- What JSON's numbers hold; the next one's has to come after it.
+    -- Up to 2^53 - 1, the largest integer that a number in JSON holds exactly: clients read ids from JSON.
     IF TG_OP = 'INSERT' AND NEW.id NOT BETWEEN 1 AND 9007199254740991 THEN
         PERFORM zentry_notify.refuse('numeric_value_out_of_range', format('a webhook can''t have the number %s', NEW.id), 'A number is 1 to 9007199254740991.', 'id');
     END IF;
-    -- Every session that fires an event reads what is heard, and the worker reads all of it: what has no end would cost writes what no write may cost.
+    -- Each session that writes an attached table reads which events are heard, and the worker reads the whole row: without a limit, a webhook
+    -- could make every write slow.
     IF TG_OP = 'INSERT' OR (NEW.event_types, NEW.omit_keys, NEW.milestones, NEW.filter::text, NEW.quiet_hours, NEW.digest)
                            IS DISTINCT FROM (OLD.event_types, OLD.omit_keys, OLD.milestones, OLD.filter::text, OLD.quiet_hours, OLD.digest) THEN
         long := CASE WHEN octet_length(NEW.event_types::text) > 20000 THEN 'event_types'
@@ -110,7 +111,7 @@ BEGIN
     PERFORM zentry_notify.check_most_events(NEW.max_events_per_message);
     IF NEW.min_interval NOT BETWEEN '0' AND '1 day' THEN
         PERFORM zentry_notify.refuse('check_violation', format('min_interval must be 0 to 1 day, not %s', NEW.min_interval),
-            '0 sends as fast as the vendor lets us.', 'min_interval');
+            '0 stands for no minimum; the rates still hold.', 'min_interval');
     END IF;
     IF NEW.max_age <= '0' OR NEW.max_age > '1 year' THEN
         PERFORM zentry_notify.refuse('check_violation', format('max_age must be longer than 0 and at most a year, not %s', NEW.max_age),
@@ -132,20 +133,19 @@ BEGIN
     END IF;
     IF btrim(NEW.rate_group) = '' THEN
         PERFORM zentry_notify.refuse('invalid_parameter_value', 'rate_group must not be empty',
-            'Name whose webhooks share a rate, such as ''flows of anna@example.com''; null: it is on its own.', 'rate_group');
+            'Name whose webhooks share a rate, such as ''flows of anna@example.com'', or null for a rate of its own.', 'rate_group');
     END IF;
     IF NEW.notify_webhook_id IS NOT NULL AND (TG_OP = 'INSERT' OR NEW.notify_webhook_id IS DISTINCT FROM OLD.notify_webhook_id) THEN
         IF NEW.notify_webhook_id = NEW.id THEN
-            PERFORM zentry_notify.refuse('invalid_parameter_value', 'a webhook that fails cannot be the one that is told of it',
-                'Name another one; null: those with notices are.', 'notify_webhook_id');
+            PERFORM zentry_notify.refuse('invalid_parameter_value', 'a webhook cannot be told of its own trouble',
+                'Name another one, or null for those with notices.', 'notify_webhook_id');
         END IF;
-        -- A dump brings them in any order.
         IF NOT zentry_notify.is_restoring() AND NOT EXISTS (SELECT FROM zentry_notify.webhook w WHERE w.id = NEW.notify_webhook_id) THEN
             PERFORM zentry_notify.refuse('invalid_parameter_value', format('there is no webhook with id %s to be told', NEW.notify_webhook_id),
-                'SELECT id, name FROM zentry_notify.webhooks lists them; null: those with notices are.', 'notify_webhook_id');
+                'SELECT id, name FROM zentry_notify.webhooks lists them; null stands for those with notices.', 'notify_webhook_id');
         END IF;
     END IF;
-    -- A type that there is not is refused below.
+    -- (An unknown type, for which type_has returns null, is refused below.)
     IF NEW.digest IS NOT NULL AND zentry_notify.type_has(NEW.webhook_type, 'digest') = false THEN
         PERFORM zentry_notify.refuse('invalid_parameter_value', format('a webhook of type %s has no digest: it gets each event by itself', NEW.webhook_type),
             'Leave digest out.', 'digest');
@@ -168,11 +168,11 @@ BEGIN
             PERFORM zentry_notify.check_keys_of('filter', zentry_notify.filter_keys(NEW.filter::text), NEW.event_types);
         END IF;
     END IF;
-    -- After all else: what is wrong with the rest can be found out without it.
+    -- Last, so that a row with several faults has the others reported first.
     PERFORM zentry_notify.check_webhook_type(NEW.webhook_type);
 
     IF TG_OP = 'UPDATE' AND ((NEW.is_active AND NOT OLD.is_active) OR NEW.activated_at IS DISTINCT FROM OLD.activated_at) THEN
-        -- A mended URL brings back what a broken one had switched off.
+        -- A new URL switches on again a webhook that the extension has switched off.
         NEW.is_active := NEW.is_active OR OLD.switched_off_at IS NOT NULL;
         NEW.switched_off_at := NULL;
         NEW.switched_off_reason := NULL;
@@ -184,10 +184,10 @@ BEGIN
     RETURN NEW;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.check_webhook() IS 'Trigger: the rules of a row of webhook; a change of activated_at starts afresh what was switched off or failing';
+COMMENT ON FUNCTION zentry_notify.check_webhook() IS 'Trigger: checks a row of webhook. A change of activated_at resets the webhook''s state: switched off, failing, failures in a row';
 
--- What is more than this of the log goes by and by (forget_deleted): a DELETE must not take minutes. So does what the worker writes for
--- the webhook until this transaction ends.
+-- Deletes at most 10,000 deliveries, because a DELETE must not take minutes. The worker deletes the rest (forget_deleted), with what is
+-- written for the webhook until this transaction commits.
 CREATE OR REPLACE FUNCTION zentry_notify.forget_webhook() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
@@ -203,9 +203,9 @@ BEGIN
     RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.forget_webhook() IS 'Trigger: the URL, the state and the log of a webhook go with it';
+COMMENT ON FUNCTION zentry_notify.forget_webhook() IS 'Trigger: deletes what belongs to a deleted webhook: its URL, its state, its wordings and its log';
 
--- Managers write here with their own rights, through zentry_attach or directly: for tables of theirs, whoever runs the session.
+-- A caller of zentry_attach writes here with their own rights, so each statement is checked against the attached table's owner.
 CREATE OR REPLACE FUNCTION zentry_notify.check_source() RETURNS trigger
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
@@ -214,9 +214,9 @@ BEGIN
     IF current_user = 'zentry_notify_agent' THEN
         IF (to_jsonb(NEW) - '{suspended_at,suspended_reason}'::text[]) IS DISTINCT FROM (to_jsonb(OLD) - '{suspended_at,suspended_reason}'::text[]) THEN
             RAISE EXCEPTION 'zentry_notify_agent may suspend a source and no more' USING ERRCODE = 'insufficient_privilege',
-                HINT = 'Let the table''s owner or a superuser do it.'; -- it may call nothing of ours
+                HINT = 'Let the table''s owner or a superuser do it.'; -- RAISE, because the agent may not call refuse()
         END IF;
-    -- Who owns our tables, or is a superuser, may also write of a table that is gone.
+    -- The owner of the extension and superusers may also write sources of tables that no longer exist.
     ELSIF NOT pg_has_role((SELECT c.relowner FROM pg_class c WHERE c.oid = TG_RELID), 'USAGE') THEN
         IF TG_OP IN ('UPDATE', 'DELETE') THEN
             PERFORM zentry_notify.require_owner(OLD.relation);
@@ -232,10 +232,10 @@ BEGIN
         END IF;
         IF NEW.event_type = 'webhook_trouble' THEN
             PERFORM zentry_notify.refuse('wrong_object_type', 'no table fires webhook_trouble',
-                'It is what is told of a webhook that is in trouble.');
+                'The extension itself fires it when a webhook is in trouble.');
         END IF;
     END IF;
-    -- A row of a dump has the number that the role had elsewhere.
+    -- A restored row has the OID that the role had in the other cluster, so the name decides.
     IF TG_OP = 'INSERT' OR TG_OP = 'UPDATE' AND NEW.written_by IS DISTINCT FROM OLD.written_by AND NEW.written_by_oid IS NOT DISTINCT FROM OLD.written_by_oid THEN
         NEW.written_by_oid := (SELECT r.oid FROM pg_roles r WHERE r.rolname = NEW.written_by);
     END IF;
@@ -246,9 +246,9 @@ BEGIN
     RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.check_source() IS 'Trigger: the sources of a table are its owner''s, and omit is a list of keys';
+COMMENT ON FUNCTION zentry_notify.check_source() IS 'Trigger: lets the owner of the attached table write its sources, and nobody else but the extension''s owner and superusers; checks the row';
 
--- Apart, because the agent suspends sources and may call nothing of this.
+-- A separate trigger, only for changes of omit: the agent, which suspends sources, may not call these functions.
 CREATE OR REPLACE FUNCTION zentry_notify.check_source_omit() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
@@ -260,9 +260,9 @@ BEGIN
     RETURN NEW;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.check_source_omit() IS 'Trigger: a slip among the keys that a source leaves out is refused';
+COMMENT ON FUNCTION zentry_notify.check_source_omit() IS 'Trigger: checks the keys that a source leaves out (check_keys_of)';
 
--- pg_restore --data-only brings the sources of the dump into a database that is attached already.
+-- With pg_restore --data-only, a source of the dump may be there already, because CREATE EXTENSION or zentry_attach has made it.
 CREATE OR REPLACE FUNCTION zentry_notify.replace_source() RETURNS trigger
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
@@ -272,4 +272,4 @@ BEGIN
     RETURN NEW;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.replace_source() IS 'Trigger: a restored source takes the place of the one that is there';
+COMMENT ON FUNCTION zentry_notify.replace_source() IS 'Trigger: lets a restored source replace that of the same table and event type, and keep its id';

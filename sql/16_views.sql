@@ -1,4 +1,5 @@
--- The views that people read. No secret is in them; webhook_integration, which has URLs, is in 17_webhook_integration.sql.
+-- The views that people read. No secret is in them; webhook_integration, which has URLs, is in 17_webhook_integration.sql. A column that a view
+-- shows as it is in the table has the comment that it has there, which is copied at the end of that file.
 
 CREATE OR REPLACE VIEW zentry_notify.event_data AS
 SELECT e.id AS event_id,
@@ -6,11 +7,11 @@ SELECT e.id AS event_id,
        e.event_type::text AS event_type,
        e.data::jsonb || coalesce((SELECT x.data FROM zentry_notify.event_detail x WHERE x.event_id = e.id), '{}') AS data
   FROM zentry_notify.event e;
-COMMENT ON VIEW zentry_notify.event_data IS 'Events with all that is known of them';
-COMMENT ON COLUMN zentry_notify.event_data.event_id IS 'Number of the event';
+COMMENT ON VIEW zentry_notify.event_data IS 'Events with their data, also those that the worker has looked up';
+COMMENT ON COLUMN zentry_notify.event_data.event_id IS 'The event''s id';
 COMMENT ON COLUMN zentry_notify.event_data.created_at IS 'When it happened';
-COMMENT ON COLUMN zentry_notify.event_data.event_type IS 'What happened';
-COMMENT ON COLUMN zentry_notify.event_data.data IS 'The event''s data';
+COMMENT ON COLUMN zentry_notify.event_data.event_type IS 'The event type';
+COMMENT ON COLUMN zentry_notify.event_data.data IS 'The event''s data: those of the row, with what was looked up for it';
 
 CREATE OR REPLACE VIEW zentry_notify.webhooks AS
 SELECT w.id,
@@ -71,60 +72,30 @@ SELECT w.id,
   FROM zentry_notify.webhook w
   LEFT JOIN zentry_notify.webhook_circuit c ON c.webhook_integration_id = w.id
   LEFT JOIN zentry_notify.webhook_count n ON n.webhook_integration_id = w.id;
-COMMENT ON VIEW zentry_notify.webhooks IS 'Integrations with their state and counts, which may be some seconds behind; the URL without its secret';
-COMMENT ON COLUMN zentry_notify.webhooks.id IS 'Number of the integration';
-COMMENT ON COLUMN zentry_notify.webhooks.name IS 'Its name';
-COMMENT ON COLUMN zentry_notify.webhooks.webhook_type IS 'Which service it is of, or webhook for a program: zentry_webhook_types() lists them';
-COMMENT ON COLUMN zentry_notify.webhooks.webhook_url IS 'Where it posts to, without the secret';
-COMMENT ON COLUMN zentry_notify.webhooks.project_id IS 'The project whose events are sent; null: every project''s';
-COMMENT ON COLUMN zentry_notify.webhooks.event_types IS 'The events it hears; ["*"]: all';
-COMMENT ON COLUMN zentry_notify.webhooks.is_active IS 'Whether it hears anything';
-COMMENT ON COLUMN zentry_notify.webhooks.state IS 'active; failing: keeps failing, tried at growing intervals; gone: the endpoint does not exist any more, switched off; off: switched off by hand';
-COMMENT ON COLUMN zentry_notify.webhooks.state_since IS 'Since when it is failing or gone';
-COMMENT ON COLUMN zentry_notify.webhooks.reason IS 'Why it is failing or gone';
-COMMENT ON COLUMN zentry_notify.webhooks.next_try_at IS 'When a failing one is tried again';
-COMMENT ON COLUMN zentry_notify.webhooks.pending IS 'Deliveries that wait';
-COMMENT ON COLUMN zentry_notify.webhooks.sent IS 'Deliveries that arrived, since it was registered';
-COMMENT ON COLUMN zentry_notify.webhooks.failed IS 'Deliveries that were given up, since it was registered';
+COMMENT ON VIEW zentry_notify.webhooks IS 'Webhooks with their state and counts, which may be some seconds behind; the URL without its secret';
+COMMENT ON COLUMN zentry_notify.webhooks.webhook_url IS 'The webhook''s URL without its secret';
+COMMENT ON COLUMN zentry_notify.webhooks.state IS 'active; failing: its endpoint keeps failing, and is tried at growing intervals; gone: the extension has switched it off, because its endpoint no longer exists or has refused ten messages in a row, or because its filter ends workers; off: switched off by hand';
+COMMENT ON COLUMN zentry_notify.webhooks.state_since IS 'Since when it is failing or gone; null otherwise';
+COMMENT ON COLUMN zentry_notify.webhooks.reason IS 'Why it is failing or gone; null otherwise';
+COMMENT ON COLUMN zentry_notify.webhooks.next_try_at IS 'When it is tried again, while it is failing';
+COMMENT ON COLUMN zentry_notify.webhooks.pending IS 'Number of its deliveries that wait';
+COMMENT ON COLUMN zentry_notify.webhooks.sent IS 'Number of deliveries that its endpoint has accepted since it was registered';
+COMMENT ON COLUMN zentry_notify.webhooks.failed IS 'Number of deliveries that were given up since it was registered';
 COMMENT ON COLUMN zentry_notify.webhooks.last_delivery_at IS 'When the last delivery was sent or given up';
-COMMENT ON COLUMN zentry_notify.webhooks.last_status IS 'sent or failed: what became of the last delivery';
-COMMENT ON COLUMN zentry_notify.webhooks.created_by_id IS 'The application''s user who registered it';
-COMMENT ON COLUMN zentry_notify.webhooks.max_events_per_message IS 'How many waiting events may leave as one message';
-COMMENT ON COLUMN zentry_notify.webhooks.min_interval IS 'The shortest time between two messages';
-COMMENT ON COLUMN zentry_notify.webhooks.max_age IS 'Age at which its deliveries expire; null: zentry_notify.max_age';
-COMMENT ON COLUMN zentry_notify.webhooks.created_at IS 'When it was registered';
-COMMENT ON COLUMN zentry_notify.webhooks.updated_at IS 'When it was changed last';
-COMMENT ON COLUMN zentry_notify.webhooks.omit_keys IS 'Keys of the events'' data that it does not get';
-COMMENT ON COLUMN zentry_notify.webhooks.filter IS 'JSON path predicate that the data of what it hears fulfils; null: none';
-COMMENT ON COLUMN zentry_notify.webhooks.min_streak_days IS 'The shortest streak that it hears of; null: all';
-COMMENT ON COLUMN zentry_notify.webhooks.milestones IS 'The milestones that it hears of; null: all';
-COMMENT ON COLUMN zentry_notify.webhooks.quiet_hours IS 'When nothing is sent to it; null: never';
-COMMENT ON COLUMN zentry_notify.webhooks.held_until IS 'When the quiet hours that it is in now are over, and when the digest leaves that gathers now (quiet_hours and digest say which); null: neither';
-COMMENT ON COLUMN zentry_notify.webhooks.mention IS 'Whom its messages ping; null: nobody';
-COMMENT ON COLUMN zentry_notify.webhooks.username IS 'The name that its messages in Discord and Mattermost come from; null: zentry_notify.username decides';
-COMMENT ON COLUMN zentry_notify.webhooks.avatar_url IS 'The picture that its messages in Discord and Mattermost come with, an https URL; null: zentry_notify.avatar_url decides';
-COMMENT ON COLUMN zentry_notify.webhooks.announce IS 'In Discord, Google Chat and Mattermost, a line of text stands above the events: a phone''s notification shows it, and of embeds alone it shows nothing. In Slack it always does';
-COMMENT ON COLUMN zentry_notify.webhooks.thread_name IS 'For a forum of Discord: each message becomes a post of this name; null: into the channel, or the thread of ?thread_id= in the URL';
-COMMENT ON COLUMN zentry_notify.webhooks.applied_tags IS 'For a forum of Discord: ids of the tags that these posts get';
+COMMENT ON COLUMN zentry_notify.webhooks.last_status IS 'sent or failed: the outcome of the last delivery';
+COMMENT ON COLUMN zentry_notify.webhooks.held_until IS 'When the current quiet hours end or the current digest is due, whichever is later; null: nothing is held';
+COMMENT ON COLUMN zentry_notify.webhooks.header_names IS 'Names of the additional headers of its requests; their values are secrets';
 
-COMMENT ON COLUMN zentry_notify.webhooks.rate_limit IS 'How many messages it may get, and in what time, such as 25/5min; 0: no limit; null: zentry_notify.teams_rate for Microsoft''s hosts, and the vendor''s answers for others';
-COMMENT ON COLUMN zentry_notify.webhooks.rate_group IS 'Webhooks of the same group share their rate, the lowest of theirs: flows that one person owns; null: it is on its own';
-COMMENT ON COLUMN zentry_notify.webhooks.notify_webhook_id IS 'The webhook that is told when this one starts to fail, is switched off or lets deliveries expire; null: those with notices are';
-COMMENT ON COLUMN zentry_notify.webhooks.notices IS 'It is told of the trouble of every other webhook that names none of its own in notify_webhook_id';
-COMMENT ON COLUMN zentry_notify.webhooks.digest IS 'When what has gathered leaves, as one message with counts and the last ten events: 1 hour after the first of them, or by a cron expression such as 0 9 * * 1-5 Europe/Berlin; null: what waits leaves at once, up to max_events_per_message in a message';
-COMMENT ON COLUMN zentry_notify.webhooks.thread_by IS 'For Google Chat: what the messages of a thread have in common, task or project; a message holds events of one thread only; null: each message begins one of its own';
-COMMENT ON COLUMN zentry_notify.webhooks.header_names IS 'Names of the headers that its requests have besides; their values are secrets';
-
--- For event_message and zentry_test_webhook, which take what they know of a row (appearance::Appearance), as the worker does.
+-- The worker too reads the row as JSON (webhook::appearance), so previews and test messages look like what it sends.
 CREATE OR REPLACE FUNCTION zentry_notify.appearance_of(webhook_id bigint) RETURNS text
     LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT to_json(w)::text FROM zentry_notify.webhook w WHERE w.id = webhook_id
 $$;
-COMMENT ON FUNCTION zentry_notify.appearance_of(bigint) IS 'What the webhook''s messages are made by, as JSON: its row';
+COMMENT ON FUNCTION zentry_notify.appearance_of(bigint) IS 'Returns the webhook''s row as JSON, by which event_message and zentry_test_webhook make messages';
 
--- The log of 0.2.0 as a view, with that table's columns and types. Both branches are plain tables with subqueries, no joins and no conditions: only then
--- does the planner merge them in the order of an index. Indexes of delivery have the status as it is spelt here.
+-- The log of 0.2.0 as a view, with that table's columns and types. Both branches are plain tables with subqueries, without joins and conditions: only
+-- then does the planner merge them in the order of an index. The partial indexes of delivery have exactly this expression of the status.
 CREATE OR REPLACE VIEW zentry_notify.notification_log AS
 SELECT d.id,
        d.webhook_integration_id,
@@ -159,22 +130,22 @@ SELECT l.id,
        l.retry_of
   FROM zentry_notify.legacy_delivery l;
 COMMENT ON VIEW zentry_notify.notification_log IS
-    'Every delivery with its event''s data: what waits (pending, retry) and what became of the rest (sent, failed)';
-COMMENT ON COLUMN zentry_notify.notification_log.id IS 'Deliveries of an integration leave in this order';
-COMMENT ON COLUMN zentry_notify.notification_log.webhook_integration_id IS 'Where it goes';
-COMMENT ON COLUMN zentry_notify.notification_log.event_type IS 'What happened';
+    'Every delivery with its event''s data: those that wait (pending, retry), and the outcome of the others (sent, failed)';
+COMMENT ON COLUMN zentry_notify.notification_log.id IS 'The delivery''s id. Deliveries of one webhook are sent in this order';
+COMMENT ON COLUMN zentry_notify.notification_log.webhook_integration_id IS 'The webhook that it goes to';
+COMMENT ON COLUMN zentry_notify.notification_log.event_type IS 'The event type';
 COMMENT ON COLUMN zentry_notify.notification_log.payload IS
-    'The event''s data, without what the integration does not get; JSON null once it is done with, while zentry_notify.log_payloads is off';
-COMMENT ON COLUMN zentry_notify.notification_log.status IS 'pending: not tried yet; retry: waits for next_attempt_at; sent; failed: given up, error_message says why';
-COMMENT ON COLUMN zentry_notify.notification_log.response_status_code IS 'HTTP status of the last answer; null: none came';
+    'The event''s data without the webhook''s omit_keys. JSON null once it is sent or failed, if zentry_notify.log_payloads is off';
+COMMENT ON COLUMN zentry_notify.notification_log.status IS 'pending: not tried yet; retry: waits for next_attempt_at; sent: the endpoint has accepted it; failed: given up, error_message says why';
+COMMENT ON COLUMN zentry_notify.notification_log.response_status_code IS 'HTTP status of the last answer; null: there was none';
 COMMENT ON COLUMN zentry_notify.notification_log.response_body IS 'First 1000 characters of the last answer';
-COMMENT ON COLUMN zentry_notify.notification_log.error_message IS 'What went wrong, for people; empty when nothing did';
-COMMENT ON COLUMN zentry_notify.notification_log.retry_count IS 'How many times this delivery was sent anew by hand (zentry_retry)';
-COMMENT ON COLUMN zentry_notify.notification_log.attempts IS 'How many times it was posted; waiting for a rate limit is no attempt';
+COMMENT ON COLUMN zentry_notify.notification_log.error_message IS 'Why the last attempt failed, in words; empty: it did not';
+COMMENT ON COLUMN zentry_notify.notification_log.retry_count IS 'Its place in a chain of deliveries that zentry_retry or zentry_retry_failed made; 0: the first one';
+COMMENT ON COLUMN zentry_notify.notification_log.attempts IS 'How many times it was posted; an answer that it is rate limited does not count';
 COMMENT ON COLUMN zentry_notify.notification_log.created_at IS 'When the event happened';
-COMMENT ON COLUMN zentry_notify.notification_log.sent_at IS 'When the endpoint took it';
-COMMENT ON COLUMN zentry_notify.notification_log.next_attempt_at IS 'When it is tried again, in status retry';
-COMMENT ON COLUMN zentry_notify.notification_log.retry_of IS 'The failed delivery that this one repeats';
+COMMENT ON COLUMN zentry_notify.notification_log.sent_at IS 'When the endpoint accepted it';
+COMMENT ON COLUMN zentry_notify.notification_log.next_attempt_at IS 'When it is tried again, if its status is retry';
+COMMENT ON COLUMN zentry_notify.notification_log.retry_of IS 'The failed delivery that this one re-sends; null: none';
 
 CREATE OR REPLACE VIEW zentry_notify.logs AS
 SELECT l.id,
@@ -193,7 +164,7 @@ SELECT l.id,
        l.sent_at,
        l.next_attempt_at,
        l.retry_of,
-       -- As zentry_notify.retried_as, with the rights of the view.
+       -- As zentry_notify.retried_as returns it; a function that the view calls would have the reader's rights.
        CASE WHEN l.status = 'failed' THEN
            greatest((SELECT max(d.id) FROM zentry_notify.delivery d WHERE d.retry_of = l.id),
                     (SELECT max(d.id) FROM zentry_notify.legacy_delivery d
@@ -203,27 +174,12 @@ SELECT l.id,
        END AS retried_as
   FROM zentry_notify.notification_log l
   LEFT JOIN zentry_notify.webhook w ON w.id = l.webhook_integration_id;
-COMMENT ON VIEW zentry_notify.logs IS 'The log with the name and the type of each delivery''s integration';
-COMMENT ON COLUMN zentry_notify.logs.webhook_integration_name IS 'The integration''s name';
-COMMENT ON COLUMN zentry_notify.logs.webhook_type IS 'Which service it is of, or webhook for a program: zentry_webhook_types() lists them';
-COMMENT ON COLUMN zentry_notify.logs.retried_as IS 'The delivery that repeats this one, which failed; null: none does';
+COMMENT ON VIEW zentry_notify.logs IS 'The log: every delivery with its event''s data and the name and type of its webhook';
+COMMENT ON COLUMN zentry_notify.logs.webhook_integration_name IS 'The webhook''s name; null: it was deleted';
+COMMENT ON COLUMN zentry_notify.logs.webhook_type IS 'The webhook''s type: zentry_webhook_types() lists them';
+COMMENT ON COLUMN zentry_notify.logs.retried_as IS 'The delivery that re-sends this one, which failed; null: none does';
 
--- The rest are the log's own columns, described once.
-DO $$
-DECLARE
-    c record;
-BEGIN
-    FOR c IN SELECT a.attname, pg_catalog.col_description(a.attrelid, a.attnum) AS text
-               FROM pg_catalog.pg_attribute a
-              WHERE a.attrelid OPERATOR(pg_catalog.=) 'zentry_notify.notification_log'::pg_catalog.regclass
-                AND a.attnum OPERATOR(pg_catalog.>) 0
-    LOOP
-        EXECUTE pg_catalog.format('COMMENT ON COLUMN zentry_notify.logs.%I IS %L', c.attname, c.text);
-    END LOOP;
-END
-$$;
-
--- By the key alone: who asks for a delivery's gets no more than these read.
+-- Without a join, so that reading the attempts of one delivery reads no other rows.
 CREATE OR REPLACE VIEW zentry_notify.attempts AS
 SELECT a.delivery_id AS log_id,
        (row_number() OVER (PARTITION BY a.delivery_id ORDER BY a.attempted_at))::integer AS number,
@@ -234,10 +190,11 @@ SELECT a.delivery_id AS log_id,
        a.next_attempt_at
   FROM zentry_notify.delivery_attempt a;
 COMMENT ON VIEW zentry_notify.attempts IS
-    'The requests for a delivery that came to nothing: of every delivery the first fifty, and the last when it was given up. What became of it in the end is in logs';
-COMMENT ON COLUMN zentry_notify.attempts.log_id IS 'The delivery, as logs.id';
-COMMENT ON COLUMN zentry_notify.attempts.number IS 'Its place among those of the delivery, from 1';
--- Each is a span, whose id everybody works out in the same way (Traceparent::of_delivery in crates/webhook): a receiver of the message may know it already.
+    'The requests for a delivery that failed: of each delivery the first fifty, and the last one when it is given up. The view logs has its outcome';
+COMMENT ON COLUMN zentry_notify.attempts.log_id IS 'The delivery''s id, as in logs';
+COMMENT ON COLUMN zentry_notify.attempts.number IS 'Position among the attempts of the delivery, from 1';
+
+-- Each row is a span. Its id is computed as in Traceparent::of_delivery (crates/webhook), because the message itself may have it.
 CREATE OR REPLACE VIEW zentry_notify.delivery_traces AS
 SELECT d.id AS delivery_id,
        d.event_id,
@@ -257,39 +214,40 @@ SELECT d.id AS delivery_id,
   LEFT JOIN zentry_notify.webhook w ON w.id = d.webhook_integration_id
  WHERE d.traceparent IS NOT NULL AND d.finished_at IS NOT NULL AND d.captured_at IS NOT NULL;
 COMMENT ON VIEW zentry_notify.delivery_traces IS
-    'Finished deliveries of events that were written while zentry_notify.traceparent was set: a span each. zentry-notify exports them to OpenTelemetry';
-COMMENT ON COLUMN zentry_notify.delivery_traces.delivery_id IS 'Number of the delivery';
-COMMENT ON COLUMN zentry_notify.delivery_traces.event_id IS 'Number of the event';
-COMMENT ON COLUMN zentry_notify.delivery_traces.event_type IS 'What happened';
-COMMENT ON COLUMN zentry_notify.delivery_traces.webhook_integration_id IS 'Where it went';
-COMMENT ON COLUMN zentry_notify.delivery_traces.webhook_integration_name IS 'The integration''s name';
-COMMENT ON COLUMN zentry_notify.delivery_traces.webhook_type IS 'Which service it is of, or webhook for a program: zentry_webhook_types() lists them';
-COMMENT ON COLUMN zentry_notify.delivery_traces.traceparent IS 'The span that it is below, as W3C Trace Context writes it';
-COMMENT ON COLUMN zentry_notify.delivery_traces.span_id IS 'Its own span''s id, 16 hexadecimal digits: always the same';
-COMMENT ON COLUMN zentry_notify.delivery_traces.captured_at IS 'When the event happened: the span begins';
-COMMENT ON COLUMN zentry_notify.delivery_traces.finished_at IS 'When it was sent or given up: the span ends';
-COMMENT ON COLUMN zentry_notify.delivery_traces.status IS 'sent, or failed: given up, error_message says why';
-COMMENT ON COLUMN zentry_notify.delivery_traces.response_status_code IS 'HTTP status of the last answer; null: none came';
-COMMENT ON COLUMN zentry_notify.delivery_traces.error_message IS 'What went wrong, for people; empty when nothing did';
-COMMENT ON COLUMN zentry_notify.delivery_traces.attempts IS 'How many times it was posted; waiting for a rate limit is no attempt';
+    'Finished deliveries of events that were written while zentry_notify.traceparent was set, each as a span. zentry-notify serve exports them by OpenTelemetry''s protocol';
+COMMENT ON COLUMN zentry_notify.delivery_traces.delivery_id IS 'The delivery''s id';
+COMMENT ON COLUMN zentry_notify.delivery_traces.event_id IS 'The event''s id';
+COMMENT ON COLUMN zentry_notify.delivery_traces.event_type IS 'The event type';
+COMMENT ON COLUMN zentry_notify.delivery_traces.webhook_integration_id IS 'The webhook that it went to';
+COMMENT ON COLUMN zentry_notify.delivery_traces.webhook_integration_name IS 'The webhook''s name; null: it was deleted';
+COMMENT ON COLUMN zentry_notify.delivery_traces.webhook_type IS 'The webhook''s type: zentry_webhook_types() lists them';
+COMMENT ON COLUMN zentry_notify.delivery_traces.traceparent IS 'The parent span, in the format of W3C Trace Context''s header traceparent';
+COMMENT ON COLUMN zentry_notify.delivery_traces.span_id IS 'The delivery''s own span id: 16 hexadecimal digits, always the same for a delivery';
+COMMENT ON COLUMN zentry_notify.delivery_traces.captured_at IS 'When the event happened, which is the start of the span';
+COMMENT ON COLUMN zentry_notify.delivery_traces.finished_at IS 'When it was sent or given up, which is the end of the span';
+COMMENT ON COLUMN zentry_notify.delivery_traces.status IS 'sent, or failed: error_message says why';
+COMMENT ON COLUMN zentry_notify.delivery_traces.response_status_code IS 'HTTP status of the last answer; null: there was none';
+COMMENT ON COLUMN zentry_notify.delivery_traces.error_message IS 'Why the last attempt failed, in words; empty: it did not';
+COMMENT ON COLUMN zentry_notify.delivery_traces.attempts IS 'How many times it was posted; an answer that it is rate limited does not count';
 
--- The configuration without a privilege on its tables.
+-- The configuration for readers, who have no privilege on its tables.
 CREATE OR REPLACE VIEW zentry_notify.event_types AS
 SELECT t.name, t.title, t.built_in, t.created_at, t.text, t.fields, t.colour, t.emoji, t.footer, t.time_key, t.sample,
        t.url, t.thumbnail
   FROM zentry_notify.event_type t;
-COMMENT ON VIEW zentry_notify.event_types IS 'The kinds of events that there are, and what their messages say without anybody''s wording';
+COMMENT ON VIEW zentry_notify.event_types IS 'The event types, and what their messages say unless a wording changes it';
 CREATE OR REPLACE VIEW zentry_notify.event_wordings AS
 SELECT w.event_type, w.webhook_integration_id, w.title, w.text, w.fields, w.colour, w.emoji, w.footer, w.created_at, w.url, w.thumbnail, w.language
   FROM zentry_notify.event_wording w;
-COMMENT ON VIEW zentry_notify.event_wordings IS 'What was set with zentry_set_wording and zentry_set_language; null: as before';
+COMMENT ON VIEW zentry_notify.event_wordings IS 'What was set with zentry_set_wording and zentry_set_language; null: unchanged';
 CREATE OR REPLACE VIEW zentry_notify.event_sources AS
 SELECT s.id, s.event_type, s.relation, s.columns, s.audience, s.progress, s.suspended_at, s.suspended_reason, s.created_at, s.insert_when,
        s.update_when, s.delete_when, s.rider, s.by_hand, s.omit, s.transition
   FROM zentry_notify.event_source s;
-COMMENT ON VIEW zentry_notify.event_sources IS 'Which table fires which event, and why it does not (suspended_reason)';
+COMMENT ON VIEW zentry_notify.event_sources IS 'The attached tables with the event types that they fire; where one is suspended, suspended_reason says why';
 
--- Of tokens, and of who came by one, those see something who see the list of tokens. A barrier: nobody's function is asked about what is left out.
+-- Only roles that may read the list of tokens see entries about tokens, and by which token a change was made. A security barrier, so that no
+-- function in a reader's query is called for rows that are left out.
 CREATE OR REPLACE VIEW zentry_notify.audit_log WITH (security_barrier) AS
 SELECT e.id, e.changed_at, e.transaction, e.session_role, e.role_name,
        CASE WHEN (SELECT has_table_privilege('zentry_notify.api_tokens', 'SELECT')) THEN e.api_token END AS api_token,
@@ -297,22 +255,4 @@ SELECT e.id, e.changed_at, e.transaction, e.session_role, e.role_name,
   FROM zentry_notify.audit_entry e
  WHERE e.object_type <> 'api_token' OR (SELECT has_table_privilege('zentry_notify.api_tokens', 'SELECT'));
 COMMENT ON VIEW zentry_notify.audit_log IS
-    'Who changed which webhook, event type, wording, event source or API token, when, and from what to what, without secrets. Readers see nothing of tokens';
-
-DO $$
-DECLARE
-    c record;
-BEGIN
-    FOR c IN SELECT v.attrelid::pg_catalog.regclass AS shown, v.attname, pg_catalog.col_description(t.attrelid, t.attnum) AS text
-               FROM (VALUES ('zentry_notify.event_type'::pg_catalog.regclass, 'zentry_notify.event_types'::pg_catalog.regclass),
-                            ('zentry_notify.event_source', 'zentry_notify.event_sources'),
-                            ('zentry_notify.event_wording', 'zentry_notify.event_wordings'),
-                            ('zentry_notify.audit_entry', 'zentry_notify.audit_log'),
-                            ('zentry_notify.delivery_attempt', 'zentry_notify.attempts')) AS pair (kept, shown)
-               JOIN pg_catalog.pg_attribute t ON t.attrelid OPERATOR(pg_catalog.=) pair.kept AND t.attnum OPERATOR(pg_catalog.>) 0
-               JOIN pg_catalog.pg_attribute v ON v.attrelid OPERATOR(pg_catalog.=) pair.shown AND v.attname OPERATOR(pg_catalog.=) t.attname
-    LOOP
-        EXECUTE pg_catalog.format('COMMENT ON COLUMN %s.%I IS %L', c.shown, c.attname, c.text);
-    END LOOP;
-END
-$$;
+    'Who changed which webhook, event type, wording, event source or API token, when, and from what to what, without secrets. To readers nothing of tokens is shown';

@@ -1,8 +1,8 @@
--- The view webhook_integration, which the application alone may read, because it shows URLs: what is written to it, as Django writes it, and by the
--- functions that register and change webhooks.
+-- The view webhook_integration, which has the columns of 0.2.0's table, URLs included: for applications whose models are based on it (zentry_grant), and
+-- for the functions that register and change webhooks, which write to it.
 
--- A subquery and no join, so that SELECT ... FOR UPDATE works. Without conditions, so that COPY and every client find a table's behaviour:
--- write_integration takes what is written.
+-- A subquery and no join, so that SELECT ... FOR UPDATE works. Without a condition, so that it behaves like a table to COPY and to every client;
+-- the trigger write_integration takes what is written.
 CREATE OR REPLACE VIEW zentry_notify.webhook_integration AS
 SELECT w.id,
        w.name,
@@ -51,48 +51,15 @@ ALTER VIEW zentry_notify.webhook_integration
     ALTER COLUMN applied_tags SET DEFAULT '{}',
     ALTER COLUMN notices SET DEFAULT false;
 COMMENT ON VIEW zentry_notify.webhook_integration IS
-    'Webhooks and what they hear of. Writing here directly is as good as calling the zentry_* functions: the same rules hold';
-COMMENT ON COLUMN zentry_notify.webhook_integration.id IS 'The number that zentry_test_webhook and the other functions take';
-COMMENT ON COLUMN zentry_notify.webhook_integration.name IS 'A name for people, 1 to 100 characters';
-COMMENT ON COLUMN zentry_notify.webhook_integration.webhook_type IS 'Which service it is of, or webhook for a program: zentry_webhook_types() lists them';
-COMMENT ON COLUMN zentry_notify.webhook_integration.webhook_url IS 'The webhook''s address. A secret: who knows it can post to the channel. The view zentry_notify.webhooks shows it redacted';
-COMMENT ON COLUMN zentry_notify.webhook_integration.project_id IS 'The project whose events are sent; null: every project''s';
-COMMENT ON COLUMN zentry_notify.webhook_integration.created_by_id IS 'The application''s user who registered it';
-COMMENT ON COLUMN zentry_notify.webhook_integration.event_types IS 'JSON array of names of zentry_notify.event_type; ["*"]: all, also those added later';
-COMMENT ON COLUMN zentry_notify.webhook_integration.is_active IS 'Off: nothing is captured for it, and what waits is held back';
-COMMENT ON COLUMN zentry_notify.webhook_integration.created_at IS 'When it was registered';
-COMMENT ON COLUMN zentry_notify.webhook_integration.updated_at IS 'When it was changed last; keeps itself';
-COMMENT ON COLUMN zentry_notify.webhook_integration.max_events_per_message IS 'How many waiting events may leave as one message, 1 to 10; 1: a message for each';
-COMMENT ON COLUMN zentry_notify.webhook_integration.min_interval IS 'The shortest time between two messages';
-COMMENT ON COLUMN zentry_notify.webhook_integration.max_age IS 'Deliveries older than this fail as expired; null: zentry_notify.max_age decides';
-COMMENT ON COLUMN zentry_notify.webhook_integration.activated_at IS 'When it was registered, switched on again or given another URL; what went wrong before is forgotten then. Keeps itself';
-COMMENT ON COLUMN zentry_notify.webhook_integration.switched_off_at IS 'When the extension switched it off because its endpoint is gone; cleared by a new URL or by setting is_active';
-COMMENT ON COLUMN zentry_notify.webhook_integration.switched_off_reason IS 'Why the extension switched it off';
-COMMENT ON COLUMN zentry_notify.webhook_integration.omit_keys IS
-    'Keys of the events'' data that this webhook''s deliveries do not have, such as {task_description}: they are neither kept nor sent';
-COMMENT ON COLUMN zentry_notify.webhook_integration.filter IS 'Only events whose data this JSON path predicate is true of are heard, such as $.points > 20; null: all';
-COMMENT ON COLUMN zentry_notify.webhook_integration.min_streak_days IS 'Of daily_streak, only streaks of so many days are heard; null: all';
-COMMENT ON COLUMN zentry_notify.webhook_integration.milestones IS 'Of milestone_reached, only these are heard, in per cent; null: all';
-COMMENT ON COLUMN zentry_notify.webhook_integration.quiet_hours IS 'When nothing is sent, such as 22:00-07:00 Europe/Berlin, or Mon-Fri 20:00-08:00, Sat-Sun 00:00-24:00 UTC; what comes meanwhile is sent afterwards';
-COMMENT ON COLUMN zentry_notify.webhook_integration.mention IS 'Whom each message pings, such as role:ID or user:ID in Discord; zentry_webhook_types() has what each service knows';
-COMMENT ON COLUMN zentry_notify.webhook_integration.username IS 'The name that its messages in Discord and Mattermost come from; null: zentry_notify.username decides';
-COMMENT ON COLUMN zentry_notify.webhook_integration.avatar_url IS 'The picture that its messages in Discord and Mattermost come with, an https URL; null: zentry_notify.avatar_url decides';
-COMMENT ON COLUMN zentry_notify.webhook_integration.announce IS 'In Discord, Google Chat and Mattermost, a line of text stands above the events: a phone''s notification shows it, and of embeds alone it shows nothing. In Slack it always does';
-COMMENT ON COLUMN zentry_notify.webhook_integration.thread_name IS 'For a forum of Discord: each message becomes a post of this name; null: into the channel, or the thread of ?thread_id= in the URL';
-COMMENT ON COLUMN zentry_notify.webhook_integration.applied_tags IS 'For a forum of Discord: ids of the tags that these posts get';
-COMMENT ON COLUMN zentry_notify.webhook_integration.rate_limit IS 'How many messages it may get, and in what time, such as 25/5min; 0: no limit; null: zentry_notify.teams_rate for Microsoft''s hosts, and the vendor''s answers for others';
-COMMENT ON COLUMN zentry_notify.webhook_integration.rate_group IS 'Webhooks of the same group share their rate, the lowest of theirs: flows that one person owns; null: it is on its own';
-COMMENT ON COLUMN zentry_notify.webhook_integration.notify_webhook_id IS 'The webhook that is told when this one starts to fail, is switched off or lets deliveries expire; null: those with notices are';
-COMMENT ON COLUMN zentry_notify.webhook_integration.notices IS 'It is told of the trouble of every other webhook that names none of its own in notify_webhook_id';
-COMMENT ON COLUMN zentry_notify.webhook_integration.digest IS 'When what has gathered leaves, as one message with counts and the last ten events: 1 hour after the first of them, or by a cron expression such as 0 9 * * 1-5 Europe/Berlin; null: what waits leaves at once, up to max_events_per_message in a message';
-COMMENT ON COLUMN zentry_notify.webhook_integration.thread_by IS 'For Google Chat: what the messages of a thread have in common, task or project; a message holds events of one thread only; null: each message begins one of its own';
+    'Webhooks with their URLs. It can be written to, under the same rules as by the zentry_* functions';
+COMMENT ON COLUMN zentry_notify.webhook_integration.webhook_url IS 'The webhook''s URL. A secret: whoever knows it can post to the channel. The view zentry_notify.webhooks shows it redacted';
 
 CREATE OR REPLACE FUNCTION zentry_notify.no_such_webhook(webhook_id bigint) RETURNS void
     LANGUAGE c AS 'MODULE_PATHNAME', 'no_such_webhook_wrapper';
-COMMENT ON FUNCTION zentry_notify.no_such_webhook(bigint) IS 'Raises the error for an id that is null or unknown';
+COMMENT ON FUNCTION zentry_notify.no_such_webhook(bigint) IS 'Raises the error for a webhook''s id that is null or unknown';
 
--- What is allowed and as a rule not meant. Who asks for it must not fail for its sake: the application's table of projects is looked at.
--- By its index, as ours are: a session keeps the plan that it made while a table was small. Why jit is off stands in 25_audit.sql.
+-- It reads the application's table of projects; an error there is ignored, because the change of the webhook must not fail for a warning. Tables are
+-- read by their indexes, because a session keeps the plan that it made while a table was small. For jit see 25_audit.sql.
 CREATE OR REPLACE FUNCTION zentry_notify.doubts(webhook_id bigint) RETURNS SETOF text
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET jit = off
 AS $$
@@ -102,9 +69,9 @@ DECLARE
     lookup  jsonb;
 BEGIN
     SELECT w.* INTO webhook FROM zentry_notify.webhook w WHERE w.id = webhook_id;
-    -- OFFSET 0: in the order of ids, every webhook would be looked at.
+    -- OFFSET 0 makes the planner begin with the index of URLs; otherwise it may go through all webhooks in the order of their ids.
     RETURN QUERY
-    SELECT format('webhook %s (%s) has the same URL: what both hear of arrives twice', o.id, o.name)
+    SELECT format('webhook %s (%s) has the same URL: what both hear arrives twice', o.id, o.name)
       FROM (SELECT t.webhook_integration_id AS id
               FROM zentry_notify.webhook_secret s
               JOIN zentry_notify.webhook_secret t ON t.webhook_url = s.webhook_url AND t.webhook_integration_id <> s.webhook_integration_id
@@ -131,17 +98,16 @@ BEGIN
                 RETURN NEXT format('there is no project %s', webhook.project_id);
             END IF;
         EXCEPTION WHEN OTHERS THEN
-            NULL; -- nobody knows
+            NULL; -- whether the project exists cannot be found out
         END;
     END IF;
 END
 $$;
 COMMENT ON FUNCTION zentry_notify.doubts(bigint) IS
-    'What is allowed of a webhook and as a rule not meant, in words: another one has its URL, it hears nothing, its project does not exist';
+    'Returns what is probably a mistake in a webhook, in words: another webhook has the same URL, it hears nothing, its project does not exist';
 
--- Whatever is written to the view webhook_integration. Only what changed is written on, so that a whole row that is saved takes back nothing that
--- another one has changed meanwhile; and the URL is in no statement unless it is new. force_generic_plan, here and where URLs are arguments: plans
--- of their own have the values in them, and auto_explain logs plans.
+-- Writes only the columns that changed, so that a client that saves the whole row does not undo what others have changed meanwhile, and the URL is in
+-- a statement only if it is new. force_generic_plan here, and wherever a URL is an argument: custom plans contain values, and auto_explain logs plans.
 CREATE OR REPLACE FUNCTION zentry_notify.write_integration() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
 AS $$
@@ -154,7 +120,7 @@ BEGIN
         DELETE FROM zentry_notify.webhook w WHERE w.id = OLD.id;
         RETURN CASE WHEN FOUND THEN OLD END;
     END IF;
-    -- What is no array of names, check_webhook refuses.
+    -- (check_webhook refuses what is not an array of strings.)
     IF (TG_OP = 'INSERT' OR NEW.event_types IS DISTINCT FROM OLD.event_types) AND jsonb_typeof(NEW.event_types) = 'array'
        AND NOT jsonb_path_exists(NEW.event_types, '$[*] ? (@.type() != "string")') THEN
         PERFORM zentry_notify.require_event_types(NEW.event_types);
@@ -219,7 +185,7 @@ BEGIN
     IF url_is_new OR NEW.webhook_type <> OLD.webhook_type THEN
         IF NEW.webhook_url IS NULL THEN
             PERFORM zentry_notify.refuse('not_null_violation', 'webhook_url of a webhook must not be null',
-                'Copy it from where the service shows it.', 'webhook_url');
+                'Copy it from the page of the service where the webhook was made.', 'webhook_url');
         END IF;
         PERFORM zentry_notify.check_webhook_url(NEW.webhook_type, NEW.webhook_url);
     END IF;
@@ -234,13 +200,13 @@ BEGIN
         VALUES (written.id, NEW.webhook_url, CASE WHEN zentry_notify.type_has(NEW.webhook_type, 'secret') THEN zentry_notify.make_secret() END);
     ELSIF url_is_new THEN
         INSERT INTO zentry_notify.webhook_secret AS s (webhook_integration_id, webhook_url) VALUES (written.id, NEW.webhook_url)
-        -- Headers and credentials are secrets of where they were given for.
+        -- Headers and credentials are secrets that were given for the old URL, and must not be sent to another one.
         ON CONFLICT (webhook_integration_id) DO UPDATE
            SET webhook_url = EXCLUDED.webhook_url, headers = NULL,
                signing_secret = CASE WHEN zentry_notify.type_has(OLD.webhook_type, 'credentials') THEN NULL ELSE s.signing_secret END;
     END IF;
     IF TG_OP = 'UPDATE' AND url_is_new THEN
-        -- What the old URL has asked for is not asked by the new one.
+        -- A wait that the old URL has asked for does not hold for the new one.
         UPDATE zentry_notify.delivery d SET next_attempt_at = now()
          WHERE d.webhook_integration_id = OLD.id AND d.status IN ('p', 'r') AND d.next_attempt_at > now();
         UPDATE zentry_notify.legacy_delivery d SET next_attempt_at = now()
@@ -273,4 +239,28 @@ BEGIN
     RETURN NEW;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.write_integration() IS 'Trigger: what is written to webhook_integration goes to webhook, its URL to webhook_secret';
+COMMENT ON FUNCTION zentry_notify.write_integration() IS 'Trigger: writes the changes of a row of webhook_integration to webhook, and its URL to webhook_secret';
+
+-- Columns of views that are those of a table have its comments.
+DO $$
+DECLARE
+    c record;
+BEGIN
+    FOR c IN SELECT v.attrelid::pg_catalog.regclass AS shown, v.attname, pg_catalog.col_description(t.attrelid, t.attnum) AS text
+               FROM (VALUES ('zentry_notify.webhook'::pg_catalog.regclass, 'zentry_notify.webhooks'::pg_catalog.regclass),
+                            ('zentry_notify.webhook', 'zentry_notify.webhook_integration'),
+                            ('zentry_notify.notification_log', 'zentry_notify.logs'),
+                            ('zentry_notify.event_type', 'zentry_notify.event_types'),
+                            ('zentry_notify.event_source', 'zentry_notify.event_sources'),
+                            ('zentry_notify.event_wording', 'zentry_notify.event_wordings'),
+                            ('zentry_notify.audit_entry', 'zentry_notify.audit_log'),
+                            ('zentry_notify.delivery_attempt', 'zentry_notify.attempts')) AS pair (kept, shown)
+               JOIN pg_catalog.pg_attribute t ON t.attrelid OPERATOR(pg_catalog.=) pair.kept AND t.attnum OPERATOR(pg_catalog.>) 0
+               JOIN pg_catalog.pg_attribute v ON v.attrelid OPERATOR(pg_catalog.=) pair.shown AND v.attname OPERATOR(pg_catalog.=) t.attname
+              -- While 0.2.0 is updated, the table still has it.
+              WHERE t.attname OPERATOR(pg_catalog.<>) 'webhook_url'
+    LOOP
+        EXECUTE pg_catalog.format('COMMENT ON COLUMN %s.%I IS %L', c.shown, c.attname, c.text);
+    END LOOP;
+END
+$$;

@@ -1,4 +1,4 @@
--- Register, change and delete webhooks. The rules are those of the tables (check_webhook) and of what is written to their view.
+-- Functions that register, change and delete webhooks. They write to the view webhook_integration; write_integration and check_webhook have the rules.
 
 CREATE OR REPLACE FUNCTION zentry_notify.require_event_types(event_types jsonb) RETURNS void
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -16,24 +16,24 @@ BEGIN
     END IF;
     IF event_types ? 'webhook_trouble' THEN
         PERFORM zentry_notify.refuse('invalid_parameter_value', 'nobody subscribes to webhook_trouble',
-            'notices => true has a webhook told of the trouble of the others, and notify_webhook_id of theirs has one told of that one''s.', 'event_types');
+            'notices => true makes a webhook hear of the trouble of others; notify_webhook_id names the webhook that hears of the trouble of one.', 'event_types');
     END IF;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.require_event_types(jsonb) IS 'An error that names those of the event types that there are not';
+COMMENT ON FUNCTION zentry_notify.require_event_types(jsonb) IS 'Raises an error, which names the unknown ones, unless all of these event types exist and can be subscribed to';
 
--- STABLE: what catches an error cannot run in a parallel query.
+-- Not parallel safe, because a parallel query cannot run a subtransaction, which EXCEPTION needs.
 CREATE OR REPLACE FUNCTION zentry_notify.to_filter(filter text) RETURNS jsonpath
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     RETURN nullif(filter, '')::jsonpath;
 EXCEPTION WHEN syntax_error OR data_exception THEN
-    PERFORM zentry_notify.refuse('invalid_parameter_value', format('filter is no JSON path: %s', SQLERRM),
+    PERFORM zentry_notify.refuse('invalid_parameter_value', format('filter is not a JSON path: %s', SQLERRM),
         'For example $.points > 20, or $.project_name starts with "Web".', 'filter');
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.to_filter(text) IS 'The JSON path that the text is; null for an empty one';
+COMMENT ON FUNCTION zentry_notify.to_filter(text) IS 'Returns the text as a JSON path, or null for an empty one';
 
 CREATE OR REPLACE FUNCTION zentry_notify.to_interval(value text, parameter text) RETURNS interval
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -41,11 +41,11 @@ AS $$
 BEGIN
     RETURN value::interval;
 EXCEPTION WHEN data_exception THEN
-    PERFORM zentry_notify.refuse('invalid_parameter_value', format('%s is no length of time: "%s"', parameter, left(value, 50)),
+    PERFORM zentry_notify.refuse('invalid_parameter_value', format('%s is not an interval: "%s"', parameter, left(value, 50)),
         'For example 30 seconds, or 1 day.', parameter);
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.to_interval(text, text) IS 'The length of time that the text is, or an error that names the parameter';
+COMMENT ON FUNCTION zentry_notify.to_interval(text, text) IS 'Returns the text as an interval, or raises an error that names the parameter';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_register_webhook(
     name text, webhook_type text, webhook_url text, project_id bigint DEFAULT NULL,
@@ -86,7 +86,7 @@ END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_register_webhook(text, text, text, bigint, text[], boolean, bigint, text[], text, integer, integer[], text, text,
         text, text, boolean, text, text[], text, text, bigint, boolean, text, integer, interval, interval, text, text, jsonb) IS
-    'Registers a webhook and returns its id. webhook_type: one of zentry_webhook_types(); project_id null: every project; event_types null: all; secret, of type webhook: what to sign by, null: one is made, and zentry_new_secret gives one that is shown; of type nats: credentials (the content of a .creds file, a user''s seed, user:password or a token); headers: what its requests have besides. The rest is as in zentry_notify.webhook_integration; what is empty, or 0, is as if it were left out';
+    'Registers a webhook and returns its id. webhook_type: one of zentry_webhook_types(); project_id null: every project; event_types null: all; secret: for type webhook, the secret to sign by (null: a new one that nothing shows; zentry_new_secret makes one and returns it), for type nats, credentials (the content of a .creds file, a user''s seed, user:password or a token); headers: additional headers of its requests. The other parameters are columns of zentry_notify.webhook_integration; an empty text, milestones of {}, and 0 for project_id, min_streak_days, notify_webhook_id or max_age are as if left out';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_update_webhook(
     webhook_id bigint, name text DEFAULT NULL, webhook_type text DEFAULT NULL, webhook_url text DEFAULT NULL,
@@ -143,9 +143,9 @@ END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_update_webhook(bigint, text, text, text, bigint, text[], boolean, text[], text, integer, integer[], text, text,
         text, text, boolean, text, text[], text, text, bigint, boolean, text, integer, interval, interval, text, jsonb) IS
-    'Changes what is given and leaves the rest; headers are all that there are then, {}: none, and a new URL takes them away; project_id 0: every project; what is empty, and min_streak_days, notify_webhook_id or max_age of 0, is taken away; a new URL, other headers or is_active => true bring back a webhook that was switched off';
+    'Changes what is given, and leaves the rest as it is (null). project_id 0: every project; an empty text, milestones of {}, and 0 for min_streak_days, notify_webhook_id or max_age set the column to null; headers replace all headers ({}: none), and a new URL removes them. A new URL, other headers and is_active => true switch a webhook on again that the extension has switched off';
 
--- What is null stays as it is, and {} takes the headers away. Who changes them mends a webhook that fails: it is tried again.
+-- Null leaves secret or headers as they are; {} removes the headers. A change may be what makes a failing webhook work, so it is tried again.
 CREATE OR REPLACE FUNCTION zentry_notify.set_signing(webhook_id bigint, secret text, headers jsonb) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
 AS $$
@@ -167,7 +167,7 @@ BEGIN
     IF secret IS NULL AND NOT zentry_notify.type_has(kind, 'headers') THEN
         RETURN;
     END IF;
-    -- Names of headers are the same in any case; so those are that are kept.
+    -- Names of headers are case-insensitive; they are stored in lower case, so that two spellings of a name do not become two headers.
     IF headers <> '{}' THEN
         headers := (SELECT jsonb_object_agg(lower(h.key), h.value) FROM jsonb_each(headers) h);
     END IF;
@@ -180,7 +180,7 @@ BEGIN
     END IF;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.set_signing(bigint, text, jsonb) IS 'Writes what was checked: what a webhook''s requests are signed by and what headers they have besides';
+COMMENT ON FUNCTION zentry_notify.set_signing(bigint, text, jsonb) IS 'Writes the secret that a webhook''s requests are signed by, and their additional headers, which the caller has checked';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_new_secret(webhook_id bigint, secret text DEFAULT NULL, grace interval DEFAULT '1 day') RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET session_replication_role = origin SET plan_cache_mode = force_generic_plan
@@ -202,14 +202,14 @@ BEGIN
         RETURN secret;
     ELSIF NOT zentry_notify.type_has(kind, 'secret') THEN
         PERFORM zentry_notify.refuse('invalid_parameter_value', format('a webhook of type %s has no secret to sign by', kind),
-            'Its URL is its secret: make a new one where the service shows it, and give it to zentry_update_webhook.', 'webhook_id');
+            'Its URL is its secret: make a new webhook at the service, and give its URL to zentry_update_webhook.', 'webhook_id');
     END IF;
     PERFORM zentry_notify.check_signing(kind, nullif(secret, ''), NULL);
     IF grace IS NULL OR grace NOT BETWEEN '0' AND '30 days' THEN
         PERFORM zentry_notify.refuse('invalid_parameter_value', format('grace must be 0 to 30 days, not %s', coalesce(grace::text, 'null')),
-            'So long requests are signed by the secret of before, too; 0: by the new one alone, at once.', 'grace');
+            'For that time requests are signed by the previous secret too; 0 stands for the new one alone.', 'grace');
     END IF;
-    -- One that is made is no parameter of any statement.
+    -- make_secret() is called in the statement, so that the secret is not a parameter of it, which could be logged.
     UPDATE zentry_notify.webhook_secret s
        SET signing_secret = coalesce(nullif(secret, ''), zentry_notify.make_secret()),
            previous_secret = CASE WHEN grace > '0' THEN s.signing_secret END,
@@ -221,7 +221,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_new_secret(bigint, text, interval) IS
-    'Gives a webhook of type webhook a new secret to sign by, the given one or one that is made, and returns it: nothing else ever shows it. Until grace is over, requests are signed by the one of before, too; 0: by the new one alone. Of type nats: other credentials, from now on; an empty text: none';
+    'Gives a webhook of type webhook a new secret to sign by (secret null: a random one), and returns it; nothing else ever shows it. Until grace is over, requests are signed by the previous secret too; 0: by the new one alone. For type nats, secret is the new credentials, which hold at once; an empty text: none';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_delete_webhook(webhook_id bigint) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET session_replication_role = origin
@@ -233,7 +233,7 @@ BEGIN
     END IF;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.zentry_delete_webhook(bigint) IS 'Deletes a webhook with whatever still waits for it and its log; of a long log the worker takes away the rest';
+COMMENT ON FUNCTION @extschema@.zentry_delete_webhook(bigint) IS 'Deletes a webhook with its log and what still waits for it. The worker deletes the rest of a log of more than 10,000 deliveries';
 
 CREATE OR REPLACE FUNCTION zentry_notify.not_null(value text, parameter text) RETURNS text
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -246,7 +246,7 @@ BEGIN
     RETURN value;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.not_null(text, text) IS 'The value, or an error that names the parameter';
+COMMENT ON FUNCTION zentry_notify.not_null(text, text) IS 'Returns the value, or raises an error that names the parameter if it is null';
 
 CREATE OR REPLACE FUNCTION zentry_notify.check_length(value text, maximum integer, parameter text) RETURNS void
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -258,9 +258,9 @@ BEGIN
     END IF;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.check_length(text, integer, text) IS 'An error that names the parameter when the value is too long';
+COMMENT ON FUNCTION zentry_notify.check_length(text, integer, text) IS 'Raises an error that names the parameter if the value has more characters than maximum';
 
--- The log of a webhook that is gone. In the order of an index, so that what is there no more is not looked for in the whole log.
+-- Rows are selected in the order of an index, so that the planner uses it even if it expects few rows and would read the whole log for them.
 CREATE OR REPLACE FUNCTION zentry_notify.forget_deliveries(webhook_id bigint, most integer) RETURNS bigint
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
@@ -271,7 +271,7 @@ DECLARE
 BEGIN
     ids := ARRAY(SELECT x.id FROM zentry_notify.delivery x WHERE x.webhook_integration_id = webhook_id
                   ORDER BY x.webhook_integration_id, x.event_type, x.id LIMIT most);
-    -- By a subquery, whose length the planner does not know: for many that it knows it would read the whole table.
+    -- The ids come from a subquery, whose number of rows the planner does not know: for a long array it would read the whole table.
     DELETE FROM zentry_notify.delivery_attempt a WHERE a.delivery_id = ANY (ARRAY(SELECT unnest(ids)));
     DELETE FROM zentry_notify.delivery d WHERE d.id = ANY (ARRAY(SELECT unnest(ids)));
     GET DIAGNOSTICS removed = ROW_COUNT;
@@ -289,7 +289,7 @@ BEGIN
     RETURN removed + found;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.forget_deliveries(bigint, integer) IS 'Deletes a webhook''s deliveries, at most so many, and returns how many there were';
+COMMENT ON FUNCTION zentry_notify.forget_deliveries(bigint, integer) IS 'Deletes a webhook''s deliveries, at most so many, and returns how many it has deleted';
 
 CREATE OR REPLACE FUNCTION zentry_notify.forget_deleted(most integer) RETURNS bigint
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -298,9 +298,9 @@ DECLARE
     deleted bigint;
     removed bigint := 0;
 BEGIN
-    -- As many notes as rows at most: each costs a look into the indexes.
+    -- At most as many webhooks as rows, because looking for the deliveries of one costs time even if it has none.
     FOR deleted IN SELECT d.webhook_integration_id FROM zentry_notify.deleted_webhook d LIMIT most LOOP
-        -- Somebody may have given the number to another one at the same time.
+        -- Somebody may have registered another webhook with this id at the same time.
         IF NOT EXISTS (SELECT FROM zentry_notify.webhook w WHERE w.id = deleted) THEN
             removed := removed + zentry_notify.forget_deliveries(deleted, (most - removed)::integer);
             EXIT WHEN removed >= most;
@@ -311,4 +311,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zentry_notify.forget_deleted(integer) IS
-    'Deletes at most so many deliveries of webhooks that were deleted, and returns how many there were. The worker calls it';
+    'Deletes at most so many deliveries of deleted webhooks, and returns how many it has deleted. The worker calls it';

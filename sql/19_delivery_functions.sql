@@ -1,6 +1,6 @@
--- Sample events, and deliveries sent anew.
+-- Sample events, and deliveries that are re-sent.
 
--- Already routed: the worker does not ask who hears of it.
+-- The event is marked as routed: its deliveries are written here, and the worker does not look for webhooks that hear it.
 CREATE OR REPLACE FUNCTION zentry_notify.queue(event_type text, data jsonb, webhook_ids bigint[], sample boolean DEFAULT false) RETURNS SETOF bigint
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET check_function_bodies = on
 AS $$
@@ -9,10 +9,10 @@ DECLARE
     event_id bigint;
 BEGIN
     IF event_type IS NULL OR data IS NULL OR EXISTS (SELECT FROM unnest(webhook_ids) AS w (id) WHERE w.id IS NULL) THEN
-        PERFORM zentry_notify.refuse('null_value_not_allowed', 'an event has a type and data, and webhooks have numbers',
+        PERFORM zentry_notify.refuse('null_value_not_allowed', 'event_type, data and the elements of webhook_ids must not be null',
             'zentry_test_event(event_type) queues a sample for every webhook that hears it.');
     END IF;
-    -- The transaction has its number before the event has: the route cursor relies on that.
+    -- The transaction gets its id before the event gets its own: the route cursor relies on that.
     PERFORM pg_current_xact_id();
     INSERT INTO zentry_notify.event AS e (event_type, data, context) VALUES (queue.event_type, queue.data::json, CASE WHEN sample THEN '{"routed": true, "sample": true}' ELSE '{"routed": true}' END::json)
     RETURNING e.id INTO event_id;
@@ -24,7 +24,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zentry_notify.queue(text, jsonb, bigint[], boolean) IS
-    'Writes an event with a delivery to each of these webhooks, and returns the ids of these; the message of a sample says that it is one';
+    'Writes an event with a delivery to each of these webhooks, and returns the ids of the deliveries. sample: the message says that it is a sample';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_test_event(
     event_type text DEFAULT 'task_completed', project_id bigint DEFAULT NULL, data jsonb DEFAULT NULL) RETURNS SETOF bigint
@@ -62,7 +62,7 @@ BEGIN
            AND (w.project_id IS NULL OR w.project_id = project OR zentry_test_event.event_type = 'project_created'
                 OR EXISTS (SELECT FROM zentry_notify.event_source s
                             WHERE s.event_type = zentry_test_event.event_type AND s.audience @> '{"all": true}'))
-           -- As the worker asks of an event.
+           -- The filters, as the worker applies them to an event.
            AND NOT EXISTS (
                 SELECT FROM (VALUES (NULL, w.filter::text),
                                     ('daily_streak', '$.streak_days >= ' || w.min_streak_days),
@@ -77,7 +77,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_test_event(text, bigint, jsonb) IS
-    'Queues a sample of the event, or the given data, for every active webhook that hears it in that project (null: the lowest project id that an active webhook has), and returns the ids in the log';
+    'Queues a sample of the event type, or an event with the given data, for every active webhook that hears it in that project (null: the lowest project id of an active webhook), and returns the ids of the deliveries';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_retry(log_id bigint) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET session_replication_role = origin
@@ -87,7 +87,7 @@ DECLARE
     limited timestamptz;
     new_id  bigint;
 BEGIN
-    -- The view's own row, once nobody else may change it.
+    -- The row is locked before it is read through the view, so that it does not change any more.
     PERFORM FROM zentry_notify.delivery d WHERE d.id = log_id FOR UPDATE;
     PERFORM FROM zentry_notify.legacy_delivery d WHERE d.id = log_id FOR UPDATE;
     SELECT l.* INTO entry FROM zentry_notify.notification_log l WHERE l.id = log_id;
@@ -97,15 +97,15 @@ BEGIN
     END IF;
     CASE entry.status
         WHEN 'retry' THEN
-            -- An endpoint's rate limit holds for everybody.
+            -- A rate limit of the endpoint is kept, whoever asks.
             SELECT max(l.next_attempt_at) INTO limited FROM zentry_notify.notification_log l
              WHERE l.webhook_integration_id = entry.webhook_integration_id AND l.status = 'retry'
                AND l.next_attempt_at > now() AND l.error_message LIKE '429: %';
             IF limited IS NOT NULL THEN
-                RAISE NOTICE 'delivery % waits for a rate limit, and is sent at %', log_id, limited;
+                RAISE NOTICE 'delivery % waits for a rate limit until %', log_id, limited;
                 RETURN log_id;
             END IF;
-            -- Its turn comes after that of those before it.
+            -- Deliveries are sent in order, so those before it are made due too. (The first condition on status is that of a partial index.)
             UPDATE zentry_notify.delivery d SET next_attempt_at = now()
              WHERE d.webhook_integration_id = entry.webhook_integration_id AND d.status IN ('p', 'r') AND d.status = 'r' AND d.id <= log_id;
             UPDATE zentry_notify.legacy_delivery d SET next_attempt_at = now()
@@ -115,11 +115,11 @@ BEGIN
         WHEN 'failed' THEN
             IF entry.retry_count >= 3 THEN
                 PERFORM zentry_notify.refuse('object_not_in_prerequisite_state', format('delivery %s was already retried %s times', log_id, entry.retry_count),
-                    'Mend the cause first; a new event starts afresh.', '', format('It last failed with: %s', entry.error_message));
+                    'Remove the cause first. A new event has three retries of its own.', '', format('It last failed with: %s', entry.error_message));
             END IF;
             IF entry.payload = 'null' THEN
                 PERFORM zentry_notify.refuse('object_not_in_prerequisite_state', format('delivery %s has no data any more', log_id),
-                    'While zentry_notify.log_payloads is off, the data of a delivery is not kept when it is done with.');
+                    'While zentry_notify.log_payloads is off, the data of a delivery is deleted once it is sent or failed.');
             END IF;
             new_id := zentry_notify.retried_as(log_id, entry.webhook_integration_id);
             IF new_id IS NOT NULL THEN
@@ -143,13 +143,13 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_retry(bigint) IS
-    'Sends a failed delivery again as a new one (at most 3 times along one chain) and returns its id; one that waits for its next attempt is made due now, with those before it, unless the endpoint limits the rate';
+    'Re-sends a failed delivery as a new one, whose id it returns; of one event at most three times in a row. A delivery that waits for its next attempt becomes due now, with those before it, unless the endpoint has set a rate limit';
 
 CREATE OR REPLACE FUNCTION zentry_notify.reopen(webhook_id bigint) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    -- A change of activated_at starts afresh (check_webhook), and lets the worker read it again.
+    -- A change of activated_at resets the state of the webhook (check_webhook), and makes the worker read it again.
     UPDATE zentry_notify.webhook w SET activated_at = clock_timestamp()
      WHERE w.id = webhook_id
        AND (w.switched_off_at IS NOT NULL
@@ -158,7 +158,7 @@ BEGIN
     IF NOT FOUND THEN
         RETURN;
     END IF;
-    -- An endpoint's rate limit holds for everybody.
+    -- A rate limit of the endpoint is kept, whoever asks.
     UPDATE zentry_notify.delivery d SET next_attempt_at = now()
      WHERE d.webhook_integration_id = webhook_id AND d.status IN ('p', 'r') AND d.next_attempt_at > now() AND d.error_message NOT LIKE '429: %';
     UPDATE zentry_notify.legacy_delivery d SET next_attempt_at = now()
@@ -166,12 +166,12 @@ BEGIN
     PERFORM zentry_notify.wake(ARRAY[webhook_id], true);
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.reopen(bigint) IS 'A webhook works again: what went wrong is forgotten, and what waits for it is sent now';
+COMMENT ON FUNCTION zentry_notify.reopen(bigint) IS 'Resets the state of a webhook whose settings were corrected, and makes what waits for it due now. Does nothing if it was neither failing nor switched off';
 
 CREATE OR REPLACE FUNCTION zentry_notify.retried_as(log_id bigint, webhook_id bigint) RETURNS bigint
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    -- legacy_delivery has no index by retry_of; what repeats a delivery comes after it, and goes to the same webhook.
+    -- legacy_delivery has no index by retry_of, but a delivery that re-sends another one comes after it and goes to the same webhook.
     SELECT max(n.id)
       FROM (SELECT d.id FROM zentry_notify.delivery d WHERE d.retry_of = log_id
              UNION ALL
@@ -181,7 +181,7 @@ AS $$
             SELECT d.id FROM zentry_notify.legacy_delivery d
              WHERE d.webhook_integration_id = webhook_id AND d.status IN ('pending', 'retry') AND d.id > log_id AND d.retry_of = log_id) n
 $$;
-COMMENT ON FUNCTION zentry_notify.retried_as(bigint, bigint) IS 'The delivery that repeats this one of that webhook; null: none does';
+COMMENT ON FUNCTION zentry_notify.retried_as(bigint, bigint) IS 'Returns the delivery that re-sends this one, of that webhook; null: none does';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_retry_failed(webhook_id bigint DEFAULT NULL, event_type text DEFAULT NULL, since timestamptz DEFAULT NULL) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET session_replication_role = origin SET check_function_bodies = on
@@ -194,18 +194,18 @@ BEGIN
     IF webhook_id IS NOT NULL AND NOT EXISTS (SELECT FROM zentry_notify.webhook w WHERE w.id = webhook_id) THEN
         PERFORM zentry_notify.no_such_webhook(webhook_id);
     END IF;
-    -- As in queue.
+    -- For the route cursor, as in queue().
     PERFORM pg_current_xact_id();
-    -- Each becomes an event of its own, of now: what was given up is as a rule older than max_age.
+    -- Each becomes a new event of the present time, because failed ones are often older than max_age.
     WITH failed AS MATERIALIZED (
         SELECT l.id, l.webhook_integration_id, l.event_type, l.payload, l.retry_count
           FROM zentry_notify.notification_log l
          WHERE l.status = 'failed'
            AND l.retry_count < 3
-           -- No join: the planner would look for each webhook through all that has failed, or through all that it has heard.
+           -- Not a join: with one, the planner may read all failed deliveries, or the log of a webhook, once for each webhook.
            AND (l.webhook_integration_id IN (SELECT w.id FROM zentry_notify.webhook w WHERE w.is_active)) IS TRUE
            AND (webhook_id IS NULL OR l.webhook_integration_id = webhook_id)
-           -- Concatenated, so that PostgreSQL 18 and newer do not skip through the log for all of that type: less has failed.
+           -- The concatenation keeps PostgreSQL 18 and newer from a skip scan of delivery_log for the type; fewer rows have failed than have that type.
            AND (zentry_retry_failed.event_type IS NULL OR l.event_type || '' = zentry_retry_failed.event_type)
            AND (since IS NULL OR l.created_at >= since)
          ORDER BY l.id),
@@ -216,7 +216,11 @@ BEGIN
          ORDER BY f.id),
     fresh AS (
         INSERT INTO zentry_notify.event (id, event_type, data, context) OVERRIDING SYSTEM VALUE
-        SELECT c.event_id, c.event_type, c.payload::json, '{"routed": true}' FROM chosen c ORDER BY c.event_id),
+        SELECT c.event_id, c.event_type, c.payload::json,
+               -- A sample stays one.
+               coalesce((SELECT e.context FROM zentry_notify.delivery d JOIN zentry_notify.event e ON e.id = d.event_id
+                          WHERE d.id = c.id AND e.context::text = '{"routed": true, "sample": true}'), '{"routed": true}')
+          FROM chosen c ORDER BY c.event_id),
     queued AS (
         INSERT INTO zentry_notify.delivery (event_id, webhook_integration_id, event_type, retry_count, retry_of)
         SELECT c.event_id, c.webhook_integration_id, c.event_type, c.retry_count + 1, c.id FROM chosen c ORDER BY c.id
@@ -238,7 +242,7 @@ DECLARE
                        FROM zentry_notify.webhook w LEFT JOIN zentry_notify.webhook_circuit c ON c.webhook_integration_id = w.id
                       WHERE w.id = webhook_id);
 BEGIN
-    -- A change of activated_at forgets what was seen of the endpoint (check_webhook), and brings back one that is gone.
+    -- A change of activated_at resets the state of the webhook (check_webhook), and switches on one that the extension has switched off.
     UPDATE zentry_notify.webhook AS w SET activated_at = clock_timestamp()
      WHERE w.id = webhook_id AND (w.is_active OR w.switched_off_at IS NOT NULL);
     IF NOT FOUND THEN
@@ -252,7 +256,7 @@ BEGIN
      WHERE d.webhook_integration_id = webhook_id AND d.status IN ('p', 'r') AND d.next_attempt_at > now();
     UPDATE zentry_notify.legacy_delivery d SET next_attempt_at = now()
      WHERE d.webhook_integration_id = webhook_id AND d.status IN ('pending', 'retry') AND d.next_attempt_at > now();
-    -- With nothing to try it with, it is not known to work: the next event will show.
+    -- If nothing waits, there is nothing to try it with: it stays failing, with no failure in a row, until the next event shows whether it works.
     IF trouble IS NOT NULL
        AND NOT EXISTS (SELECT FROM zentry_notify.delivery d WHERE d.webhook_integration_id = webhook_id AND d.status IN ('p', 'r'))
        AND NOT EXISTS (SELECT FROM zentry_notify.legacy_delivery d WHERE d.webhook_integration_id = webhook_id AND d.status IN ('pending', 'retry')) THEN
@@ -263,4 +267,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_resume(bigint) IS
-    'Tries a webhook now that is failing, gone, or told to wait: what its endpoint has asked for is forgotten, also a limit that Discord has set for all webhooks, of other databases too, and the first of what waits leaves; where nothing waits, it is failing until something has been taken. Quiet hours hold';
+    'Tries a webhook now that is failing, gone, or has been told to wait: discards the wait that its endpoint has asked for, also a limit of Discord''s for all webhooks of the cluster, and sends the first delivery that waits. If none waits, the webhook stays failing until its endpoint has accepted one. Quiet hours still hold';

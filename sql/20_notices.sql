@@ -1,5 +1,5 @@
--- Notices: a webhook's trouble is reported to another webhook when it begins, and not again before it is over. A notice that fails makes no
--- notice.
+-- Notices: when a webhook begins to fail, another webhook is told, and not again before the failure is over. A notice that cannot be delivered
+-- causes no further notice.
 
 CREATE OR REPLACE FUNCTION zentry_notify.tell_of(webhook_id bigint, what text, reason text) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -24,11 +24,11 @@ BEGIN
             jsonb_build_object('webhook_id', webhook_id, 'webhook_name', name, 'what', what, 'reason', reason), others);
     END IF;
 EXCEPTION WHEN OTHERS THEN
-    -- The state that the notice is about has to be written even if the notice cannot be.
-    RAISE WARNING 'zentry_notify: nobody is told that webhook % %: %', webhook_id, what, SQLERRM;
+    -- The change that the notice is about must be written even if the notice cannot be.
+    RAISE WARNING 'zentry_notify: a notice that webhook % % could not be queued: %', webhook_id, what, SQLERRM;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.tell_of(bigint, text, text) IS 'Queues a notice of a webhook''s trouble for the webhook that its notify_webhook_id names, or, where there is none or it is off, for those with notices';
+COMMENT ON FUNCTION zentry_notify.tell_of(bigint, text, text) IS 'Queues a notice about a webhook for its notify_webhook_id, or, if that is null or inactive, for the webhooks with notices';
 
 CREATE OR REPLACE FUNCTION zentry_notify.tell_of_failing() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp

@@ -1,7 +1,7 @@
 -- The delivery log: writes to notification_log, and how pages of the log are found.
 
--- The owner of the tables may write notification_log as if it were a table: dumps of 0.2.0 bring rows, and whoever restores a copy may want
--- to delete what waited. A row with an id is one of 0.2.0's.
+-- The owner of the tables may write notification_log as if it were a table: dumps of 0.2.0 contain its rows, and a DBA who restores a copy may
+-- want to delete what was waiting. A row with an id comes from 0.2.0.
 CREATE OR REPLACE FUNCTION zentry_notify.write_log() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET check_function_bodies = on
 AS $$
@@ -32,7 +32,7 @@ BEGIN
             UPDATE zentry_notify.event e SET created_at = NEW.created_at WHERE e.id = event_of;
         END IF;
         IF NEW.payload IS DISTINCT FROM OLD.payload THEN
-            -- The data are those of all deliveries of the event. An event that another delivery waits for is kept.
+            -- All deliveries of the event share the data. An event that has another waiting delivery is kept.
             DELETE FROM zentry_notify.event_detail x WHERE x.event_id = event_of AND NEW.payload <> 'null';
             UPDATE zentry_notify.event e SET data = NEW.payload::json WHERE e.id = event_of AND NEW.payload <> 'null';
             DELETE FROM zentry_notify.event e
@@ -74,7 +74,7 @@ BEGIN
     RETURN NEW;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.write_log() IS 'Trigger: writes what the owner of the tables writes to notification_log to delivery and event, or to legacy_delivery';
+COMMENT ON FUNCTION zentry_notify.write_log() IS 'Trigger: turns writes to notification_log, which only the owner of the tables can make, into writes to delivery and event, or to legacy_delivery';
 
 ALTER VIEW zentry_notify.notification_log
     ALTER COLUMN status SET DEFAULT 'pending',
@@ -84,9 +84,10 @@ ALTER VIEW zentry_notify.notification_log
     ALTER COLUMN attempts SET DEFAULT 0,
     ALTER COLUMN created_at SET DEFAULT pg_catalog.now();
 
--- The view has no index for the newest rows of a webhook or an event type. delivery_log has a run of ids for each pair of these, and this
--- function goes from run to run. Failed and waiting deliveries have indexes of their own. The text is composed of constants, so that each
--- combination of arguments has a plan of its own. Readers, who have no privilege on the tables, learn ids of rows that the views show them.
+-- No index has the newest deliveries of a webhook or an event type in order. The index delivery_log is ordered by id within each pair of them, and
+-- this function merges these pairs. Failed and waiting deliveries have indexes of their own. The queries are composed of constants only, so that
+-- each combination of arguments gets its own plan. It is a definer function because readers have no privilege on the tables; it returns ids only,
+-- of rows that the views show to readers.
 CREATE OR REPLACE FUNCTION zentry_notify.log_ids(
     webhook_ids bigint[], event_type text, status text, before_id bigint, after_id bigint, most bigint) RETURNS SETOF bigint
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -98,7 +99,7 @@ DECLARE
                                 CASE WHEN event_type IS NOT NULL THEN 'l.event_type = $2' END,
                                 CASE status WHEN 'failed' THEN $q$l.status = 'failed'$q$ WHEN 'sent' THEN $q$l.status = 'sent'$q$
                                             WHEN 'pending' THEN $q$l.status = 'pending'$q$ WHEN 'retry' THEN $q$l.status = 'retry'$q$ END, '');
-    -- The runs that exist.
+    -- The pairs that exist.
     runs      text := CASE
         WHEN webhook_ids IS NULL THEN
             'WITH RECURSIVE lane (id) AS (
@@ -169,7 +170,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zentry_notify.log_ids(bigint[], text, text, bigint, bigint, bigint) IS
-    'Returns the ids of the newest deliveries of these webhooks, this event type and this status (null: all) below before_id; with after_id, of the oldest above it';
+    'Returns the ids of the newest deliveries with these webhooks, event type and status (null: any) below before_id; with after_id, of the oldest above it. most: maximum number of ids; null: all';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_logs(
     webhook_id bigint DEFAULT NULL, event_type text DEFAULT NULL, status text DEFAULT NULL, before_id bigint DEFAULT NULL, most integer DEFAULT 20)

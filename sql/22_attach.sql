@@ -1,8 +1,8 @@
 -- Attaching: which tables fire which events. src/attach does the work.
 --
--- These functions run with the rights of the caller, so that PostgreSQL itself checks that role: what SET ROLE or the session's user may do
--- says nothing where a function of another role runs, in a REINDEX by a superuser for instance. They write the extension's tables, on which
--- nobody has a privilege, as the extension's owner.
+-- These functions run with the rights of the caller, so that PostgreSQL itself checks the current role. The session's user would be the wrong role
+-- to check where code of another role runs, such as an index function in a superuser's REINDEX. They write the extension's tables, on which no
+-- role has privileges, as the extension's owner.
 
 CREATE OR REPLACE FUNCTION zentry_notify.owns(relation regclass) RETURNS boolean
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -37,7 +37,7 @@ SELECT *
        "project_id": "project_id", "points": "experience_reward", "completed_at": "completed_at"}'::jsonb,
      '{"project": "project_id"}'::jsonb,
      NULL::jsonb,
-     -- This is for people: the trigger compares what transition and progress name.
+     -- For display: the trigger function checks transition and progress instead.
      'NEW.status = ''completed''', '(NEW.status = ''completed'') AND (OLD.status = ''completed'') IS NOT TRUE', NULL,
      'milestone_reached', '{"column": "status", "to": "completed"}'::jsonb, 1),
     ('badge_earned', 'public.achievements_userbadge',
@@ -100,12 +100,12 @@ CREATE OR REPLACE FUNCTION @extschema@.zentry_attach(
 COMMENT ON FUNCTION @extschema@.zentry_attach(text, regclass, jsonb, text, text, jsonb, text) IS
     'Attaches a table, so that its writes fire an event, and returns the event source that was made. columns: where the data come from ("key": column, path along foreign keys, SQL expression, look-up, constant, or null for none), for what is not guessed by usual names; condition: SQL over OLD and NEW; operation: insert, update, delete; audience: who hears; done: the status that means completed';
 
--- A condition was parsed when it was given, and its stored text is never parsed again by itself. The table's owner, or a superuser, may
--- give it once more: then it is parsed as that role.
+-- A condition is parsed when it is given. Its stored text is never parsed by the extension; the table's owner or a superuser may pass it to
+-- zentry_attach again, and then it is parsed as that role.
 CREATE OR REPLACE FUNCTION zentry_notify.given_columns(source zentry_notify.event_source) RETURNS jsonb
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    -- A null keeps zentry_attach from guessing a column for a key that was to have none.
+    -- A null keeps zentry_attach from guessing a column for a key that has none.
     SELECT (SELECT jsonb_object_agg(k.key, NULL::text)
               FROM (SELECT 'project_id' AS key
                      UNION
@@ -116,7 +116,7 @@ AS $$
            || coalesce((SELECT jsonb_object_agg(c.key, CASE WHEN jsonb_typeof(c.value) = 'object' AND c.value ? 'expression' THEN c.value - 'columns' ELSE c.value END)
                           FROM jsonb_each(source.columns) c), '{}')
 $$;
-COMMENT ON FUNCTION zentry_notify.given_columns(zentry_notify.event_source) IS 'Returns the argument columns of zentry_attach that makes the source what it is';
+COMMENT ON FUNCTION zentry_notify.given_columns(zentry_notify.event_source) IS 'Returns the argument columns with which zentry_attach creates this event source again';
 
 CREATE OR REPLACE FUNCTION zentry_notify.attach_again(source zentry_notify.event_source) RETURNS text
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -131,7 +131,7 @@ BEGIN
                             CASE WHEN source.delete_when IS NOT NULL THEN 'delete' END), source.audience);
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.attach_again(zentry_notify.event_source) IS 'Returns the call of zentry_attach that makes a source and the triggers of its condition again';
+COMMENT ON FUNCTION zentry_notify.attach_again(zentry_notify.event_source) IS 'Returns the call of zentry_attach that creates the event source and its triggers again';
 
 CREATE OR REPLACE FUNCTION zentry_notify.has_own_condition(source zentry_notify.event_source) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -139,7 +139,7 @@ AS $$
     SELECT source.transition IS NULL AND source.progress IS NULL
        AND EXISTS (SELECT FROM unnest(ARRAY[source.insert_when, source.update_when, source.delete_when]) w WHERE w NOT IN ('true', 'OLD.* *<> NEW.*'))
 $$;
-COMMENT ON FUNCTION zentry_notify.has_own_condition(zentry_notify.event_source) IS 'Returns whether its triggers have a condition that was given as SQL, which zentry_attach() does not parse again';
+COMMENT ON FUNCTION zentry_notify.has_own_condition(zentry_notify.event_source) IS 'Returns whether the triggers have a condition that was given as SQL, which zentry_attach() does not parse again';
 
 CREATE OR REPLACE FUNCTION zentry_notify.source_arguments()
     RETURNS TABLE (event_type text, relation oid, table_name text, built_in boolean, columns jsonb, condition text, operation text, audience jsonb, done text, omit text[])
@@ -157,7 +157,7 @@ AS $$
       JOIN pg_namespace n ON n.oid = c.relnamespace
 $$;
 COMMENT ON FUNCTION zentry_notify.source_arguments() IS
-    'Returns the event sources of existing tables, as the arguments of zentry_attach that make them; built_in: zentry_attach() makes it without arguments';
+    'Returns the event sources of existing tables as arguments of zentry_attach; built_in: zentry_attach() without arguments creates it';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_detach(relation regclass, event_type text DEFAULT NULL) RETURNS void
     LANGUAGE c AS 'MODULE_PATHNAME', 'zentry_detach_wrapper';

@@ -1,13 +1,14 @@
 -- The route cursor: restoring it from a dump, and what is not routed yet.
 
--- A dump's events without its cursor look as if they were still to be routed. The settings that a dump begins with may also be in force
--- when others write events; so the worker and the triggers write as the agent, and functions that write events pin the settings.
+-- Restored events look unrouted until the dump's cursor is restored as well. Whether a session restores a dump is recognized by its role and the
+-- settings that a dump begins with. Other sessions may have these settings too; so the worker and the triggers write events as the agent, and
+-- functions that write events pin the settings.
 CREATE OR REPLACE FUNCTION zentry_notify.await_cursor() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     UPDATE zentry_notify.route_cursor c SET restored = 'awaited' WHERE c.restored = 'no';
-    -- A dump may bring deliveries before their events.
+    -- A dump may contain deliveries before their events.
     PERFORM zentry_notify.wake('{}');
     RETURN NULL;
 END
@@ -29,7 +30,7 @@ COMMENT ON FUNCTION zentry_notify.restore_cursor() IS 'Trigger: replaces the rou
 CREATE OR REPLACE FUNCTION zentry_notify.unrouted_events() RETURNS bigint
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
-    -- The holes of the cursor and the ids above it, each by the primary key.
+    -- The gaps of the cursor and the ids above it, each by the primary key.
     SELECT count(*)
       FROM (SELECT FROM unnest('{(,)}'::int8multirange - coalesce((SELECT c.routed FROM zentry_notify.route_cursor c), '{}')) AS gap
               CROSS JOIN LATERAL (
@@ -39,7 +40,7 @@ AS $$
              LIMIT 100000) waiting
 $$;
 COMMENT ON FUNCTION zentry_notify.unrouted_events() IS
-    'Returns how many events the worker has still to route; 100000: at least so many';
+    'Returns the number of events that are not routed yet; 100000: at least so many';
 
 CREATE OR REPLACE FUNCTION zentry_notify.unrouted_since() RETURNS timestamptz
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -50,7 +51,7 @@ AS $$
       FROM unnest('{(,)}'::int8multirange - coalesce((SELECT c.routed FROM zentry_notify.route_cursor c), '{}')) AS gap
      ORDER BY created_at LIMIT 1
 $$;
-COMMENT ON FUNCTION zentry_notify.unrouted_since() IS 'Returns when the first event that is not routed happened; null: all are routed';
+COMMENT ON FUNCTION zentry_notify.unrouted_since() IS 'Returns when the first event that is not routed yet happened; null: all are routed';
 
 CREATE OR REPLACE FUNCTION zentry_notify.route_from_now() RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET session_replication_role = origin
@@ -62,4 +63,4 @@ BEGIN
     PERFORM zentry_notify.wake('{}');
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.route_from_now() IS 'Marks all events as routed. For a database whose dump had events and no cursor';
+COMMENT ON FUNCTION zentry_notify.route_from_now() IS 'Marks all present events as routed. For a database that was restored from a dump with events and without a route cursor';

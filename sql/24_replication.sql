@@ -1,11 +1,11 @@
 -- What logical replication and TRUNCATE do to the extension's tables, and how a subscriber takes over.
 
--- What belongs to another server's worker means nothing here, and would be sent a second time. The table of a source and the role of a
--- token may be other ones here, or missing.
+-- Events and deliveries of the publisher are processed by its own worker; here they would be sent a second time. OIDs of an event source's table and
+-- of a token's role may mean other objects here, or none.
 CREATE OR REPLACE FUNCTION zentry_notify.drop_replicated() RETURNS trigger
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$ BEGIN RETURN NULL; END $$;
-COMMENT ON FUNCTION zentry_notify.drop_replicated() IS 'Trigger: drops rows of events, deliveries, counters, sources, tokens and the audit log that logical replication brings';
+COMMENT ON FUNCTION zentry_notify.drop_replicated() IS 'Trigger: drops rows that logical replication brings into events, deliveries, counters, event sources, tokens and the audit log';
 
 -- Both sides have the built-in types, and may have wordings of the same event: the replicated row wins. It is inserted here, because
 -- pglogical would update the row that it found in its place.
@@ -50,7 +50,7 @@ AS $$
              UNION ALL SELECT 'zentry_notify.event_wording_id_seq', (SELECT max(w.id) FROM zentry_notify.event_wording w)) s
      WHERE s.highest > coalesce(pg_sequence_last_value(s.sequence::regclass), 0)
 $$;
-COMMENT ON FUNCTION zentry_notify.sequences_behind() IS 'Returns the sequences whose next number their table has already, with the highest number in the table';
+COMMENT ON FUNCTION zentry_notify.sequences_behind() IS 'Returns the sequences that are behind the ids in their tables, with the highest id';
 
 -- Sequences are not replicated, and what follows another server cannot be written to. Only subscriptions to this publisher are touched: the
 -- database may subscribe to others.
@@ -94,7 +94,7 @@ $$;
 COMMENT ON FUNCTION @extschema@.zentry_promote() IS
     'Makes a subscriber of logical replication (built-in or pglogical''s) the server that is written to: disables the subscriptions to the attached tables and to the extension''s, sets the extension''s sequences above what was replicated, attaches Zentry''s tables, and returns what was done. For superusers';
 
--- A number that came again would be taken for what had it before: by the worker for what it holds in memory, by the cursor, by receivers.
+-- Ids must not be reused: the worker's memory, the route cursor and receivers would take the new row for the old one.
 CREATE OR REPLACE FUNCTION zentry_notify.keep_numbering() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
@@ -116,7 +116,7 @@ BEGIN
     ELSIF TG_TABLE_NAME = 'event' THEN
         EXECUTE format('ALTER SEQUENCE zentry_notify.event_id_seq START WITH %s',
                        coalesce(pg_sequence_last_value('zentry_notify.event_id_seq'), 0) + 1);
-        -- Nothing of these is left to send.
+        -- Without their events, waiting deliveries cannot be sent.
         WITH gone AS (DELETE FROM zentry_notify.delivery d WHERE d.status IN ('p', 'r') RETURNING d.id)
         DELETE FROM zentry_notify.delivery_attempt a USING gone g WHERE a.delivery_id = g.id;
     ELSIF TG_TABLE_NAME = 'event_source' THEN
@@ -127,4 +127,4 @@ BEGIN
     RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.keep_numbering() IS 'Trigger: makes TRUNCATE ... RESTART IDENTITY continue above the numbers that were given, and deletes what belongs to the rows';
+COMMENT ON FUNCTION zentry_notify.keep_numbering() IS 'Trigger: makes TRUNCATE ... RESTART IDENTITY continue above the ids that were used, and deletes what depends on the rows';

@@ -1,10 +1,10 @@
 -- The audit log: triggers on the tables of the configuration write who changed what into audit_entry.
 
--- The function that the triggers below call. A definer function does not see who calls it, so it goes by the session: who logged in, and
--- the role that SET ROLE has set. The server names its token, and is believed if it may look tokens up and acts as that token's role. No
--- statement here holds a secret, since statements, plans and their parameters can be logged. The indexes are used whatever the tables' size: a session keeps the plans that it made while
--- they were small, and may go on to register thousands of webhooks. Nothing is compiled: the planner puts a price on a
--- scan that it is not to use which would ask for that.
+-- The function that the triggers below call. A definer function does not see its caller, so the entry has the role that logged in and the role
+-- that SET ROLE has set. The server names its token in a setting, which counts if the session may look tokens up and acts as the token's role. No
+-- statement here contains a secret, since statements, plans and their parameters can be logged. Sequential scans are disabled, because a
+-- session keeps the plans that it made while the tables were small, and may then register thousands of webhooks. JIT is off, because the cost
+-- that the planner adds to a disabled scan would trigger it.
 CREATE OR REPLACE FUNCTION zentry_notify.audit_change(
     tg_op text, relation regclass, before jsonb, after jsonb, object_type text, object_key text DEFAULT NULL, object_name text DEFAULT NULL,
     webhook_id bigint DEFAULT NULL, changed text[] DEFAULT '{}') RETURNS void
@@ -20,13 +20,13 @@ DECLARE
     known      record;
 BEGIN
     IF tg_op <> 'TRUNCATE' THEN
-        -- A dump brings its own entries, and nobody has changed what comes with the extension. A session that could do neither is not
-        -- believed.
+        -- Rows that a dump restores and rows of the extension's script are not logged. This holds only for sessions that have the owner's
+        -- privileges, which both need.
         IF zentry_notify.is_restoring() AND pg_has_role(acting_oid, (SELECT c.relowner FROM pg_class c WHERE c.oid = relation), 'USAGE')
            AND (tg_op = 'INSERT' AND pg_trigger_depth() = 1 OR object_type = 'event_source' AND pg_trigger_depth() = 2) THEN
             RETURN;
         END IF;
-        -- Columns that a row keeps itself, and that the worker writes, are no configuration.
+        -- Columns that triggers or the worker set are not configuration.
         SELECT coalesce(jsonb_object_agg(c.key, jsonb_build_object('old', c.old, 'new', c.new)), '{}') INTO changes
           FROM (SELECT coalesce(o.key, n.key) AS key, nullif(o.value, 'null') AS old, nullif(n.value, 'null') AS new
                   FROM jsonb_each(CASE tg_op WHEN 'INSERT' THEN '{}' ELSE before END) o
@@ -40,7 +40,7 @@ BEGIN
         IF object_name IS NULL AND webhook_id IS NOT NULL THEN
             object_name := (SELECT w.name FROM zentry_notify.webhook w WHERE w.id = webhook_id);
         END IF;
-        -- A URL that was set as a title or a name by mistake is not kept when that is corrected. That of the webhook itself is redacted already.
+        -- A URL that was set as a title or a name by mistake is redacted, so that it is gone once that is corrected. webhook_url is redacted already.
         IF strpos(concat(CASE WHEN is_secret THEN changes - 'webhook_url' ELSE changes END, object_name), '://') > 0 THEN
             FOR known IN SELECT s.webhook_url AS url, zentry_notify.redact_url(s.webhook_url) AS shown
                            FROM zentry_notify.webhook_secret s WHERE strpos(changes::text, s.webhook_url) > 0 LOOP
@@ -48,7 +48,7 @@ BEGIN
                 object_name := replace(object_name, known.url, known.shown);
             END LOOP;
         END IF;
-        -- A webhook and its secrets are one object to people: a statement that writes both makes one entry.
+        -- A webhook and its secrets are logged as one object: a statement that writes both creates one entry.
         IF is_secret THEN
             UPDATE zentry_notify.audit_entry e
                SET changes = e.changes || (SELECT jsonb_object_agg(c.key, c.value || jsonb_build_object('old', coalesce(e.changes -> c.key, c.value) -> 'old'))
@@ -75,7 +75,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zentry_notify.audit_change(text, regclass, jsonb, jsonb, text, text, text, bigint, text[]) IS
-    'Writes into audit_entry the values of a row that have changed, old and new; changed: keys that changed although they look the same';
+    'Writes the changed values of a row, old and new, into audit_entry; changed: keys that have changed although their values look the same (secrets)';
 
 -- There is one trigger function for each table: it says which columns are logged, and the name of the object.
 CREATE OR REPLACE FUNCTION zentry_notify.audit_webhook() RETURNS trigger
@@ -87,9 +87,9 @@ BEGIN
     RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.audit_webhook() IS 'Trigger: records in audit_entry who changes what of a webhook';
+COMMENT ON FUNCTION zentry_notify.audit_webhook() IS 'Trigger: records changes of a webhook in audit_entry';
 
--- What handles a secret is a simple expression, which has no plan and is in no log.
+-- Secrets are only used in simple expressions, which PL/pgSQL evaluates without a statement that could be logged.
 CREATE OR REPLACE FUNCTION zentry_notify.audit_webhook_secret() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan SET IntervalStyle = postgres
 AS $$
@@ -105,7 +105,7 @@ DECLARE
                                          CASE WHEN OLD.signing_secret IS DISTINCT FROM NEW.signing_secret THEN 'signing_secret' END,
                                          CASE WHEN OLD.headers IS DISTINCT FROM NEW.headers THEN 'headers' END], NULL);
 BEGIN
-    -- The secrets go with their webhook.
+    -- The row was deleted with its webhook, which is logged.
     IF TG_OP = 'DELETE' AND pg_trigger_depth() > 1 THEN
         RETURN NULL;
     END IF;
@@ -113,7 +113,7 @@ BEGIN
     RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.audit_webhook_secret() IS 'Trigger: records in audit_entry, with the webhook, that a URL, a signing secret or headers change';
+COMMENT ON FUNCTION zentry_notify.audit_webhook_secret() IS 'Trigger: records in audit_entry, as changes of the webhook, that a URL, a signing secret or headers have changed';
 
 CREATE OR REPLACE FUNCTION zentry_notify.audit_event_type() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan SET IntervalStyle = postgres
@@ -123,7 +123,7 @@ BEGIN
     RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.audit_event_type() IS 'Trigger: records in audit_entry who changes what of an event type';
+COMMENT ON FUNCTION zentry_notify.audit_event_type() IS 'Trigger: records changes of an event type in audit_entry';
 
 CREATE OR REPLACE FUNCTION zentry_notify.audit_event_source() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan SET IntervalStyle = postgres
@@ -134,7 +134,7 @@ BEGIN
     RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.audit_event_source() IS 'Trigger: records in audit_entry who changes what of an event source';
+COMMENT ON FUNCTION zentry_notify.audit_event_source() IS 'Trigger: records changes of an event source in audit_entry';
 
 CREATE OR REPLACE FUNCTION zentry_notify.audit_event_wording() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan SET IntervalStyle = postgres
@@ -145,7 +145,7 @@ BEGIN
     RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.audit_event_wording() IS 'Trigger: records in audit_entry who changes what of a wording';
+COMMENT ON FUNCTION zentry_notify.audit_event_wording() IS 'Trigger: records changes of a wording in audit_entry';
 
 CREATE OR REPLACE FUNCTION zentry_notify.audit_api_token() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan SET IntervalStyle = postgres
@@ -165,7 +165,7 @@ BEGIN
     RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.audit_api_token() IS 'Trigger: records in audit_entry who changes what of an API token';
+COMMENT ON FUNCTION zentry_notify.audit_api_token() IS 'Trigger: records changes of an API token in audit_entry';
 
 CREATE OR REPLACE FUNCTION zentry_notify.audit_truncate() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
@@ -176,4 +176,4 @@ BEGIN
     RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.audit_truncate() IS 'Trigger: records in audit_entry who truncates a table of the configuration';
+COMMENT ON FUNCTION zentry_notify.audit_truncate() IS 'Trigger: records a TRUNCATE of a table of the configuration in audit_entry';

@@ -1,4 +1,4 @@
--- What the REST API's server and its clients need of the database: tokens, and names for ids.
+-- What the server and the clients of the REST API need in the database: tokens, and names for ids.
 
 CREATE OR REPLACE VIEW zentry_notify.api_tokens AS
 SELECT t.token_key,
@@ -31,15 +31,15 @@ DECLARE
     role oid := CASE TG_OP WHEN 'INSERT' THEN (SELECT r.oid FROM pg_roles r WHERE r.rolname = NEW.role_name) ELSE OLD.role_oid END;
 BEGIN
     IF TG_OP = 'INSERT' THEN
-        -- This holds for a dump's rows too, whose role has the number of another cluster.
+        -- Also for restored rows, since the OID in a dump is another cluster's.
         NEW.role_oid := role;
     END IF;
-    -- Functions of the extension write as its owner, once they have checked the caller. Others may get here by pg_write_all_data.
+    -- Functions of the extension write as its owner after they have checked the caller. Other roles can write here by pg_write_all_data.
     IF NOT pg_has_role((SELECT c.relowner FROM pg_class c WHERE c.oid = TG_RELID), 'USAGE') THEN
         IF TG_OP = 'UPDATE' THEN
             RAISE EXCEPTION 'a token cannot be changed' USING ERRCODE = 'insufficient_privilege', HINT = 'Revoke it, and make another one.'; -- as in require_owner
         END IF;
-        -- Whoever may write here may remove tokens of a role that is gone.
+        -- A token whose role no longer exists may be deleted by every role that can write here.
         IF TG_OP = 'INSERT' OR EXISTS (SELECT FROM pg_roles r WHERE r.oid = role) THEN
             PERFORM zentry_notify.require_membership(role);
         END IF;
@@ -47,7 +47,7 @@ BEGIN
     RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.check_api_token() IS 'Trigger: lets only roles that have the privileges of a token''s role create and revoke it, and nobody change it';
+COMMENT ON FUNCTION zentry_notify.check_api_token() IS 'Trigger: only roles with the privileges of a token''s role can create or revoke it, and nobody can change it';
 
 CREATE OR REPLACE FUNCTION zentry_notify.require_membership(role oid) RETURNS void
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -60,11 +60,11 @@ BEGIN
     END IF;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.require_membership(oid) IS 'Raises an error unless the current role has the privileges of this one';
+COMMENT ON FUNCTION zentry_notify.require_membership(oid) IS 'Raises an error unless the current role has the privileges of the given one';
 
--- These two run with the rights of the caller: a definer function sees the session's user, who may be a superuser while a function of a
--- manager runs, and would hand out tokens for that user's roles. put_api_token and drop_api_token, in Rust, check the caller and write as
--- the owner.
+-- These two run with the rights of the caller. A definer function would only see the session's user, who may be a superuser while a manager's
+-- function runs, and would create tokens for that user's roles. put_api_token and drop_api_token, in Rust, check the caller and write as the
+-- owner.
 CREATE OR REPLACE FUNCTION @extschema@.zentry_create_api_token(name text, role name, expires_at timestamptz DEFAULT NULL) RETURNS text
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
 AS $$
@@ -95,7 +95,7 @@ BEGIN
         PERFORM zentry_notify.refuse('invalid_parameter_value', 'a token must not have expired already',
             'Give a time that is still to come, or null.', 'expires_at');
     END IF;
-    -- Whoever has stolen a token has access until it expires, and not for ever by a new one.
+    -- A stolen token must not create one that is valid for longer.
     SELECT t.expires_at INTO latest FROM zentry_notify.api_tokens t WHERE t.token_key = current_setting('zentry_notify.api_token_key', true);
     IF expires_at > latest OR expires_at IS NULL AND latest IS NOT NULL THEN
         PERFORM zentry_notify.refuse('invalid_parameter_value', 'a token must not outlive the one that it is made by',
@@ -139,7 +139,7 @@ AS $$
      WHERE t.token_key = find_api_token.token_key AND (t.expires_at > now() OR t.expires_at IS NULL);
 $$;
 COMMENT ON FUNCTION zentry_notify.find_api_token(text) IS
-    'For the server: returns role and hash of a valid token; nulls when there is none. The server compares the hash';
+    'For the server: returns role and hash of a valid token; nulls if there is none. The server compares the hash';
 
 CREATE OR REPLACE FUNCTION zentry_notify.note_api_token_use(token_key text) RETURNS void
     LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET session_replication_role = origin
@@ -158,14 +158,14 @@ AS $$
        AND s.columns -> data_key ?& ARRAY['from', 'match', 'column']
      ORDER BY s.id LIMIT 1;
 $$;
-COMMENT ON FUNCTION zentry_notify.lookup_of(text) IS 'Returns the table and columns of the look-up that gives this key of an attached table''s data; null: there is none';
+COMMENT ON FUNCTION zentry_notify.lookup_of(text) IS 'Returns the table and columns of the lookup that gives this key of an attached table''s data; null: there is none';
 
 CREATE OR REPLACE FUNCTION zentry_notify.look_up_in(relation oid, key text, shown text, ids bigint[]) RETURNS TABLE (id bigint, shown_as text)
     LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'look_up_in_wrapper';
 COMMENT ON FUNCTION zentry_notify.look_up_in(oid, text, text, bigint[]) IS
-    'Returns what a table has beside these ids, as far as the caller may read it. It is read as the table''s owner, restricted';
+    'Returns the values of a table for these ids, as far as the caller may read it. It is read as the table''s owner, in restricted mode';
 
--- Names that Zentry's clients expect beside ids. Callers that may not read the application's table get none.
+-- Names that Zentry's clients expect beside ids. Callers that cannot read the application's table get none.
 CREATE OR REPLACE FUNCTION zentry_notify.look_up(data_key text, ids bigint[]) RETURNS TABLE (id bigint, shown text)
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -174,4 +174,4 @@ AS $$
       CROSS JOIN LATERAL zentry_notify.look_up_in(to_regclass(s.lookup ->> 'from'), s.lookup ->> 'match', s.lookup ->> 'column', ids) l
 $$;
 COMMENT ON FUNCTION zentry_notify.look_up(text, bigint[]) IS
-    'Returns what the attached tables'' look-ups (project_name, user_name) give for these ids, as far as the caller may read it';
+    'Returns the values that the attached tables'' lookups (project_name, user_name) give for these ids, as far as the caller may read the table';

@@ -1,7 +1,7 @@
--- Who holds which queue: what zentry-notify send takes and gives up, and what the worker offers, recalls and tells.
+-- Who holds which queue: how zentry-notify send takes and releases queues, and how the worker offers and recalls them and notifies senders.
 
--- Queues of Discord are spread apart from the others, over the senders whose addresses Discord does not turn away. As many as can be held by all alike, and
--- one more by some.
+-- Discord's queues are distributed separately from the others, over the senders whose addresses Discord does not block. Each sender's share is the total
+-- divided by the number of senders, and the remainder goes to some of them, one each.
 CREATE OR REPLACE FUNCTION zentry_notify.take_queues(sender bigint, busy bigint[], banned_until timestamptz) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
@@ -27,7 +27,7 @@ BEGIN
     let_go := ARRAY(SELECT q.webhook_integration_id FROM zentry_notify.sender_queue q WHERE q.sender_id = sender AND q.recalled);
     FOREACH of_discord IN ARRAY '{true,false}'::boolean[] LOOP
         senders := ARRAY(SELECT s.id FROM zentry_notify.sender s WHERE NOT of_discord OR s.banned_until IS NULL OR s.banned_until <= now()
-                          -- The one more that some have is of Discord for the first ones, and another one for the last ones.
+                          -- The first senders get the remainder of Discord's queues, and the last ones that of the others.
                           ORDER BY CASE WHEN of_discord THEN s.id ELSE -s.id END);
         IF senders = '{}' THEN
             senders := ARRAY(SELECT s.id FROM zentry_notify.sender s ORDER BY s.id);
@@ -49,7 +49,7 @@ BEGIN
             took AS (
                 UPDATE zentry_notify.sender_queue q
                    SET sender_id = sender, asked = NULL,
-                       -- By some number, so that it is another one too where a standby goes on that has not heard of the last ones.
+                       -- A random increment, so that a promoted standby that lacks the last epochs does not give the same ones again.
                        epoch = q.epoch + 1 + (random() * 1000000000)::bigint
                   FROM free f WHERE q.webhook_integration_id = f.id AND q.sender_id IS NULL
                 RETURNING q.webhook_integration_id AS id, q.epoch)
@@ -75,7 +75,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zentry_notify.take_queues(bigint, bigint[], timestamptz) IS
-    'What a sender says now and then: takes queues up to its share, none of those that are busy, and returns them with their epochs, those that it has to let go, and what people have asked for. banned_until: Discord turns its address away';
+    'Called by a sender from time to time: takes free queues up to its share, except those in busy, and returns JSON with taken (ids and epochs), let_go (queues that it must release) and asked (users'' requests). banned_until: until when Discord blocks its address';
 
 CREATE OR REPLACE FUNCTION zentry_notify.release_queues(sender bigint, webhook_ids bigint[]) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -90,7 +90,7 @@ BEGIN
     PERFORM pg_notify(zentry_notify.sender_signal(), 'queues');
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.release_queues(bigint, bigint[]) IS 'Gives up queues of which nothing is in flight and everything is recorded';
+COMMENT ON FUNCTION zentry_notify.release_queues(bigint, bigint[]) IS 'Releases queues that have no request in flight and whose outcomes are all recorded';
 
 -- What the worker calls, as the agent.
 CREATE OR REPLACE FUNCTION zentry_notify.offer_queues(webhook_ids bigint[]) RETURNS SETOF bigint
@@ -101,7 +101,7 @@ BEGIN
         RETURN;
     END IF;
     PERFORM zentry_notify.forget_gone_senders();
-    -- What a sender is about to change is not waited for: it stays somebody else's until the worker looks again.
+    -- Rows that a sender has locked are skipped; they count as held until the worker calls again.
     WITH free AS (
         SELECT q.webhook_integration_id AS id FROM zentry_notify.sender_queue q
          WHERE q.sender_id IS NULL AND q.webhook_integration_id <> ALL (webhook_ids) FOR UPDATE SKIP LOCKED)
@@ -118,7 +118,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zentry_notify.offer_queues(bigint[]) IS
-    'These queues are for senders, and no others: those are recalled. Returns those that are not the worker''s yet: what is still held, or is being changed';
+    'Called by the worker: offers exactly these queues to senders, and recalls all others. Returns those that the worker may not send yet, because they are held or being changed';
 
 CREATE OR REPLACE FUNCTION zentry_notify.tell_senders(what text, retried bigint[], resumed bigint[]) RETURNS SETOF bigint
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -127,7 +127,7 @@ DECLARE
     told bigint[] := '{}';
 BEGIN
     IF retried <> '{}' OR resumed <> '{}' THEN
-        -- Whoever changes one of them takes it, gives it up, or hears of what was asked before: to wait for that might be for ever.
+        -- Locked rows are skipped, because a sender could keep the lock for any time.
         WITH free AS (
             SELECT q.webhook_integration_id AS id FROM zentry_notify.sender_queue q
              WHERE q.webhook_integration_id = ANY (retried || resumed) FOR UPDATE SKIP LOCKED),
@@ -143,4 +143,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zentry_notify.tell_senders(text, bigint[], bigint[]) IS
-    'Tells senders, if there are any: queues, settings, or numbers of webhooks that something waits for. retried, resumed: what people have asked for. Returns those of these of which nothing could be noted, because somebody is about to change them';
+    'Called by the worker: notifies senders, if there are any, of what: queues, settings, or ids of webhooks with new deliveries. retried, resumed: webhooks for which a user has called zentry_retry or zentry_resume. Returns those of them for which this could not be noted because the row is locked';

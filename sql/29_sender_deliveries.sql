@@ -1,4 +1,4 @@
--- What zentry-notify send reads of the queues that it holds, and what it writes down of their deliveries.
+-- What zentry-notify send reads of the queues that it holds, and how it records the outcomes of their deliveries.
 
 CREATE OR REPLACE FUNCTION zentry_notify.sending_settings() RETURNS jsonb
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -8,7 +8,7 @@ AS $$
      WHERE s.name = ANY ('{zentry_notify.sending,zentry_notify.username,zentry_notify.avatar_url,zentry_notify.link_base,zentry_notify.allowed_hosts,zentry_notify.allow_http,zentry_notify.allow_private_addresses,zentry_notify.request_timeout,zentry_notify.connect_timeout,zentry_notify.max_attempts,zentry_notify.max_age,zentry_notify.discord_rate,zentry_notify.teams_rate,zentry_notify.log_payloads}')
 $$;
 COMMENT ON FUNCTION zentry_notify.sending_settings() IS
-    'The settings that a sender obeys, as this session has them: one that is new has those of now. proxy and ca_file are not among them, they are of the machine';
+    'Returns the settings that apply to senders, as this session has them; a new session has the current ones. proxy and ca_file are not among them, because they depend on the sender''s machine';
 
 CREATE OR REPLACE FUNCTION zentry_notify.sending_webhooks(sender bigint) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -44,7 +44,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zentry_notify.sending_webhooks(bigint) IS
-    'The webhooks that a sender holds, with their URLs and secrets, and what messages say; of others nothing';
+    'Returns the webhooks whose queues the sender holds, with their URLs and secrets, and the wordings that apply to them';
 
 -- As the worker claims (src/worker/statements/deliveries.rs).
 CREATE OR REPLACE FUNCTION zentry_notify.claim_deliveries(sender bigint, webhook_ids bigint[], pages integer[], cursors bigint[], shown integer[])
@@ -61,12 +61,12 @@ BEGIN
                 WHEN e.context::text = '{"routed": true, "sample": true}' THEN '{"zentry_sample": true}' END,
            CASE WHEN l.last <= c.shown THEN
                 CASE WHEN e.context::text = '{"routed": true, "sample": true}' THEN coalesce(x.data, '{}') || '{"zentry_sample": true}' ELSE x.data END::text END,
-           -- Not infinite, nor beyond what a sender can hold.
+           -- Brought within the range of times that a sender can represent.
            l.attempts, greatest(least(e.created_at, '9000-01-01'), '0001-01-01'),
            CASE WHEN l.next_attempt_at IS NOT NULL THEN greatest(least(l.next_attempt_at, '9000-01-01'), '0001-01-01') END, l.event_id,
            e.id IS NOT NULL OR EXISTS (SELECT FROM zentry_notify.event later WHERE later.id > l.event_id),
            CASE WHEN e.id IS NOT NULL THEN l.traceparent END,
-           -- A digest is all that has happened before it: what is not routed yet may be of it as well.
+           -- A digest holds all events before its time, which may include some that are not routed yet.
            CASE WHEN c.shown < c.page THEN (SELECT zentry_notify.unrouted_since()) END, clock_timestamp()
       FROM unnest(claim_deliveries.webhook_ids, claim_deliveries.pages, claim_deliveries.cursors, claim_deliveries.shown) c (queue, page, cursor, shown)
       JOIN zentry_notify.sender_queue q ON q.webhook_integration_id = c.queue AND q.sender_id = claim_deliveries.sender
@@ -82,15 +82,15 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zentry_notify.claim_deliveries(bigint, bigint[], integer[], bigint[], integer[]) IS
-    'The first deliveries that wait of queues that the sender holds: at most so many of each, from these ids on, with the data of no more than the last shown. unrouted_since, of digests: when the first event happened of which nobody knows yet who hears of it; null: there is none';
+    'Returns the first waiting deliveries of queues that the sender holds: for each webhook at most pages, with ids from cursors on, and the data of the last shown of them only. unrouted_since, for digests: when the first event that is not routed yet happened; null: all are routed';
 
--- As the worker records (src/worker/statements/deliveries.rs), for the queues whose epochs are still those that the outcomes come with. What is told is brought within
--- bounds that nothing true exceeds, so that who reads it, worker or sender, can.
+-- As the worker records (src/worker/statements/deliveries.rs), for the queues that still have the reported epochs. Reported values are limited to plausible
+-- ranges, so that the worker and other senders can read them.
 CREATE OR REPLACE FUNCTION zentry_notify.record_outcomes(sender bigint, report jsonb) RETURNS bigint[]
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    -- Queues whose outcomes are taken.
+    -- Queues whose outcomes are accepted.
     held     bigint[];
     refused  bigint[];
     earliest timestamptz := now() - interval '1 year';
@@ -99,9 +99,9 @@ DECLARE
     most     bigint := 1000000000;
 BEGIN
     PERFORM zentry_notify.check_sender(sender);
-    -- As the worker: what somebody else keeps locked is reported again, and holds up no other.
+    -- As in the worker: the outcomes fail if a row stays locked, and the sender reports them again.
     PERFORM set_config('lock_timeout', '500ms', true);
-    -- What this session holds nobody takes from it. What it does not hold, somebody may be about to take.
+    -- No other session takes queues that this one holds. Queues that it no longer holds may be taken at the same time, so they are locked.
     PERFORM FROM zentry_notify.sender_queue q
             JOIN jsonb_to_recordset(report->'epochs') c (webhook_id bigint, epoch bigint) ON c.webhook_id = q.webhook_integration_id
            WHERE q.sender_id IS DISTINCT FROM record_outcomes.sender AND q.epoch = c.epoch
@@ -111,7 +111,7 @@ BEGIN
       FROM jsonb_to_recordset(report->'epochs') c (webhook_id bigint, epoch bigint)
       LEFT JOIN zentry_notify.sender_queue q ON q.webhook_integration_id = c.webhook_id
      CROSS JOIN LATERAL (
-           -- An epoch is no secret: what the session of another role holds is that one's, whatever is told.
+           -- An epoch is not a secret, so it does not suffice for a queue that a session of another role holds.
            SELECT q.epoch IS NOT DISTINCT FROM c.epoch AND q.epoch IS NOT NULL AND CASE WHEN q.sender_id <> record_outcomes.sender THEN NOT EXISTS (
                       SELECT FROM zentry_notify.sender s
                        CROSS JOIN LATERAL pg_stat_get_activity(s.process) a
@@ -123,7 +123,7 @@ BEGIN
            SET status = o.status::"char", attempts = greatest(o.attempts, 0), response_status_code = o.code, response_body = left(o.body, 1000),
                error_message = left(o.error, 1000),
                finished_at = CASE WHEN o.status <> 'r' THEN greatest(least(coalesce(o.finished_at, now()), latest), earliest) END,
-               -- What was against it when a person mended or resumed the webhook keeps it from nothing.
+               -- If the webhook was reactivated since the attempt, its result does not delay the next one.
                next_attempt_at = CASE WHEN o.status = 'r' THEN greatest(least(o.next_attempt_at,
                    CASE WHEN o.webhook_since <> (SELECT w.activated_at FROM zentry_notify.webhook w WHERE w.id = l.webhook_integration_id)
                         THEN now() ELSE latest END), earliest) END
@@ -145,7 +145,7 @@ BEGIN
                last_failed_at = coalesce(e.last_failed_at, n.last_failed_at), last_error = coalesce(e.last_error, n.last_error)
           FROM ends e WHERE n.webhook_integration_id = e.webhook_id
         RETURNING n.webhook_integration_id)
-    -- Where the worker counts the first ones at the same time, the trigger adds both.
+    -- If the worker inserts the row at the same time, a trigger adds both.
     INSERT INTO zentry_notify.webhook_count (webhook_integration_id, sent, failed, last_sent_at, last_failed_at, last_error)
     SELECT e.* FROM ends e
      WHERE e.webhook_id NOT IN (SELECT c.webhook_integration_id FROM counted c) AND EXISTS (SELECT FROM zentry_notify.webhook w WHERE w.id = e.webhook_id);
@@ -158,12 +158,12 @@ BEGIN
                    id bigint, webhook_id bigint, at timestamptz, next_attempt_at timestamptz, code smallint, attempt smallint, error text)
              WHERE m.webhook_id = ANY (held)) a
      WHERE (SELECT true FROM zentry_notify.delivery l WHERE l.id = a.id AND l.webhook_integration_id = a.webhook_id)
-       -- One that is sent anew by hand may be given up again.
+       -- A delivery that is re-sent by hand may fail for good again.
        AND a.row_number + (SELECT count(*) FROM (SELECT FROM zentry_notify.delivery_attempt k WHERE k.delivery_id = a.id LIMIT 100) known)
            <= CASE WHEN a.next_attempt_at IS NULL THEN 100 ELSE 50 END
     ON CONFLICT DO NOTHING;
 
-    -- Of a webhook that is another one since it was read, nothing.
+    -- Webhooks that were reactivated since the sender read them are left as they are.
     UPDATE zentry_notify.webhook w SET is_active = false, switched_off_at = greatest(least(o.at, latest), earliest), switched_off_reason = left(o.reason, 1000)
       FROM jsonb_to_recordset(report->'switched_off') o (webhook_id bigint, since timestamptz, at timestamptz, reason text)
      WHERE w.id = o.webhook_id AND w.is_active AND w.activated_at = o.since AND w.id = ANY (held);
@@ -182,7 +182,7 @@ BEGIN
 
     INSERT INTO zentry_notify.webhook_state AS s (webhook_integration_id, failures, refusals, limits, posted_at)
     SELECT o.webhook_id, greatest(o.failures, 0), greatest(o.refusals, 0), greatest(o.limits, 0),
-           -- A rate counts no more of them.
+           -- No rate limit counts more than these.
            ARRAY(SELECT k.at FROM (SELECT p.at FROM unnest(o.posts) p (at) WHERE p.at BETWEEN earliest AND latest ORDER BY p.at DESC LIMIT 10000) k ORDER BY k.at)
       FROM jsonb_to_recordset(report->'in_a_row') o (
                webhook_id bigint, since timestamptz, failures integer, refusals integer, limits integer, posts timestamptz[])
@@ -199,7 +199,7 @@ BEGIN
      WHERE s.expired_at IS NULL
         OR s.expired_at < (SELECT n.last_sent_at FROM zentry_notify.webhook_count n WHERE n.webhook_integration_id = s.webhook_integration_id);
 
-    -- What was counted happened, whichever sender holds the queue by now.
+    -- Counters are accepted whichever sender holds the queue now, since the requests were made.
     INSERT INTO zentry_notify.delivery_stat AS s
            (span, since, webhook_integration_id, event_type, sent, failed, retried, requests, messages, rate_limited, latency_sum, latency)
     SELECT p.span, p.since, t.webhook_id, t.event_type, least(greatest(t.sent, 0), most), least(greatest(t.failed, 0), most), least(greatest(t.retried, 0), most),
@@ -216,11 +216,11 @@ BEGIN
            requests = s.requests + EXCLUDED.requests, messages = s.messages + EXCLUDED.messages, rate_limited = s.rate_limited + EXCLUDED.rate_limited,
            latency_sum = s.latency_sum + EXCLUDED.latency_sum, latency = zentry_notify.add_histograms(s.latency, EXCLUDED.latency);
     IF NOT current_setting('zentry_notify.log_payloads')::boolean THEN
-        -- Data that are not kept are for the worker to remove.
+        -- The worker removes data that are not to be stored.
         PERFORM zentry_notify.wake('{}');
     END IF;
     RETURN refused;
 END
 $$;
 COMMENT ON FUNCTION zentry_notify.record_outcomes(bigint, jsonb) IS
-    'Writes down what became of deliveries, of the queues whose epochs are still those that it is reported with, and returns the others';
+    'Writes the outcomes of deliveries whose queues still have the reported epochs. Returns the webhooks whose outcomes are refused';

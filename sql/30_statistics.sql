@@ -1,4 +1,4 @@
--- Counters for people and for collectors of metrics.
+-- Statistics: counters for people and for collectors of metrics.
 
 CREATE OR REPLACE FUNCTION zentry_notify.latency_bounds() RETURNS double precision[]
     LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'latency_bounds_wrapper';
@@ -18,7 +18,7 @@ CREATE OR REPLACE FUNCTION zentry_notify.quantile(histogram bigint[], share doub
 COMMENT ON FUNCTION zentry_notify.quantile(bigint[], double precision) IS
     'Returns the quantile (0 to 1) of a histogram, in seconds, as exactly as the buckets allow; null when it is empty';
 
--- While a dump is restored by several jobs, the worker may count what it sends before the dump's own row is there.
+-- While several jobs restore a dump, the worker may send something and count it before the dump's own row is restored.
 CREATE OR REPLACE FUNCTION zentry_notify.add_count() RETURNS trigger
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
@@ -34,7 +34,7 @@ END
 $$;
 COMMENT ON FUNCTION zentry_notify.add_count() IS 'Trigger: adds a restored count to what the worker has counted meanwhile';
 
--- While a dump is restored, the worker may count what it sends before the dump's own rows are there.
+-- While a dump is restored, the worker may send something and count it before the dump's own rows are restored.
 CREATE OR REPLACE FUNCTION zentry_notify.add_delivery_stat() RETURNS trigger
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
@@ -57,9 +57,9 @@ SELECT s.webhook_integration_id, w.name AS webhook_integration_name, w.webhook_t
   JOIN zentry_notify.webhook w ON w.id = s.webhook_integration_id
  WHERE s.span = 'ever';
 COMMENT ON VIEW zentry_notify.delivery_totals IS
-    'Counters for a collector of metrics: they only grow, over restarts and whatever is removed from the log. For sums over event types use the rows that are not *, for requests those that are';
-COMMENT ON COLUMN zentry_notify.delivery_totals.webhook_integration_name IS 'The integration''s name';
-COMMENT ON COLUMN zentry_notify.delivery_totals.webhook_type IS 'Which service it is of, or webhook for a program: zentry_webhook_types() lists them';
+    'Counters for a collector of metrics, which only grow, also over restarts and when rows are removed from the log. The rows of event type * have the sums for a webhook; a request counts for each event type in its message, so requests cannot be summed up otherwise';
+COMMENT ON COLUMN zentry_notify.delivery_totals.webhook_integration_name IS 'The webhook''s name';
+COMMENT ON COLUMN zentry_notify.delivery_totals.webhook_type IS 'The webhook''s type: zentry_webhook_types() lists them';
 
 -- The other columns are the table's own, and are described there.
 DO $$

@@ -1,6 +1,6 @@
--- Status of this database's worker, and what it should be doing.
+-- The parts of zentry_status() about this database's worker and about senders.
 
--- The worker records when it posted, as far as that counts for a rate that is worth waiting for.
+-- The worker records in webhook_state.posted_at when it posted, where a rate is so low that a message may have to wait.
 CREATE OR REPLACE FUNCTION zentry_notify.pace_of(webhook_id bigint) RETURNS TABLE (until timestamptz, what text)
     LANGUAGE sql STABLE ROWS 1 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -30,7 +30,7 @@ AS $$
      WHERE greatest(s.next_at, o.next_at) IS NOT NULL
 $$;
 COMMENT ON FUNCTION zentry_notify.pace_of(bigint) IS
-    'Until when what is set for a webhook (its rate, its group''s, min_interval) holds its next message back, and what does; it may be over';
+    'Returns until when the settings of a webhook (its rate, that of its group, min_interval) hold back its next message, and which of them does. The time may be past';
 
 CREATE OR REPLACE VIEW zentry_notify.due_delivery AS
 SELECT d.id, w.id AS webhook_integration_id, greatest(d.due_at, p.until) AS due_at
@@ -52,10 +52,10 @@ SELECT d.id, w.id AS webhook_integration_id, greatest(d.due_at, p.until) AS due_
    AND EXISTS (SELECT FROM zentry_notify.webhook_secret u WHERE u.webhook_integration_id = w.id)
    AND NOT EXISTS (SELECT FROM zentry_notify.webhook_circuit c WHERE c.webhook_integration_id = w.id);
 COMMENT ON VIEW zentry_notify.due_delivery IS
-    'The first delivery of each webhook that nothing keeps from being sent but the worker: neither its quiet hours, nor its digest, nor the pace that is set for it. Those behind it wait for it';
-COMMENT ON COLUMN zentry_notify.due_delivery.id IS 'Its number in the log';
-COMMENT ON COLUMN zentry_notify.due_delivery.webhook_integration_id IS 'Where it goes';
-COMMENT ON COLUMN zentry_notify.due_delivery.due_at IS 'Since when it may go';
+    'The first delivery of each webhook for which the worker should send it now: neither quiet hours, digest, rate nor circuit hold it back. Later deliveries of the webhook wait for it';
+COMMENT ON COLUMN zentry_notify.due_delivery.id IS 'The delivery''s id';
+COMMENT ON COLUMN zentry_notify.due_delivery.webhook_integration_id IS 'The webhook that it goes to';
+COMMENT ON COLUMN zentry_notify.due_delivery.due_at IS 'Since when it is due';
 
 CREATE OR REPLACE FUNCTION zentry_notify.status_worker() RETURNS TABLE (subject text, state text, detail text, remedy text)
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -74,11 +74,11 @@ BEGIN
     BEGIN
         SELECT * INTO server FROM zentry_notify.server_state();
     EXCEPTION WHEN OTHERS THEN
-        RETURN; -- the line of the library says why
+        RETURN; -- the line of the library has the reason
     END;
     FOR stuck IN SELECT s.pid, s.since, s.replaced FROM zentry_notify.stuck_workers() s
                    JOIN pg_database d ON d.oid = s.database AND d.datname = current_database() ORDER BY s.since LOOP
-        -- It takes three seconds until another one has its place.
+        -- Another worker takes its place after three seconds.
         IF stuck.replaced THEN
             RETURN QUERY SELECT 'stuck worker', 'attention',
                 format('pid %s does not end, since %s: what is looked up in it heeds no interrupts. Another one has its work. Until it ends, VACUUM keeps dead rows, '
@@ -134,7 +134,7 @@ BEGIN
     END IF;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.status_worker() IS 'Status of this database''s worker';
+COMMENT ON FUNCTION zentry_notify.status_worker() IS 'Returns the status of this database''s worker';
 
 CREATE OR REPLACE FUNCTION zentry_notify.status_senders() RETURNS TABLE (subject text, state text, detail text, remedy text)
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -146,13 +146,13 @@ AS $$
                (SELECT count(*) FROM zentry_notify.sender s WHERE s.banned_until > now()) AS banned)
     SELECT 'senders', CASE WHEN w.sends = 'remote' AND w.senders = 0 THEN 'broken' WHEN w.sends = 'local' OR w.banned > 0 THEN 'attention' ELSE 'ok' END,
            concat_ws('; ', format('zentry_notify.senders is %s, and connected are %s', w.sends, w.senders),
-                     CASE WHEN w.sends = 'remote' AND w.senders = 0 THEN format('nobody sends for %s webhooks', w.queues)
-                          WHEN w.sends <> 'local' THEN format('%s webhooks are theirs', w.queues) END,
-                     CASE WHEN w.banned > 0 THEN format('Discord turns %s of their addresses away', w.banned) END),
+                     CASE WHEN w.sends = 'remote' AND w.senders = 0 THEN format('%s webhooks have no sender', w.queues)
+                          WHEN w.sends <> 'local' THEN format('they send to %s webhooks', w.queues) END,
+                     CASE WHEN w.banned > 0 THEN format('Discord has banned the addresses of %s', w.banned) END),
            CASE WHEN w.sends = 'remote' AND w.senders = 0 THEN '-- start zentry-notify send on a machine that may call out, as a role with SELECT @extschema@.zentry_grant(role, ''sender'')'
-                WHEN w.sends = 'local' THEN '-- they have nothing to do: end them, or set zentry_notify.senders to remote'
-                WHEN w.banned > 0 THEN '-- others have their webhooks of Discord, while there are any' ELSE '' END
+                WHEN w.sends = 'local' THEN '-- they have nothing to send: end them, or set zentry_notify.senders to remote'
+                WHEN w.banned > 0 THEN '-- the other senders, if there are any, send to their webhooks of Discord until then' ELSE '' END
       FROM who w
      WHERE w.sends <> 'local' OR w.senders > 0
 $$;
-COMMENT ON FUNCTION zentry_notify.status_senders() IS 'Status of senders on other machines; nothing while there are none and the worker sends';
+COMMENT ON FUNCTION zentry_notify.status_senders() IS 'Returns the status of senders on other machines; no row if there are none and the worker sends';

@@ -1,9 +1,9 @@
--- Status of our own tables: the rights on them, what others have put on them or taken off, who locks them, what is replicated.
+-- The parts of zentry_status() about the extension's tables: privileges, what others have changed, locks, replication.
 
 CREATE OR REPLACE FUNCTION zentry_notify.status_privileges() RETURNS TABLE (subject text, state text, detail text, remedy text)
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    -- Postgres keeps what CREATE EXTENSION granted: what is not there any more has been taken away since.
+    -- pg_init_privs has what CREATE EXTENSION granted: what is missing now was revoked since.
     WITH granted AS (
         SELECT i.classoid, i.objoid, a.privilege_type
           FROM pg_init_privs i
@@ -34,7 +34,7 @@ AS $$
     SELECT 'privileges', 'broken', 'there is no role zentry_notify_agent: nothing is captured, nothing is sent', '-- it was renamed: give it its name back'
      WHERE to_regrole('zentry_notify_agent') IS NULL
      UNION ALL
-    -- CREATE EXTENSION takes no role that is more than this.
+    -- (CREATE EXTENSION refuses a role that has one.)
     SELECT 'privileges', 'attention', 'zentry_notify_agent, which must have no attribute, has ' || string_agg(a.attribute, ', '),
            format('ALTER ROLE zentry_notify_agent %s;', string_agg('NO' || a.attribute, ' '))
       FROM pg_roles r
@@ -46,18 +46,18 @@ AS $$
     SELECT 'privileges', 'attention',
            CASE m.roleid WHEN to_regrole('zentry_notify_agent') THEN format('%s is a member of zentry_notify_agent, and reads the webhooks'' URLs', m.member::regrole)
                          ELSE format('zentry_notify_agent is a member of %s', m.roleid::regrole) END,
-           -- From 16 on each grantor has a grant of its own.
+           -- From PostgreSQL 16 on, each grantor has a grant of its own.
            format('REVOKE %s FROM %s%s;', m.roleid::regrole, m.member::regrole,
                   CASE WHEN current_setting('server_version_num')::int >= 160000 THEN ' GRANTED BY ' || m.grantor::regrole END)
       FROM pg_auth_members m
      WHERE to_regrole('zentry_notify_agent') IN (m.roleid, m.member)
      UNION ALL
-    -- PostgreSQL asks it of whoever makes a partition, which gets its table's triggers.
+    -- Whoever makes a partition of a table needs EXECUTE on the functions of the triggers of that table.
     SELECT 'privileges', 'attention', 'PUBLIC may not call zentry_notify.capture(): only superusers can attach tables, and make partitions of those that are attached',
            'GRANT EXECUTE ON FUNCTION zentry_notify.capture() TO PUBLIC;'
      WHERE NOT has_function_privilege('public', 'zentry_notify.capture()', 'EXECUTE')
      UNION ALL
-    -- A later version's functions are nobody's: what an update grants, pg_dump would take for the extension's own and leave out.
+    -- Functions that came with an update. Its script cannot grant them: pg_dump leaves out what the script of an extension has granted.
     SELECT 'privileges', 'attention', format('%s may not call %s', g.grantee, min(f::text)),
            format('SELECT @extschema@.zentry_grant(%L, %L);', g.grantee, g.privilege)
       FROM zentry_notify.grants() g
@@ -65,7 +65,7 @@ AS $$
      WHERE NOT has_function_privilege(g.grantee, f, 'EXECUTE')
      GROUP BY g.grantee, g.privilege;
 $$;
-COMMENT ON FUNCTION zentry_notify.status_privileges() IS 'Status of the rights that the agent needs, and of those that zentry_grant gave';
+COMMENT ON FUNCTION zentry_notify.status_privileges() IS 'Returns the status of the privileges that the agent needs, and of those that zentry_grant gave';
 
 CREATE OR REPLACE FUNCTION zentry_notify.status_tables() RETURNS TABLE (subject text, state text, detail text, remedy text)
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -75,7 +75,7 @@ AS $$
       FROM pg_class c
      WHERE c.relnamespace = 'zentry_notify'::regnamespace AND c.relkind = 'r' AND c.relrowsecurity
      UNION ALL
-    -- What pg_restore --disable-triggers has switched off and on again is not what it was.
+    -- pg_restore --disable-triggers disables triggers and enables them again, but not in the modes that they had.
     SELECT 'tables', CASE t.tgenabled WHEN 'D' THEN 'broken' ELSE 'attention' END,
            format(CASE t.tgenabled WHEN 'D' THEN 'trigger %s on %s is disabled' ELSE 'trigger %s on %s does not fire when it has to' END,
                   quote_ident(t.tgname), t.tgrelid::regclass),
@@ -85,11 +85,11 @@ AS $$
       JOIN zentry_notify.own_triggers() meant ON meant.relation = c.relname AND meant.name = t.tgname
      WHERE (t.tgenabled = 'D' OR meant.mode = 'REPLICA ' AND t.tgenabled <> 'R' OR meant.mode = 'ALWAYS ' AND t.tgenabled <> 'A')
      UNION ALL
-    -- As after a switch-over of logical replication: the next number is one that there is already.
+    -- As after a switch-over of logical replication, which does not replicate sequences: the next id exists already.
     SELECT 'tables', 'broken', format('%s is behind its table', b.sequence), format('SELECT setval(%L, %s);', b.sequence, b.highest)
       FROM zentry_notify.sequences_behind() b
      UNION ALL
-    -- A table that was made in the place of one that was renamed: sessions and worker go by the name.
+    -- Somebody has renamed a table and made another one of its name. Sessions and the worker find tables by name.
     SELECT 'tables', 'broken', format('%s is not the extension''s table, which was renamed', c.oid::regclass),
            CASE count(m.oid) WHEN 1 THEN format('ALTER TABLE %s RENAME TO %I; ALTER TABLE %s RENAME TO %I;', c.oid::regclass, left(c.relname, 50) || '_other',
                                                 min(m.oid)::regclass, c.relname)
@@ -108,6 +108,17 @@ AS $$
            format('DROP RULE %I ON %s;', w.rulename, w.ev_class::regclass)
       FROM pg_rewrite w JOIN zentry_notify.members() m ON m.classid = 'pg_class'::regclass AND m.objid = w.ev_class
      WHERE w.ev_type <> '1'
+     UNION ALL
+    -- What reads the log of 0.2.0 followed its table when the update renamed it.
+    SELECT 'tables', 'attention', format('%s %s reads zentry_notify.legacy_delivery, the log of 0.2.0, and sees no new delivery', i.type, i.identity),
+           zentry_notify.one_comment(format('-- make the %s %s again, to read zentry_notify.notification_log', i.type, i.identity))
+      FROM (SELECT DISTINCT CASE WHEN w.oid IS NULL THEN d.classid ELSE 'pg_class'::regclass END AS classid, coalesce(w.ev_class, d.objid) AS objid
+              FROM pg_depend d
+              LEFT JOIN pg_rewrite w ON d.classid = 'pg_rewrite'::regclass AND w.oid = d.objid
+             WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = to_regclass('zentry_notify.legacy_delivery')
+               AND d.classid IN ('pg_rewrite'::regclass, 'pg_proc'::regclass)) r
+     CROSS JOIN LATERAL pg_identify_object(r.classid, r.objid, 0) i
+     WHERE NOT EXISTS (SELECT FROM zentry_notify.members() m WHERE m.classid = r.classid AND m.objid = r.objid)
      UNION ALL
     SELECT 'tables', 'attention', format('%s is UNLOGGED: after a crash it is empty, and a standby does not have it', c.oid::regclass),
            format('ALTER TABLE %s SET LOGGED;', c.oid::regclass)
@@ -135,7 +146,7 @@ AS $$
       FROM pg_index x JOIN zentry_notify.members() m ON m.classid = 'pg_class'::regclass AND m.objid = x.indrelid
      WHERE NOT (x.indisvalid AND x.indisready AND x.indislive)
      UNION ALL
-    -- Who owns it may put on it what runs with the rights of those who write it. A sequence belongs to who has its table.
+    -- The owner of a table may put triggers on it, which run with the rights of the role that writes it. (A sequence has the owner of its table.)
     SELECT 'tables', 'attention', format('%s belongs to %s, and not to the owner of the extension', o.name, o.owner::regrole),
            format('ALTER %s OWNER TO %s;', o.name, e.extowner::regrole)
       FROM zentry_notify.members() m
@@ -150,17 +161,18 @@ AS $$
            ) o (name, owner)
      WHERE o.owner <> e.extowner
      UNION ALL
-    -- What the worker and the triggers write. On the others an application may have triggers of its own.
+    -- The tables that capture, the worker and senders write. On the others an application may have triggers of its own.
     SELECT 'tables', 'attention', format('trigger %I on %s is not the extension''s: it runs within what writes there, and an error of it loses events or holds them up',
                                          t.tgname, t.tgrelid::regclass),
            format('DROP TRIGGER %I ON %s;', t.tgname, t.tgrelid::regclass)
       FROM pg_trigger t
       JOIN pg_class c ON c.oid = t.tgrelid AND c.relnamespace = 'zentry_notify'::regnamespace
      WHERE NOT t.tgisinternal
-       AND c.relname IN ('event', 'event_detail', 'delivery', 'route_cursor', 'webhook_circuit', 'webhook_count', 'delivery_stat', 'project_progress', 'progress_note')
+       AND c.relname IN ('event', 'event_detail', 'delivery', 'delivery_attempt', 'route_cursor', 'webhook_circuit', 'webhook_state', 'webhook_count', 'delivery_stat',
+                         'project_progress', 'progress_note', 'sender', 'sender_queue')
        AND NOT EXISTS (SELECT FROM zentry_notify.members() m WHERE m.classid = 'pg_proc'::regclass AND m.objid = t.tgfoid)
      UNION ALL
-    -- What is sent is sent in the order of its numbers.
+    -- Events and deliveries are sent in the order of their ids.
     SELECT 'tables', 'attention', format('%s gives each session %s numbers at a time: a later event may have a lower one', q.seqrelid::regclass, q.seqcache),
            format('ALTER SEQUENCE %s CACHE 1;', q.seqrelid::regclass)
       FROM pg_sequence q JOIN pg_class c ON c.oid = q.seqrelid AND c.relnamespace = 'zentry_notify'::regnamespace
@@ -171,7 +183,7 @@ AS $$
       FROM pg_sequence q JOIN pg_class c ON c.oid = q.seqrelid AND c.relnamespace = 'zentry_notify'::regnamespace
      WHERE q.seqincrement < 1
      UNION ALL
-    -- Who may write them, lock them or put a trigger on them has more than any of our privileges; who reads all may make dumps.
+    -- No privilege of zentry_grant includes writing, locking or TRIGGER on a table. SELECT is not reported: a role that makes dumps needs it.
     SELECT 'tables', 'attention', format('%s may %s on %s, which is the extension''s alone', coalesce(r.name, 'PUBLIC'), string_agg(a.privilege_type, ', ' ORDER BY a.privilege_type), c.oid::regclass),
            format('REVOKE ALL ON %s FROM %s;', c.oid::regclass, coalesce(r.name, 'PUBLIC'))
       FROM pg_class c
@@ -181,16 +193,16 @@ AS $$
        AND a.grantee <> c.relowner AND r.rolname IS DISTINCT FROM 'zentry_notify_agent' AND a.privilege_type <> 'SELECT'
      GROUP BY c.oid, r.name
      UNION ALL
-    SELECT 'tables', 'attention', format('%s may create things in the schema zentry_notify', coalesce(quote_ident(r.rolname), 'PUBLIC')),
+    SELECT 'tables', 'attention', format('%s may create objects in the schema zentry_notify', coalesce(quote_ident(r.rolname), 'PUBLIC')),
            format('REVOKE CREATE ON SCHEMA zentry_notify FROM %s;', coalesce(quote_ident(r.rolname), 'PUBLIC'))
       FROM pg_namespace n
       CROSS JOIN LATERAL aclexplode(n.nspacl) a
       LEFT JOIN pg_roles r ON r.oid = a.grantee
      WHERE n.nspname = 'zentry_notify' AND a.privilege_type = 'CREATE' AND a.grantee <> n.nspowner;
 $$;
-COMMENT ON FUNCTION zentry_notify.status_tables() IS 'Status of our own tables: what others have put on them or taken off';
+COMMENT ON FUNCTION zentry_notify.status_tables() IS 'Returns the status of the extension''s tables: what others have added, removed or changed';
 
--- Who waits to have a table alone lets nobody in behind.
+-- A process that waits for an ACCESS EXCLUSIVE lock is reported as well, because later requests for the table queue behind it.
 CREATE OR REPLACE FUNCTION zentry_notify.status_locks() RETURNS TABLE (subject text, state text, detail text, remedy text)
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -214,7 +226,7 @@ AS $$
       LEFT JOIN pg_prepared_xacts p ON p.transaction = t.transactionid
      ORDER BY l.name::text;
 $$;
-COMMENT ON FUNCTION zentry_notify.status_locks() IS 'Status of our own tables: who keeps everybody else from them';
+COMMENT ON FUNCTION zentry_notify.status_locks() IS 'Returns the status of the extension''s tables: which processes and prepared transactions lock them';
 
 CREATE OR REPLACE FUNCTION zentry_notify.subscribed_tables() RETURNS TABLE (subscription text, relation oid)
     LANGUAGE plpgsql STABLE ROWS 20 SET search_path = pg_catalog, pg_temp
@@ -233,10 +245,10 @@ BEGIN
     END IF;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.subscribed_tables() IS 'The tables that logical replication, built-in or pglogical''s, brings into this database';
+COMMENT ON FUNCTION zentry_notify.subscribed_tables() IS 'Returns the tables of this database that logical replication, built-in or pglogical''s, writes to';
 
--- Rows that are applied were told of where they were written, if that server has the extension. Where it has, some of our own tables come along, or nothing
--- of it is seen here.
+-- If the publisher has the extension, it sends the events of the rows that are applied here. Whether it has can be seen only if some of the extension's
+-- tables are replicated too.
 CREATE OR REPLACE FUNCTION zentry_notify.status_replication() RETURNS TABLE (subject text, state text, detail text, remedy text)
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
@@ -267,7 +279,7 @@ AS $$
              WHERE t.tgfoid = 'zentry_notify.capture()'::regprocedure AND t.tgenabled IN ('A', 'R')) f
      WHERE (SELECT s.is_on FROM sending s)
      UNION ALL
-    -- As FOR ALL TABLES does.
+    -- A publication FOR ALL TABLES includes these.
     SELECT 'subscription ' || quote_ident(b.subscription), 'attention',
            format('brings what its publisher''s worker keeps for itself (%s), and of which nothing is stored here: both servers have the extension and send, each what is written to it',
                   string_agg(DISTINCT b.ours, ', ' ORDER BY b.ours)),
@@ -284,4 +296,4 @@ AS $$
      WHERE p.puballtables OR EXISTS (SELECT FROM pg_publication_namespace n WHERE n.pnpubid = p.oid AND n.pnnspid = 'zentry_notify'::regnamespace)
      ORDER BY 1, 2 DESC, 3;
 $$;
-COMMENT ON FUNCTION zentry_notify.status_replication() IS 'Status of logical replication that would have messages go out twice, or secrets go out at all';
+COMMENT ON FUNCTION zentry_notify.status_replication() IS 'Returns the status of logical replication: what would send messages twice or publish secrets';

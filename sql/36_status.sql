@@ -1,4 +1,4 @@
--- The whole status. One function for each part of the way from the write to the message; what they return, zentry_status() returns.
+-- zentry_status(), which returns what the functions for its parts return.
 
 CREATE OR REPLACE FUNCTION zentry_notify.status_part(part text) RETURNS TABLE (subject text, state text, detail text, remedy text)
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -20,19 +20,30 @@ BEGIN
     END CASE;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.status_part(text) IS 'One of the parts of zentry_status()';
+COMMENT ON FUNCTION zentry_notify.status_part(text) IS 'Returns one part of zentry_status(), with PostgreSQL''s own errors';
 
--- Whatever our tables hold, and whoever locks them: the other parts are told all the same, and nobody is waited for.
+-- An error in one part, or a locked table, must not hide the other parts.
 CREATE OR REPLACE FUNCTION @extschema@.zentry_status() RETURNS TABLE (subject text, state text, detail text, remedy text)
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '100ms'
 AS $$
 DECLARE
-    -- The schema of these functions may have been renamed since they were made.
+    -- The schema may have been renamed since the functions of the parts were created, which contain its former name.
     here      CONSTANT text := (SELECT e.extnamespace::regnamespace FROM pg_extension e WHERE e.extname = 'zentry_notify') || '.zentry_';
     is_locked boolean := false;
+    -- Null, as it should be, if the owner is a superuser.
+    former    CONSTANT name := (SELECT r.rolname FROM pg_roles r WHERE r.rolname = current_user AND NOT r.rolsuper);
     part      text;
     line      record;
 BEGIN
+    IF former IS NOT NULL THEN
+        subject := 'owner';
+        state := 'broken';
+        detail := format('%s, to whom the extension belongs, is not a superuser: its functions fail, and parts of this are missing', former);
+        -- A comment: either statement does more than a person may want.
+        remedy := zentry_notify.one_comment(format('-- as a superuser, make it one again (ALTER ROLE %I SUPERUSER), or give all that it owns to one: REASSIGN OWNED BY %1$I TO %I',
+            former, (SELECT r.rolname FROM pg_roles r WHERE r.oid = 10)));
+        RETURN NEXT;
+    END IF;
     FOREACH part IN ARRAY '{server,worker,senders,settings,privileges,tables,replication,events,webhooks,routing,queue,failures}'::text[] LOOP
         BEGIN
             FOR line IN SELECT * FROM zentry_notify.status_part(part) LOOP
@@ -47,14 +58,15 @@ BEGIN
                 is_locked := true;
                 subject := part;
                 state := 'attention';
-                detail := 'cannot be found out while a table is locked';
-                remedy := '-- see the line of the table, or ask again';
+                detail := 'unknown while a table is locked';
+                remedy := '-- see the line about the table, or repeat the call';
                 RETURN NEXT;
             WHEN OTHERS THEN
-                -- Without PostgreSQL's message, which may show a value.
+                CONTINUE WHEN former IS NOT NULL AND SQLSTATE = '42501';
+                -- The message is left out, because it may contain a secret value.
                 subject := part;
                 state := 'broken';
-                detail := format('cannot be found out (SQLSTATE %s): somebody has changed our tables, or has written into them what does not belong there', SQLSTATE);
+                detail := format('unknown, because of an error (SQLSTATE %s): the extension''s tables were changed, or have rows that it did not write', SQLSTATE);
                 remedy := format('-- as a superuser, SELECT * FROM zentry_notify.status_part(%L); says more', part);
                 RETURN NEXT;
         END;
@@ -65,4 +77,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_status() IS
-    'Whether everything works: one row for each part of the way from the write to the message. state is ok, attention or broken; remedy is the SQL that mends it, or a comment that says what to do';
+    'Returns whether everything works: one row or more for each part of the path from the write to the message. state is ok, attention or broken; remedy is SQL that corrects it, or a comment that says what to do';

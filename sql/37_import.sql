@@ -1,11 +1,11 @@
--- The integrations of the application's own notifications, taken over.
+-- Import of the integrations that an application with notifications of its own has.
 
--- Reading is the caller's, with their rights, and of plain tables with plain types alone: a view, a type's cast, a policy or a column that is
--- computed when it is read would run its author's code with those rights. The settings are what pg_dump has for the same reason.
+-- The table is read with the caller's rights. It must be a plain table with PostgreSQL's own types: a view, a cast, a policy or a virtual generated
+-- column would run the code of its author with those rights. pg_dump uses the same settings for the same reason.
 CREATE OR REPLACE FUNCTION zentry_notify.rows_of(relation regclass, columns text[]) RETURNS SETOF text
     LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'rows_of_wrapper';
 COMMENT ON FUNCTION zentry_notify.rows_of(regclass, text[]) IS
-    'Rows of a table as JSON, read with the caller''s rights; an error where code of another role would run with these (of an index, a check, statistics)';
+    'Returns the rows of a table as JSON, read with the caller''s rights; an error where code of another role would run with these (of an index, a check, statistics)';
 
 CREATE OR REPLACE FUNCTION zentry_notify.read_integrations(relation regclass) RETURNS SETOF jsonb
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -22,8 +22,8 @@ BEGIN
         PERFORM zentry_notify.refuse('undefined_table', format('there is no table with OID %s', relation::oid),
             'Name the table: SELECT * FROM zentry_import_integrations(''schema.table'');');
     END IF;
-    IF (SELECT c.relkind FROM pg_class c WHERE c.oid = relation) NOT IN ('r', 'p') THEN
-        PERFORM zentry_notify.refuse('wrong_object_type', format('%s is not a table', relation),
+    IF (SELECT c.relkind IN ('r', 'p') AND NOT c.relisshared FROM pg_class c WHERE c.oid = relation) IS NOT TRUE THEN
+        PERFORM zentry_notify.refuse('wrong_object_type', format('%s is not a table of this database', relation),
             'Copy what it shows into one: CREATE TABLE integrations AS SELECT ...');
     END IF;
     IF NOT has_table_privilege(relation, 'SELECT')
@@ -35,7 +35,7 @@ BEGIN
         PERFORM zentry_notify.refuse('insufficient_privilege', format('%s has row security', relation),
             'Copy the rows into a table without: CREATE TABLE integrations AS SELECT ...');
     END IF;
-    -- From now on it stays as it is. It is named, and who owns it may have put another one in its place while this waited.
+    -- The lock keeps the table from being changed. LOCK TABLE takes a name, and the owner may have renamed another table to it while this waited.
     EXECUTE format('LOCK TABLE %s IN ACCESS SHARE MODE', relation);
     IF NOT EXISTS (SELECT FROM pg_locks l WHERE l.locktype = 'relation' AND l.pid = pg_backend_pid() AND l.relation = relation_oid AND l.granted
                                             AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())) THEN
@@ -48,17 +48,17 @@ BEGIN
       FROM pg_attribute a WHERE a.attrelid = relation AND a.attnum > 0 AND NOT a.attisdropped AND a.attname = ANY (wanted);
     IF NOT wanted <@ coalesce(known, '{}') THEN
         PERFORM zentry_notify.refuse('undefined_column', format('%s lacks the columns %s', relation, (SELECT string_agg(w, ', ') FROM unnest(wanted) w WHERE w <> ALL (coalesce(known, '{}')))),
-            'They are those of Zentry''s model WebhookIntegration.');
+            'The columns needed are those of Zentry''s model WebhookIntegration.');
     END IF;
     IF foreign_type IS NOT NULL THEN
-        PERFORM zentry_notify.refuse('datatype_mismatch', format('column %s of %s is of no type of PostgreSQL', foreign_type, relation),
+        PERFORM zentry_notify.refuse('datatype_mismatch', format('column %s of %s is not of a built-in type, or is computed when it is read', foreign_type, relation),
             'Copy the rows into a table with plain types: CREATE TABLE integrations AS SELECT ...');
     END IF;
-    -- Had it row security by now, PostgreSQL would refuse this.
+    -- (If the table has row security by now, row_security = off makes this an error.)
     RETURN QUERY SELECT r::jsonb FROM zentry_notify.rows_of(relation, wanted::text[]) r;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.read_integrations(regclass) IS 'The rows of a table like notifications_webhookintegration, as JSON';
+COMMENT ON FUNCTION zentry_notify.read_integrations(regclass) IS 'Returns the rows of a table with the columns of notifications_webhookintegration as JSON';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_import_integrations(source regclass DEFAULT NULL)
     RETURNS TABLE (id bigint, name text, state text, reason text)
@@ -79,7 +79,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_import_integrations(regclass) IS
-    'Takes over the rows of notifications_webhookintegration (or of another table with its columns) under their ids; each is imported, there already, or refused, with the reason. May be repeated';
+    'Registers a webhook for each row of notifications_webhookintegration, or of another table with its columns, under the row''s id. state is imported, there already, or refused, with the reason. May be repeated';
 
 CREATE OR REPLACE FUNCTION zentry_notify.import_integration(entry jsonb) RETURNS TABLE (id bigint, name text, state text, reason text)
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET session_replication_role = origin
@@ -97,8 +97,7 @@ BEGIN
         old := jsonb_populate_record(NULL::zentry_notify.webhook_integration, entry);
         SELECT w.* INTO same FROM zentry_notify.webhook_integration w WHERE w.id = old.id;
         IF FOUND THEN
-            -- Changed since or not, it is the same if it was made at the same moment.
-            -- Where nobody knows when that was, it is the one of that URL.
+            -- It is the same webhook, even if it was changed since, if it was created at the same time; where that is unknown, if it has the same URL.
             IF coalesce(same.created_at = old.created_at, (same.webhook_type, same.webhook_url) = (old.webhook_type, old.webhook_url), false) THEN
                 state := 'there already';
             ELSE
@@ -118,7 +117,7 @@ BEGIN
             VALUES (old.id, old.name, old.webhook_type, old.webhook_url, old.project_id, old.created_by_id, old.event_types,
                     coalesce(old.is_active, true), coalesce(old.created_at, now()));
         ELSE
-            -- It is kept for its name and what it hears; a new URL switches it on.
+            -- Imported switched off, to keep its name and events; a new URL switches it on.
             PERFORM zentry_notify.require_event_types(old.event_types);
             PERFORM zentry_notify.check_room_for_webhook();
             INSERT INTO zentry_notify.webhook AS w
@@ -127,14 +126,14 @@ BEGIN
                     false, coalesce(old.created_at, now()), CASE WHEN coalesce(old.is_active, true) THEN now() END, gone);
             INSERT INTO zentry_notify.webhook_secret (webhook_integration_id, webhook_url) VALUES (old.id, old.webhook_url);
         END IF;
-        -- Ids given from now on must not be those that were taken over.
+        -- New webhooks must not get the ids of imported ones.
         PERFORM setval(s.sequence, old.id) FROM pg_get_serial_sequence('zentry_notify.webhook', 'id') AS s (sequence)
           WHERE old.id > coalesce(pg_sequence_last_value(s.sequence::regclass), 0);
         state := 'imported';
         reason := CASE WHEN gone IS NOT NULL THEN 'it is switched off: ' || gone
                        WHEN old.event_types = '[]' THEN 'it hears nothing: its list of event types is empty' END;
     EXCEPTION WHEN data_exception OR integrity_constraint_violation OR invalid_parameter_value OR object_not_in_prerequisite_state
-                OR insufficient_privilege THEN
+                OR configuration_limit_exceeded OR insufficient_privilege THEN
         GET STACKED DIAGNOSTICS reason = MESSAGE_TEXT, hint = PG_EXCEPTION_HINT;
         reason := concat_ws('; ', reason, nullif(hint, ''));
         state := 'refused';
@@ -142,4 +141,4 @@ BEGIN
     RETURN NEXT;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.import_integration(jsonb) IS 'Takes over one integration, a row of the application''s table as JSON';
+COMMENT ON FUNCTION zentry_notify.import_integration(jsonb) IS 'Registers a webhook for one integration, a row of the application''s table as JSON';

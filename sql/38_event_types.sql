@@ -1,4 +1,4 @@
--- Event types of users, wordings, previews; and the rows of the built-in types.
+-- The rows of the built-in event types; functions for event types of users, wordings, languages and previews.
 
 INSERT INTO zentry_notify.event_type AS t (name, title, built_in, text, fields, colour, emoji, footer, time_key, sample)
 SELECT d.definition ->> 'name', d.definition ->> 'title', true, d.definition ->> 'text', d.definition -> 'fields', d.definition ->> 'colour',
@@ -22,7 +22,7 @@ BEGIN
     RETURN type;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.require_event_type(text) IS 'The event type, or an error that names those that there are';
+COMMENT ON FUNCTION zentry_notify.require_event_type(text) IS 'Returns the event type, or raises an error that names those that exist';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_register_event_type(
     name text, title text, text text DEFAULT NULL, fields json DEFAULT NULL, colour text DEFAULT NULL, emoji text DEFAULT NULL,
@@ -45,8 +45,8 @@ BEGIN
         PERFORM zentry_notify.put_wording(name, NULL, title, text, fields, colour, emoji, footer, url, thumbnail);
         RETURN;
     END IF;
-    PERFORM zentry_notify.check_length(name, 50, 'name'); -- an error of ours, not of the column's
-    -- Not ON CONFLICT: the rules would be looked at twice, and their warnings be said twice.
+    PERFORM zentry_notify.check_length(name, 50, 'name'); -- before the column refuses it, for the name of the parameter
+    -- Not ON CONFLICT, for which both triggers run: each warning would come twice.
     UPDATE zentry_notify.event_type t
        SET title = title, text = coalesce(text, ''), fields = coalesce(ordered, '[]'), colour = coalesce(colour, '#808080'),
            emoji = coalesce(emoji, ''), footer = footer, time_key = time_key, sample = sample, url = nullif(url, ''), thumbnail = nullif(thumbnail, '')
@@ -59,7 +59,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_register_event_type(text, text, text, json, text, text, text, text, jsonb, text, text) IS
-    'Adds an event type, or replaces what one of that name says. title, text and the values of fields ({"name": "value"}) are templates over the event''s data. Of a built-in type it sets the installation''s wording';
+    'Adds an event type, or replaces the definition of the one of that name. title, text and the values of fields ({"name": "value"}) are templates over the event''s data. For a built-in type it sets the installation''s wording';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_unregister_event_type(name text) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET session_replication_role = origin SET plan_cache_mode = force_generic_plan
@@ -87,7 +87,7 @@ BEGIN
     DELETE FROM zentry_notify.event_type t WHERE t.name = name;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.zentry_unregister_event_type(text) IS 'Removes an event type that no table fires and no webhook names; what is in the log stays';
+COMMENT ON FUNCTION @extschema@.zentry_unregister_event_type(text) IS 'Removes an event type that no table fires and no webhook names. Its deliveries stay in the log';
 
 CREATE OR REPLACE FUNCTION zentry_notify.put_wording(
     event_type text, webhook_id bigint, title text, text text, fields json, colour text, emoji text, footer text,
@@ -102,7 +102,7 @@ BEGIN
     IF webhook_id IS NOT NULL AND NOT EXISTS (SELECT FROM zentry_notify.webhook w WHERE w.id = webhook_id) THEN
         PERFORM zentry_notify.no_such_webhook(webhook_id);
     END IF;
-    -- Not ON CONFLICT: the rules would be looked at twice, and their warnings be said twice.
+    -- Not ON CONFLICT, for which both triggers run: each warning would come twice.
     UPDATE zentry_notify.event_wording w
        SET title = coalesce(title, w.title), text = coalesce(text, w.text), fields = coalesce(ordered, w.fields),
            colour = coalesce(colour, w.colour), emoji = coalesce(emoji, w.emoji), footer = coalesce(footer, w.footer),
@@ -114,7 +114,7 @@ BEGIN
     END IF;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.put_wording(text, bigint, text, text, json, text, text, text, text, text) IS 'Changes what is given of a wording and leaves the rest';
+COMMENT ON FUNCTION zentry_notify.put_wording(text, bigint, text, text, json, text, text, text, text, text) IS 'Changes those parts of a wording that are given, and leaves the rest as it is (null)';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_set_wording(
     event_type text, webhook_id bigint DEFAULT NULL, title text DEFAULT NULL, text text DEFAULT NULL, fields json DEFAULT NULL,
@@ -124,7 +124,7 @@ AS $$
     SELECT zentry_notify.put_wording(event_type, webhook_id, title, text, fields, colour, emoji, footer, url, thumbnail)
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_set_wording(text, bigint, text, text, json, text, text, text, text, text) IS
-    'Sets other words, another colour or emoji for an event, in the messages of one webhook or (null) of all. What is not given stays as it is';
+    'Sets the wording of an event type (words, colour, emoji, links) in the messages of one webhook or (null) of all. What is null stays as it is';
 
 CREATE OR REPLACE FUNCTION zentry_notify.language_of(webhook_id bigint) RETURNS text
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -133,7 +133,7 @@ AS $$
      WHERE w.event_type = '*' AND (w.webhook_integration_id = webhook_id OR w.webhook_integration_id IS NULL)
      ORDER BY w.webhook_integration_id NULLS LAST LIMIT 1
 $$;
-COMMENT ON FUNCTION zentry_notify.language_of(bigint) IS 'The language of a webhook''s messages; null: English, as nobody has said otherwise';
+COMMENT ON FUNCTION zentry_notify.language_of(bigint) IS 'Returns the language of a webhook''s messages; null: none is set, which is English';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_set_language(language text, webhook_id bigint DEFAULT NULL) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET session_replication_role = origin SET plan_cache_mode = force_generic_plan
@@ -143,7 +143,7 @@ BEGIN
     IF webhook_id IS NOT NULL AND NOT EXISTS (SELECT FROM zentry_notify.webhook w WHERE w.id = webhook_id) THEN
         PERFORM zentry_notify.no_such_webhook(webhook_id);
     END IF;
-    -- The installation's own is English where nothing is said.
+    -- English is what the installation has without a row.
     IF language IS NULL OR language = 'en' AND webhook_id IS NULL THEN
         DELETE FROM zentry_notify.event_wording w WHERE w.event_type = '*' AND w.webhook_integration_id IS NOT DISTINCT FROM webhook_id;
         RETURN;
@@ -155,7 +155,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_set_language(text, bigint) IS
-    'Sets the language of messages, of one webhook or (null) of all: de, en, es, fr, ja or pt. Own wordings stay as they are. A webhook''s null is as the others have it';
+    'Sets the language of the messages of one webhook or (webhook_id null) of all: de, en, es, fr, ja or pt. language null removes the setting: a webhook then has the installation''s language. Wordings stay as they are';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_reset_event_type(event_type text, webhook_id bigint DEFAULT NULL) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET session_replication_role = origin SET plan_cache_mode = force_generic_plan
@@ -172,14 +172,14 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_reset_event_type(text, bigint) IS
-    'Takes back the wording that was set for an event: in the messages of one webhook, or (null) that of the installation';
+    'Removes the wording that was set for an event type: that of one webhook or (null) the installation''s';
 
 CREATE OR REPLACE FUNCTION zentry_notify.without_keys(data jsonb, keys text[]) RETURNS jsonb
     LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT CASE jsonb_typeof(data) WHEN 'object' THEN data - keys ELSE data END
 $$;
-COMMENT ON FUNCTION zentry_notify.without_keys(jsonb, text[]) IS 'The data without these keys';
+COMMENT ON FUNCTION zentry_notify.without_keys(jsonb, text[]) IS 'Returns the data without these keys';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_preview(
     event_type text, webhook_type text DEFAULT 'discord', data jsonb DEFAULT NULL, webhook_id bigint DEFAULT NULL) RETURNS json
@@ -203,10 +203,10 @@ BEGIN
      WHERE d.event_type = type.name AND (d.webhook_integration_id IS NULL OR d.webhook_integration_id = webhook_id)
      ORDER BY d.webhook_integration_id NULLS LAST LIMIT 1;
     RETURN zentry_notify.event_message(definition, left(coalesce(webhook_type, 'discord'), 20),
-        -- As zentry_test_event posts it to the webhook.
+        -- With the mark of a sample, as zentry_test_event posts it to the webhook.
         zentry_notify.without_keys(coalesce(data, zentry_notify.sample_event(type.name)
                                                     || CASE WHEN webhook_id IS NULL THEN '{}' ELSE '{"zentry_sample": true}' END::jsonb), omit_keys), zentry_notify.appearance_of(webhook_id), mention);
 END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_preview(text, text, jsonb, bigint) IS
-    'Returns the message of an event as it would be posted, of its sample or of given data, without sending it. webhook_type: a type or a format of zentry_webhook_types(), such as teams (an Adaptive Card for Workflows), teams_connector (a MessageCard) or webhook (the event as JSON); with webhook_id: in the format and the wording of that webhook';
+    'Returns the message of an event as it would be posted, made of its sample or of the given data, and sends nothing. webhook_type: a type or a format of zentry_webhook_types(), such as teams (an Adaptive Card for Workflows), teams_connector (a MessageCard) or webhook (the event as JSON); with webhook_id: in the format and the wording of that webhook';

@@ -1,7 +1,7 @@
--- PUBLIC has nothing but the trigger function; the agent what capture and delivery need; readers and managers are granted by calls.
+-- Privileges: PUBLIC has EXECUTE on capture() and nothing else, the agent has what capture and delivery need, and zentry_grant gives other roles theirs.
 
--- Only what lacks is granted and only what is there is revoked: PostgreSQL takes an object's privileges as they are after a GRANT or a
--- REVOKE of an extension's script for the extension's own, and would not dump what zentry_grant has given by then.
+-- Grants only what is missing, and below revokes only what is there: when a script of an extension grants or revokes something, PostgreSQL records all
+-- privileges of the object as the extension's own, and pg_dump then leaves out those that zentry_grant has given.
 DO $$
 DECLARE
     relation  regclass;
@@ -56,18 +56,18 @@ AS $$
                 WHEN p.proname IN ('begin_sending', 'end_sending', 'take_queues', 'release_queues', 'sending_settings', 'sending_webhooks', 'claim_deliveries', 'record_outcomes')
                     THEN privilege = 'sender'
                 WHEN privilege IN ('server', 'sender') THEN false
-                -- A view checks whether its reader may call what it calls.
+                -- What views and the functions of readers call with the rights of the caller.
                 WHEN p.proname IN ('zentry_status', 'zentry_stats', 'zentry_stats_by_hour', 'zentry_preview', 'zentry_webhook_types', 'zentry_logs', 'log_ids', 'latency_bounds', 'redact_url', 'language_words', 'languages',
                                    'look_up', 'look_up_in', 'lookup_of', 'quiet_until', 'digest_due', 'library_version', 'unrouted_events', 'ways_out', 'doubts', 'refuse', 'source_arguments') THEN true
                 WHEN p.proname IN ('zentry_grant', 'zentry_revoke', 'zentry_promote') THEN false
                 WHEN starts_with(p.proname::text, 'zentry_')
-                    -- What functions of ours call with the caller's rights.
+                    -- What functions of managers call with the rights of the caller.
                     OR p.proname IN ('check_length', 'to_interval', 'import_integration', 'read_integrations', 'rows_of', 'require_membership', 'put_api_token', 'drop_api_token')
-                    -- A form says what is wrong with a URL before it is sent.
+                    -- Forms check a URL while it is typed.
                     OR p.proname = 'check_webhook_url' THEN privilege IN ('manager', 'application')
                 ELSE false END;
 $$;
-COMMENT ON FUNCTION zentry_notify.functions_of(text) IS 'The functions that a privilege of zentry_grant lets a role call';
+COMMENT ON FUNCTION zentry_notify.functions_of(text) IS 'Returns the functions that a role with this privilege of zentry_grant may call';
 
 CREATE OR REPLACE FUNCTION zentry_notify.check_grantee(grantee regrole, hint text) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -76,16 +76,16 @@ BEGIN
     IF grantee IS NULL OR NOT EXISTS (SELECT FROM pg_roles r WHERE r.oid = grantee) THEN
         PERFORM zentry_notify.refuse('undefined_object', format('there is no role %s', coalesce(grantee::oid::text, 'null')), hint);
     END IF;
-    -- What the worker acts as would lose what it needs.
+    -- A grant or revoke would take from the worker what it needs.
     IF grantee = to_regrole('zentry_notify_agent') THEN
         PERFORM zentry_notify.refuse('invalid_parameter_value', 'the privileges of zentry_notify_agent are the extension''s own',
             'The worker acts as it. Name a role that somebody logs in as, or its group.');
     END IF;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.check_grantee(regrole, text) IS 'An error unless it is a role, and another one than the agent';
+COMMENT ON FUNCTION zentry_notify.check_grantee(regrole, text) IS 'Raises an error unless it is a role other than the agent';
 
--- What calls functions of ours by name finds them in a schema that is ours: others may belong to the owner of the database.
+-- zentry_grant calls this one, which is in a schema that only the extension's owner can change; that of zentry_grant may be somebody else's.
 CREATE OR REPLACE FUNCTION zentry_notify.grant_privilege(grantee regrole, privilege text) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
@@ -95,7 +95,7 @@ BEGIN
     IF privilege IS NULL OR privilege NOT IN ('reader', 'manager', 'application', 'server', 'sender') THEN
         PERFORM zentry_notify.refuse('invalid_parameter_value',
             format('unknown privilege "%s"', coalesce(privilege, '(null)')),
-            'reader: the views. manager: the views, and register, change, delete, test, retry, attach. application: all that, and webhook_integration and notification_log, URLs included. server: look API tokens up. sender: send, as zentry-notify send does.');
+            'reader: the views. manager: the views, and register, change, delete, test, retry, attach. application: all of that, and webhook_integration and notification_log, URLs included. server: look up API tokens. sender: send, as zentry-notify send does.');
     END IF;
     PERFORM zentry_notify.revoke_former(grantee);
     EXECUTE format('GRANT USAGE ON SCHEMA zentry_notify TO %s', grantee);
@@ -110,7 +110,7 @@ BEGIN
     END IF;
     IF privilege = 'application' THEN
         EXECUTE format('GRANT SELECT ON zentry_notify.notification_log, zentry_notify.webhook_integration TO %s', grantee);
-        -- Not what the extension keeps there itself: since when it is active, and why it was switched off.
+        -- Without the columns that only the extension writes: since when it is active, and why it was switched off.
         EXECUTE (SELECT format('GRANT INSERT (%s), UPDATE (%1$s), DELETE ON zentry_notify.webhook_integration TO %s',
                                string_agg(quote_ident(a.attname), ', '), grantee)
                    FROM pg_attribute a
@@ -119,7 +119,7 @@ BEGIN
     END IF;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.grant_privilege(regrole, text) IS 'What zentry_grant does';
+COMMENT ON FUNCTION zentry_notify.grant_privilege(regrole, text) IS 'Does what zentry_grant is called for';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_grant(grantee regrole, privilege text) RETURNS void
     LANGUAGE sql SET search_path = pg_catalog, pg_temp
@@ -127,9 +127,9 @@ AS $$
     SELECT zentry_notify.grant_privilege(grantee, privilege)
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_grant(regrole, text) IS
-    'Lets a role read the redacted views (reader), also register, change, delete, test, retry and attach (manager), also use webhook_integration and notification_log as its own, URLs included (application), nothing but look API tokens up (server), or nothing but send, URLs and secrets of what it sends included (sender). Nobody has a privilege on a table';
+    'Gives a role a privilege. reader: the views, in which URLs are redacted. manager: also to register, change, delete, test, retry and attach. application: also to read and write webhook_integration, URLs included, and to read notification_log. server: only to look up API tokens. sender: only to send, which includes the URLs and secrets of what it sends. None includes a privilege on a table';
 
--- A privilege on a table would let a role lock it. Versions before 0.3 gave some, and functions that are nobody's now.
+-- A privilege on a table would let a role lock it. Versions before 0.3 granted some, and functions that no privilege includes now.
 CREATE OR REPLACE FUNCTION zentry_notify.revoke_former(grantee regrole) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
@@ -137,7 +137,7 @@ DECLARE
     granted regclass;
     f       regprocedure;
 BEGIN
-    PERFORM zentry_notify.check_grantee(grantee, 'Name a role that there is: SELECT zentry_grant(''reports'', ''reader'');');
+    PERFORM zentry_notify.check_grantee(grantee, 'Name an existing role: SELECT zentry_grant(''reports'', ''reader'');');
     FOR granted IN SELECT DISTINCT c.oid
                      FROM pg_class c
                      LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attacl IS NOT NULL
@@ -159,10 +159,10 @@ BEGIN
     END LOOP;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.revoke_former(regrole) IS 'Takes back what a role has that no privilege of zentry_grant gives any more';
+COMMENT ON FUNCTION zentry_notify.revoke_former(regrole) IS 'Revokes from a role what no privilege of zentry_grant includes any more';
 
--- What was given to a role itself: what it has as a member of another, it may lose by leaving it. (SELECT on what is the table webhook now was an
--- application's in versions before 0.3.)
+-- Only what was granted to the role itself, not what it has as a member of another one. (Versions before 0.3 granted applications SELECT on what is the
+-- table webhook now.)
 CREATE OR REPLACE FUNCTION zentry_notify.grants() RETURNS TABLE (grantee regrole, privilege text)
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -187,7 +187,7 @@ AS $$
      UNION ALL
     SELECT g.grantee, 'sender' FROM granted g WHERE g.object = 'begin_sending';
 $$;
-COMMENT ON FUNCTION zentry_notify.grants() IS 'The roles that zentry_grant has given a privilege, with the highest of reader, manager and application';
+COMMENT ON FUNCTION zentry_notify.grants() IS 'Returns the roles to which zentry_grant has given a privilege: of reader, manager and application the highest, and server and sender';
 
 CREATE OR REPLACE FUNCTION zentry_notify.renew_grants() RETURNS void
     LANGUAGE sql SET search_path = pg_catalog, pg_temp
@@ -195,7 +195,7 @@ AS $$
     SELECT zentry_notify.grant_privilege(g.grantee, g.privilege) FROM zentry_notify.grants() g;
 $$;
 COMMENT ON FUNCTION zentry_notify.renew_grants() IS
-    'Gives readers, managers, applications, servers and senders what became theirs with a new version. The library calls it after ALTER EXTENSION UPDATE, not the update itself: a script''s grants are not dumped';
+    'Repeats the grants of zentry_grant, so that they include what a new version adds. The library calls it after ALTER EXTENSION UPDATE, because pg_dump leaves out what the script of an update grants';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_revoke(grantee regrole) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -215,7 +215,7 @@ BEGIN
     END LOOP;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.zentry_revoke(regrole) IS 'Takes back every privilege that zentry_grant gave to the role';
+COMMENT ON FUNCTION @extschema@.zentry_revoke(regrole) IS 'Revokes every privilege that zentry_grant gave to the role';
 
 DO $$
 DECLARE
@@ -232,17 +232,17 @@ BEGIN
     LOOP
         EXECUTE pg_catalog.format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', f);
     END LOOP;
-    -- Whoever makes a partition makes the triggers of its table on it, and PostgreSQL asks whether that role may call their function. It is
-    -- a trigger's alone, and nobody without USAGE on its schema can name it.
+    -- Whoever makes a partition makes the triggers of its table there, for which PostgreSQL requires EXECUTE on their function. It can be called as a
+    -- trigger only, and only a role with USAGE on its schema can name it for a trigger.
     GRANT EXECUTE ON FUNCTION zentry_notify.capture() TO PUBLIC;
     IF NOT pg_catalog.has_function_privilege('zentry_notify_agent', 'zentry_notify.sum_histogram(bigint[])', 'EXECUTE') THEN
         GRANT EXECUTE ON FUNCTION zentry_notify.add_histograms(bigint[], bigint[]), zentry_notify.sum_histogram(bigint[]) TO zentry_notify_agent;
     END IF;
-    -- The view of definitions calls it.
+    -- The view event_definition calls it.
     IF NOT pg_catalog.has_function_privilege('zentry_notify_agent', 'zentry_notify.language_words(text)', 'EXECUTE') THEN
         GRANT EXECUTE ON FUNCTION zentry_notify.language_words(text) TO zentry_notify_agent;
     END IF;
-    -- The worker numbers deliveries before it writes them.
+    -- The worker takes ids for deliveries before it writes them.
     IF NOT pg_catalog.has_sequence_privilege('zentry_notify_agent', 'zentry_notify.delivery_id_seq', 'USAGE') THEN
         GRANT USAGE ON SEQUENCE zentry_notify.delivery_id_seq TO zentry_notify_agent;
     END IF;
@@ -260,7 +260,7 @@ BEGIN
 END
 $$;
 
--- ALTER DEFAULT PRIVILEGES may have given somebody what is new here. (What a version's zentry_grant gave is zentry_grant's to take.)
+-- Revokes what ALTER DEFAULT PRIVILEGES has granted on new relations. (zentry_grant itself revokes what a former version of it has granted.)
 DO $$
 DECLARE
     given record;
@@ -279,8 +279,8 @@ BEGIN
 END
 $$;
 
--- What is set for a role or a database must not keep our functions from our own views. (Who reads others' tables has a value of its own.) What is called
--- for each row is called by others of ours.
+-- restrict_nonsystem_relation_kind, set for a role or a database, must not keep the extension's functions from its views. (Functions that read tables of
+-- others have a value of their own.) Functions that are called for each row are left out: the functions that call them have the setting.
 DO $$
 DECLARE
     f regprocedure;

@@ -1,6 +1,6 @@
--- The last step of CREATE EXTENSION: attach what is there, and say what is not.
+-- The last step of CREATE EXTENSION: attaches Zentry's tables, and says which do not exist.
 
--- What ALTER DEFAULT PRIVILEGES has given of all that is new goes; zentry_grant gives. Everybody keeps the trigger function.
+-- Revokes what ALTER DEFAULT PRIVILEGES has granted on the new objects, but EXECUTE on capture() from PUBLIC.
 DO $$
 DECLARE
     given record;
@@ -22,7 +22,7 @@ BEGIN
                    AND d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_extension'::pg_catalog.regclass
               JOIN pg_catalog.pg_extension e ON e.oid OPERATOR(pg_catalog.=) d.refobjid AND e.extname OPERATOR(pg_catalog.=) 'zentry_notify'
               CROSS JOIN LATERAL pg_catalog.aclexplode(p.proacl) a
-             WHERE a.grantee OPERATOR(pg_catalog.<>) 0) -- 39_privileges has seen to PUBLIC
+             WHERE a.grantee OPERATOR(pg_catalog.<>) 0) -- 39_privileges has revoked what PUBLIC had
         SELECT acl.object, CASE acl.grantee WHEN 0 THEN 'PUBLIC' ELSE acl.grantee::pg_catalog.regrole::pg_catalog.text END AS role
           FROM acl WHERE acl.grantee NOT IN (acl.owner, 'zentry_notify_agent'::pg_catalog.regrole)
            AND (acl.grantee OPERATOR(pg_catalog.<>) 0 OR acl.object OPERATOR(pg_catalog.<>) 'FUNCTION zentry_notify.capture()')
@@ -38,7 +38,7 @@ BEGIN
         RAISE EXCEPTION 'zentry_notify needs a database in UTF8, this one is in %', pg_catalog.current_setting('server_encoding')
             USING ERRCODE = 'feature_not_supported', HINT = 'CREATE DATABASE ... ENCODING ''UTF8'' TEMPLATE template0';
     END IF;
-    -- CREATE EXTENSION hides notices; these are for who runs it, so what the session had before holds.
+    -- CREATE EXTENSION suppresses notices. These are for its caller, so the value that the session had holds from here on.
     PERFORM pg_catalog.set_config('client_min_messages', s.reset_val, true) FROM pg_catalog.pg_settings s
       WHERE s.name OPERATOR(pg_catalog.=) 'client_min_messages';
 END
@@ -57,7 +57,7 @@ BEGIN
             missing := pg_catalog.array_append(missing, source.name);
         ELSE
             RAISE NOTICE 'zentry_notify: % %', source.name, source.state
-                USING HINT = 'If it is not Zentry''s table, nothing is to be done. Else mend it and run SELECT * FROM @extschema@.zentry_attach(), or say what its columns mean: SELECT @extschema@.zentry_attach(event_type, table, columns);';
+                USING HINT = 'If it is not Zentry''s table, do nothing. Otherwise correct the table and run SELECT * FROM @extschema@.zentry_attach(), or say what its columns mean: SELECT @extschema@.zentry_attach(event_type, table, columns);';
         END IF;
     END LOOP;
     IF attached OPERATOR(pg_catalog.<>) '{}' THEN

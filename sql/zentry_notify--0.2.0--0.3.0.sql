@@ -1,13 +1,13 @@
 -- Written by scripts/upgrade-step from sql/steps/0.2.0--0.3.0.sql: change that, or the files that it includes.
 
--- From 0.2.0 to 0.3.0. What is structural stands here; what can be run again comes from the files of the installation.
+-- From 0.2.0 to 0.3.0. Structure (tables, columns, indexes) is changed here; what can be run again is included from the files of the installation.
 
--- As in 01_schema.sql: nothing that somebody put into the extension's schema must become part of ours.
+-- As in 01_schema.sql: names must not resolve to objects that somebody has put into the extension's schema.
 SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
 SELECT pg_catalog.set_config('restrict_nonsystem_relation_kind', '', true)
  WHERE pg_catalog.current_setting('restrict_nonsystem_relation_kind', true) IS NOT NULL;
 
--- The library that is in memory says its version; a new one on disk is not the one that runs.
+-- library_version() is of the library in memory. The new one on disk is loaded by a restart.
 DO $$
 BEGIN
     IF zentry_notify.library_version() OPERATOR(pg_catalog.<>) '0.3.0' THEN
@@ -19,14 +19,15 @@ $$;
 
 -- ---- steps/lock.sql ----
 
--- Everything that the step changes, before it changes anything. Writers hold some of these tables until they commit and may want
--- others meanwhile, so whoever waits for them with others in hand may deadlock, and the application must not be the one that loses:
--- the step waits for less than deadlock_timeout, gives back what it has, and tries again.
+-- Locks all that the step changes, before it changes anything. Writers hold locks on some of these tables until they commit, and may request others, so
+-- a session that holds some locks and waits for others can deadlock with them. The application must not be the victim: the step waits for less than
+-- deadlock_timeout, releases its locks, and tries again.
 DO $$
 DECLARE
     attached text;
     deadline timestamptz := pg_catalog.clock_timestamp() OPERATOR(pg_catalog.+) '60 seconds'::pg_catalog.interval;
     before   text := pg_catalog.current_setting('lock_timeout');
+    holders  text;
 BEGIN
     SELECT pg_catalog.string_agg(DISTINCT s.relation::pg_catalog.text, ', ') INTO attached
       FROM zentry_notify.event_source s
@@ -44,8 +45,23 @@ BEGIN
             EXIT;
         EXCEPTION WHEN lock_not_available THEN
             IF pg_catalog.clock_timestamp() OPERATOR(pg_catalog.>) deadline THEN
+                -- A prepared transaction has no process, and so is in no list of sessions. It holds a lock on its own number.
+                SELECT pg_catalog.string_agg(DISTINCT
+                           CASE WHEN l.pid IS NULL THEN pg_catalog.format('prepared transaction %L', p.gid) ELSE pg_catalog.format('process %s', l.pid) END, ', ')
+                  INTO holders
+                  FROM pg_catalog.pg_locks l
+                  LEFT JOIN pg_catalog.pg_locks n ON l.pid IS NULL AND n.virtualtransaction OPERATOR(pg_catalog.=) l.virtualtransaction
+                   AND n.locktype OPERATOR(pg_catalog.=) 'transactionid' AND n.granted
+                  LEFT JOIN pg_catalog.pg_prepared_xacts p ON p.transaction OPERATOR(pg_catalog.=) n.transactionid
+                 WHERE l.granted AND l.locktype OPERATOR(pg_catalog.=) 'relation' AND l.pid IS DISTINCT FROM pg_catalog.pg_backend_pid()
+                   AND l.database OPERATOR(pg_catalog.=) (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database())
+                   AND (l.mode OPERATOR(pg_catalog.<>) ALL ('{AccessShareLock,RowShareLock}'::pg_catalog.text[])
+                          AND l.relation IN (SELECT s.relation FROM zentry_notify.event_source s)
+                        OR l.relation IN (SELECT c.oid FROM pg_catalog.pg_class c
+                                           WHERE c.relnamespace OPERATOR(pg_catalog.=) 'zentry_notify'::pg_catalog.regnamespace AND c.relkind OPERATOR(pg_catalog.=) 'r'));
                 RAISE EXCEPTION 'zentry_notify: the tables that the update changes were in use for a minute'
-                    USING ERRCODE = 'lock_not_available', HINT = 'End the long transactions that write to them, then repeat the command. Nothing was changed.';
+                    USING ERRCODE = 'lock_not_available', DETAIL = pg_catalog.format('They are in use by %s.', coalesce(holders, 'nobody any more')),
+                          HINT = 'End these transactions (SELECT pg_terminate_backend(PID); COMMIT PREPARED or ROLLBACK PREPARED), then repeat the command. Nothing was changed.';
             END IF;
             PERFORM pg_catalog.pg_sleep(0.1);
         END;
@@ -54,12 +70,12 @@ BEGIN
 END
 $$;
 
--- It looks at every trigger that is made.
+-- Before triggers are made: it runs for each.
 DROP EVENT TRIGGER zentry_notify_hear_every_update;
 
--- ---- The log: the table stays as it is, under another name. Its rows are moved by the worker. ----
+-- ---- The log: the table is renamed and otherwise unchanged. The worker moves its rows. ----
 
--- Gives the constraints of a table the names that it would have, had it always been called so.
+-- Renames the constraints of a renamed table, so that they have the names that they have in a new installation.
 CREATE FUNCTION zentry_notify.rename_constraints(renamed pg_catalog.regclass, before pg_catalog.text, after pg_catalog.text) RETURNS pg_catalog.void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
@@ -79,10 +95,10 @@ ALTER INDEX zentry_notify.notification_log_finished RENAME TO legacy_delivery_fi
 ALTER INDEX zentry_notify.notification_log_events RENAME TO legacy_delivery_events;
 ALTER INDEX zentry_notify.notification_log_failed RENAME TO legacy_delivery_failed;
 COMMENT ON TABLE zentry_notify.legacy_delivery IS 'The log of 0.2.0, until the worker has moved its rows to event and delivery';
-COMMENT ON COLUMN zentry_notify.legacy_delivery.id IS 'Ids of delivery go on above these';
+COMMENT ON COLUMN zentry_notify.legacy_delivery.id IS 'Id of the delivery; ids in delivery continue above these';
 COMMENT ON COLUMN zentry_notify.legacy_delivery.webhook_integration_id IS 'As in delivery';
 COMMENT ON COLUMN zentry_notify.legacy_delivery.event_type IS 'As in delivery';
-COMMENT ON COLUMN zentry_notify.legacy_delivery.payload IS 'The event''s data; JSON null: not kept';
+COMMENT ON COLUMN zentry_notify.legacy_delivery.payload IS 'The event''s data; JSON null: not stored';
 COMMENT ON COLUMN zentry_notify.legacy_delivery.status IS 'pending, retry, sent or failed';
 COMMENT ON COLUMN zentry_notify.legacy_delivery.response_status_code IS 'As in delivery';
 COMMENT ON COLUMN zentry_notify.legacy_delivery.response_body IS 'As in delivery; empty: none';
@@ -90,18 +106,18 @@ COMMENT ON COLUMN zentry_notify.legacy_delivery.error_message IS 'As in delivery
 COMMENT ON COLUMN zentry_notify.legacy_delivery.retry_count IS 'As in delivery';
 COMMENT ON COLUMN zentry_notify.legacy_delivery.attempts IS 'As in delivery';
 COMMENT ON COLUMN zentry_notify.legacy_delivery.created_at IS 'When the event happened';
-COMMENT ON COLUMN zentry_notify.legacy_delivery.sent_at IS 'When the endpoint took it';
+COMMENT ON COLUMN zentry_notify.legacy_delivery.sent_at IS 'When the endpoint accepted it';
 COMMENT ON COLUMN zentry_notify.legacy_delivery.next_attempt_at IS 'As in delivery';
 COMMENT ON COLUMN zentry_notify.legacy_delivery.retry_of IS 'As in delivery';
-COMMENT ON INDEX zentry_notify.legacy_delivery_waiting IS 'What waits, by webhook, in order of delivery';
-COMMENT ON INDEX zentry_notify.legacy_delivery_finished IS 'What is finished, by webhook';
-COMMENT ON INDEX zentry_notify.legacy_delivery_events IS 'What is finished, by event';
-COMMENT ON INDEX zentry_notify.legacy_delivery_failed IS 'What was given up';
+COMMENT ON INDEX zentry_notify.legacy_delivery_waiting IS 'Waiting deliveries by webhook, in the order of sending';
+COMMENT ON INDEX zentry_notify.legacy_delivery_finished IS 'Finished deliveries by webhook';
+COMMENT ON INDEX zentry_notify.legacy_delivery_events IS 'Finished deliveries by event type';
+COMMENT ON INDEX zentry_notify.legacy_delivery_failed IS 'Failed deliveries';
 
 -- ---- 04_event.sql ----
 
--- What was written: a row for each write that somebody wants to hear of, what the worker found out about it, and which of these rows
--- are routed. A row stands for the event alone, however many hear of it.
+-- Events: a row for each write that at least one webhook subscribes to, whatever the number of webhooks; the data that the worker looked up
+-- for it; and which events are routed.
 
 CREATE TABLE zentry_notify.event (
     id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -111,19 +127,19 @@ CREATE TABLE zentry_notify.event (
     data       json NOT NULL,
     context    json
 ) WITH (
-    -- Rows come in step with the traffic and are never updated.
+    -- Rows are only inserted, at the rate of the traffic, and never updated.
     autovacuum_vacuum_insert_scale_factor = 0.05,
     autovacuum_analyze_scale_factor = 0.1
 );
 COMMENT ON TABLE zentry_notify.event IS
-    'Every event that was captured, written in the application''s own transaction and never changed. Ids are given in the order of the writes, not of the commits';
-COMMENT ON COLUMN zentry_notify.event.id IS 'Number of the event';
+    'Captured events, written in the application''s own transactions and never changed. Ids follow the order of the writes, not of the commits';
+COMMENT ON COLUMN zentry_notify.event.id IS 'Id of the event';
 COMMENT ON COLUMN zentry_notify.event.created_at IS 'When it happened: the time of the transaction that wrote it';
-COMMENT ON COLUMN zentry_notify.event.source_id IS 'Number of the event source whose table was written; null: a function made it';
-COMMENT ON COLUMN zentry_notify.event.event_type IS 'What happened; project_progress: nobody can hear of it, the worker counts milestones by it';
-COMMENT ON COLUMN zentry_notify.event.data IS 'The event''s data as far as the written row has them';
+COMMENT ON COLUMN zentry_notify.event.source_id IS 'Id of the event source whose table was written; null: a function created the event';
+COMMENT ON COLUMN zentry_notify.event.event_type IS 'Event type; project_progress: internal, the worker computes milestones from it, and no webhook can subscribe to it';
+COMMENT ON COLUMN zentry_notify.event.data IS 'The event''s data that come from the written row';
 COMMENT ON COLUMN zentry_notify.event.context IS
-    'What only the worker needs, a JSON object, or null: columns: values of other columns, by name; progress: how the tasks of projects changed; cut: keys whose value was too long; routed: its deliveries were written with it; partition_owner: number of the role that owns the partition that was written, where another one owns the attached table; traceparent: the place in a trace that it was written at';
+    'JSON object that only the worker uses, or null. columns: values of other columns, by name; progress: how many tasks of each project were added, removed or completed; cut: keys whose value was too long; routed: its deliveries were written with it; partition_owner: OID of the role that owns the partition that was written, if it does not own the attached table; traceparent: trace context of the write';
 
 CREATE TABLE zentry_notify.event_detail (
     event_id bigint PRIMARY KEY,
@@ -132,9 +148,9 @@ CREATE TABLE zentry_notify.event_detail (
     autovacuum_vacuum_insert_scale_factor = 0.05,
     autovacuum_analyze_scale_factor = 0.1
 );
-COMMENT ON TABLE zentry_notify.event_detail IS 'What the worker found out about an event: names that were looked up, computed values';
+COMMENT ON TABLE zentry_notify.event_detail IS 'Data that the worker added to events: looked-up names and computed values';
 COMMENT ON COLUMN zentry_notify.event_detail.event_id IS 'The event';
-COMMENT ON COLUMN zentry_notify.event_detail.data IS 'Goes before the event''s own data, key by key';
+COMMENT ON COLUMN zentry_notify.event_detail.data IS 'Additional data; they come before the event''s own, key by key';
 
 CREATE TABLE zentry_notify.route_cursor (
     singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
@@ -142,13 +158,13 @@ CREATE TABLE zentry_notify.route_cursor (
     restored  text NOT NULL DEFAULT 'no' CHECK (restored IN ('no', 'awaited', 'yes')),
     split     jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(split) = 'object')
 ) WITH (fillfactor = 20);
-COMMENT ON TABLE zentry_notify.route_cursor IS 'Which events are routed: one row, which the worker writes with the deliveries';
-COMMENT ON COLUMN zentry_notify.route_cursor.singleton IS 'There is one row';
-COMMENT ON COLUMN zentry_notify.route_cursor.routed IS 'Ids of events that are routed, or that no event will ever have; the first range has no lower bound';
+COMMENT ON TABLE zentry_notify.route_cursor IS 'Which events are routed: one row, which the worker updates in the transaction that writes the deliveries';
+COMMENT ON COLUMN zentry_notify.route_cursor.singleton IS 'Always true: the table has one row';
+COMMENT ON COLUMN zentry_notify.route_cursor.routed IS 'Ranges of event ids that are routed or will never be used; the first range has no lower bound';
 COMMENT ON COLUMN zentry_notify.route_cursor.split IS
-    'Events that are routed in part: of each, the webhooks whose deliveries the database does not take; the others have theirs';
+    'Partly routed events: for each, the webhooks whose deliveries could not be written; the deliveries of the others are';
 COMMENT ON COLUMN zentry_notify.route_cursor.restored IS
-    'awaited: a dump''s events are here and its cursor is not yet, so nothing is routed; yes: the cursor came from a dump; no: neither';
+    'awaited: events of a dump have been restored, and the route cursor has not, so nothing is routed; yes: the cursor comes from a dump; no: no dump was restored';
 
 INSERT INTO zentry_notify.route_cursor DEFAULT VALUES;
 
@@ -158,11 +174,11 @@ SELECT pg_catalog.pg_extension_config_dump('zentry_notify.event_detail', '');
 SELECT pg_catalog.pg_extension_config_dump('zentry_notify.route_cursor', '');
 -- ---- 05_delivery.sql ----
 
--- Who gets an event: a narrow row for an event and a webhook, written once as a rule, with its outcome. Queue and log in one.
+-- Deliveries: a narrow row for each event and webhook, as a rule written once, with its outcome. The table is both the queue and the log.
 
 CREATE TABLE zentry_notify.delivery (
     id                     bigint GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,
-    -- No foreign keys: their checks would lock rows of events and webhooks. What goes takes its deliveries with it.
+    -- No foreign keys: their checks would lock rows of events and webhooks. Deliveries are deleted with their webhook.
     event_id               bigint NOT NULL,
     webhook_integration_id bigint NOT NULL,
     next_attempt_at        timestamptz,
@@ -178,48 +194,49 @@ CREATE TABLE zentry_notify.delivery (
     traceparent            text,
     captured_at            timestamptz
 ) WITH (
-    -- What has to wait is updated: dead rows come in step with the traffic, so vacuum has to as well.
+    -- Deliveries that have to wait are updated, so dead rows grow with the traffic, and vacuum must keep up.
     autovacuum_vacuum_scale_factor = 0.02,
     autovacuum_vacuum_threshold = 1000,
     autovacuum_vacuum_insert_scale_factor = 0.05,
     autovacuum_analyze_scale_factor = 0.1
 );
 COMMENT ON TABLE zentry_notify.delivery IS
-    'Deliveries of events to webhooks: what waits, and what became of the rest. zentry_notify.notification_log shows them with their events';
-COMMENT ON COLUMN zentry_notify.delivery.id IS 'Deliveries of a webhook leave in this order';
+    'Deliveries of events to webhooks, waiting and finished. The view zentry_notify.notification_log shows them with their events';
+COMMENT ON COLUMN zentry_notify.delivery.id IS 'Id of the delivery; a webhook''s deliveries are sent in this order';
 COMMENT ON COLUMN zentry_notify.delivery.event_id IS 'The event';
-COMMENT ON COLUMN zentry_notify.delivery.webhook_integration_id IS 'Where it goes';
-COMMENT ON COLUMN zentry_notify.delivery.next_attempt_at IS 'When it is tried again';
-COMMENT ON COLUMN zentry_notify.delivery.finished_at IS 'When it was sent or given up';
-COMMENT ON COLUMN zentry_notify.delivery.retry_of IS 'The failed delivery that this one repeats';
-COMMENT ON COLUMN zentry_notify.delivery.response_status_code IS 'HTTP status of the last answer; null: none came';
-COMMENT ON COLUMN zentry_notify.delivery.attempts IS 'How many times it was posted; waiting for a rate limit is no attempt';
-COMMENT ON COLUMN zentry_notify.delivery.retry_count IS 'How many times this delivery was sent anew by hand (zentry_retry)';
-COMMENT ON COLUMN zentry_notify.delivery.status IS 'p: pending, not tried yet; r: retry, waits for next_attempt_at; s: sent; f: failed, error_message says why';
-COMMENT ON COLUMN zentry_notify.delivery.event_type IS 'What happened';
-COMMENT ON COLUMN zentry_notify.delivery.response_body IS 'First 1000 characters of the last answer; null: none';
-COMMENT ON COLUMN zentry_notify.delivery.error_message IS 'What went wrong, for people; null: nothing';
+COMMENT ON COLUMN zentry_notify.delivery.webhook_integration_id IS 'The webhook';
+COMMENT ON COLUMN zentry_notify.delivery.next_attempt_at IS 'Time of the next attempt';
+COMMENT ON COLUMN zentry_notify.delivery.finished_at IS 'When it was sent or failed for good';
+COMMENT ON COLUMN zentry_notify.delivery.retry_of IS 'The failed delivery that this one re-sends';
+COMMENT ON COLUMN zentry_notify.delivery.response_status_code IS 'HTTP status of the last response; null: no response';
+COMMENT ON COLUMN zentry_notify.delivery.attempts IS 'Number of attempts; a request that met a rate limit does not count';
+COMMENT ON COLUMN zentry_notify.delivery.retry_count IS 'Number of times that this delivery was re-sent by hand (zentry_retry)';
+COMMENT ON COLUMN zentry_notify.delivery.status IS 'p: pending, not attempted yet; r: retry, waits for next_attempt_at; s: sent; f: failed, see error_message';
+COMMENT ON COLUMN zentry_notify.delivery.event_type IS 'Event type';
+COMMENT ON COLUMN zentry_notify.delivery.response_body IS 'First 1000 characters of the last response; null: no response';
+COMMENT ON COLUMN zentry_notify.delivery.error_message IS 'Last error; null: none';
 COMMENT ON COLUMN zentry_notify.delivery.traceparent IS
-    'Place in a trace that the event was written at (W3C Trace Context); null: it is in none, and captured_at is null too';
-COMMENT ON COLUMN zentry_notify.delivery.captured_at IS 'When the event happened, of a delivery with traceparent: its span begins then, and the event may go before it is exported';
+    'Trace context of the write (W3C Trace Context); null: the write was not traced, and captured_at is null too';
+COMMENT ON COLUMN zentry_notify.delivery.captured_at IS 'For a delivery with traceparent: when the event happened, which is where its span begins. The event may be deleted before the span is exported';
 
 CREATE INDEX delivery_log ON zentry_notify.delivery (webhook_integration_id, event_type, id);
-COMMENT ON INDEX zentry_notify.delivery_log IS 'The log by webhook and event type';
+COMMENT ON INDEX zentry_notify.delivery_log IS 'Deliveries by webhook and event type';
 CREATE INDEX delivery_waiting ON zentry_notify.delivery (webhook_integration_id, id) WHERE status IN ('p', 'r');
-COMMENT ON INDEX zentry_notify.delivery_waiting IS 'What waits, by webhook, in order of delivery';
--- With the status as notification_log spells it, so that queries of the view find them. Rows that are written with their outcome are not in the second.
+COMMENT ON INDEX zentry_notify.delivery_waiting IS 'Waiting deliveries by webhook, in the order of sending';
+-- The predicates are spelled as notification_log spells the status, so that queries of the view use the indexes. Deliveries that are written with their
+-- outcome are never in the second one.
 CREATE INDEX delivery_failed ON zentry_notify.delivery (id)
     WHERE CASE status WHEN 's' THEN 'sent' WHEN 'f' THEN 'failed' WHEN 'r' THEN 'retry' ELSE 'pending' END::varchar(20) = 'failed';
-COMMENT ON INDEX zentry_notify.delivery_failed IS 'What was given up';
+COMMENT ON INDEX zentry_notify.delivery_failed IS 'Failed deliveries';
 CREATE INDEX delivery_queue ON zentry_notify.delivery (id)
     WHERE CASE status WHEN 's' THEN 'sent' WHEN 'f' THEN 'failed' WHEN 'r' THEN 'retry' ELSE 'pending' END::varchar(20) IN ('pending', 'retry');
-COMMENT ON INDEX zentry_notify.delivery_queue IS 'What waits, of all webhooks';
+COMMENT ON INDEX zentry_notify.delivery_queue IS 'Waiting deliveries of all webhooks';
 CREATE INDEX delivery_retry_of ON zentry_notify.delivery (retry_of) WHERE retry_of IS NOT NULL;
-COMMENT ON INDEX zentry_notify.delivery_retry_of IS 'What repeats another delivery';
+COMMENT ON INDEX zentry_notify.delivery_retry_of IS 'Deliveries that re-send another one';
 CREATE INDEX delivery_traced ON zentry_notify.delivery (finished_at, id) WHERE traceparent IS NOT NULL;
-COMMENT ON INDEX zentry_notify.delivery_traced IS 'What belongs to a trace, by when it was finished';
+COMMENT ON INDEX zentry_notify.delivery_traced IS 'Finished deliveries with a trace context, by finished_at';
 
--- Of a delivery that is taken at the first attempt nothing is here.
+-- A delivery whose first attempt succeeds has no row here.
 CREATE TABLE zentry_notify.delivery_attempt (
     delivery_id          bigint NOT NULL,
     attempted_at         timestamptz NOT NULL,
@@ -230,28 +247,28 @@ CREATE TABLE zentry_notify.delivery_attempt (
     PRIMARY KEY (delivery_id, attempted_at)
 );
 COMMENT ON TABLE zentry_notify.delivery_attempt IS
-    'Requests for a delivery that came to nothing, one row each: of every delivery the first fifty, and the last when it was given up. The view attempts shows them';
+    'Unsuccessful requests, one row each: for each delivery the first fifty, and the last one when it failed for good. The view attempts shows them';
 COMMENT ON COLUMN zentry_notify.delivery_attempt.delivery_id IS 'The delivery';
-COMMENT ON COLUMN zentry_notify.delivery_attempt.attempted_at IS 'When the answer came, or was not waited for any longer';
-COMMENT ON COLUMN zentry_notify.delivery_attempt.next_attempt_at IS 'When it was to be tried again; null: it was given up';
-COMMENT ON COLUMN zentry_notify.delivery_attempt.response_status_code IS 'HTTP status of the answer; null: none came';
-COMMENT ON COLUMN zentry_notify.delivery_attempt.attempt IS 'Which attempt it was, from 1; null: a rate limit, or a way out that led nowhere while there was another, which is no attempt';
-COMMENT ON COLUMN zentry_notify.delivery_attempt.error_message IS 'What went wrong, for people, as the log says it';
+COMMENT ON COLUMN zentry_notify.delivery_attempt.attempted_at IS 'When the response came, or the request timed out';
+COMMENT ON COLUMN zentry_notify.delivery_attempt.next_attempt_at IS 'Planned time of the next attempt; null: none, the delivery failed for good';
+COMMENT ON COLUMN zentry_notify.delivery_attempt.response_status_code IS 'HTTP status of the response; null: no response';
+COMMENT ON COLUMN zentry_notify.delivery_attempt.attempt IS 'Number of the attempt, from 1; null: the request does not count as an attempt (a rate limit, or a proxy that could not be reached while another one could)';
+COMMENT ON COLUMN zentry_notify.delivery_attempt.error_message IS 'Error, as in notification_log';
 
 SELECT pg_catalog.pg_extension_config_dump('zentry_notify.delivery', '');
 SELECT pg_catalog.pg_extension_config_dump('zentry_notify.delivery_attempt', '');
 SELECT pg_catalog.pg_extension_config_dump('zentry_notify.delivery_id_seq', '');
 
--- Ids go on above those that were given.
+-- New ids are above those of the old table.
 SELECT pg_catalog.setval('zentry_notify.delivery_id_seq', given.last)
   FROM (SELECT greatest(pg_catalog.pg_sequence_last_value('zentry_notify.notification_log_id_seq'),
                         (SELECT max(l.id) FROM zentry_notify.legacy_delivery l)) AS last) given
  WHERE given.last IS NOT NULL;
--- Only what is no member of the extension any more leaves the list of what is dumped.
+-- A sequence is removed from the list of what pg_dump dumps (extconfig) only when it is no longer a member of the extension.
 ALTER EXTENSION zentry_notify DROP SEQUENCE zentry_notify.notification_log_id_seq;
 ALTER TABLE zentry_notify.legacy_delivery ALTER COLUMN id DROP IDENTITY;
 
--- What was written since the library is the new one waits under no webhook.
+-- Since the restart, the new library has written events into the old table, with 0 as their webhook.
 INSERT INTO zentry_notify.event (created_at, source_id, event_type, data, context)
 SELECT l.created_at, (l.payload OPERATOR(pg_catalog.->>) 'source_id')::pg_catalog.int8, l.event_type,
        (l.payload OPERATOR(pg_catalog.->) 'data')::pg_catalog.json,
@@ -261,7 +278,7 @@ SELECT l.created_at, (l.payload OPERATOR(pg_catalog.->>) 'source_id')::pg_catalo
  ORDER BY l.id;
 DELETE FROM zentry_notify.legacy_delivery l WHERE l.webhook_integration_id OPERATOR(pg_catalog.=) 0 AND l.status IN ('pending', 'retry');
 
--- What changed in projects and was not counted yet.
+-- Changes of projects' tasks that were not counted yet.
 INSERT INTO zentry_notify.event (created_at, source_id, event_type, data, context)
 SELECT n.created_at, n.event_source_id, 'project_progress', '{}',
        pg_catalog.json_build_object('progress', pg_catalog.json_build_array(
@@ -278,11 +295,11 @@ CREATE TABLE zentry_notify.progress_note (
     total_change    bigint NOT NULL,
     PRIMARY KEY (event_source_id, project_key)
 );
-COMMENT ON TABLE zentry_notify.progress_note IS 'How routed events have changed projects that are still to be counted, while there are more events to route';
-COMMENT ON COLUMN zentry_notify.progress_note.event_source_id IS 'The source of milestone_reached';
-COMMENT ON COLUMN zentry_notify.progress_note.project_key IS 'The project''s id, as text';
-COMMENT ON COLUMN zentry_notify.progress_note.done_change IS 'Tasks that were completed (negative: that are not any more)';
-COMMENT ON COLUMN zentry_notify.progress_note.total_change IS 'Tasks that came (negative: that went)';
+COMMENT ON TABLE zentry_notify.progress_note IS 'Changes of projects by routed events that are not counted yet, while more events are to be routed';
+COMMENT ON COLUMN zentry_notify.progress_note.event_source_id IS 'The event source of milestone_reached';
+COMMENT ON COLUMN zentry_notify.progress_note.project_key IS 'Id of the project, as text';
+COMMENT ON COLUMN zentry_notify.progress_note.done_change IS 'Change of the number of completed tasks';
+COMMENT ON COLUMN zentry_notify.progress_note.total_change IS 'Change of the number of tasks';
 SELECT pg_catalog.pg_extension_config_dump('zentry_notify.progress_note', '');
 
 -- ---- Webhooks: the URLs go to a table of their own. ----
@@ -296,32 +313,32 @@ SELECT zentry_notify.rename_constraints('zentry_notify.webhook', 'webhook_integr
 DROP FUNCTION zentry_notify.rename_constraints(pg_catalog.regclass, pg_catalog.text, pg_catalog.text);
 ALTER TABLE zentry_notify.webhook ADD COLUMN rate_limit varchar(50), ADD COLUMN rate_group varchar(100),
     ADD COLUMN notify_webhook_id bigint;
-COMMENT ON TABLE zentry_notify.webhook IS 'Webhooks and what they hear of, without their URLs';
-COMMENT ON COLUMN zentry_notify.webhook.id IS 'The number that zentry_test_webhook and the other functions take';
-COMMENT ON COLUMN zentry_notify.webhook.name IS 'A name for people, 1 to 100 characters';
-COMMENT ON COLUMN zentry_notify.webhook.webhook_type IS 'Which service it is of, or webhook for a program: zentry_webhook_types() lists them';
-COMMENT ON COLUMN zentry_notify.webhook.project_id IS 'The project whose events are sent; null: every project''s';
-COMMENT ON COLUMN zentry_notify.webhook.created_by_id IS 'The application''s user who registered it';
+COMMENT ON TABLE zentry_notify.webhook IS 'Webhooks and the events that they subscribe to, without their URLs';
+COMMENT ON COLUMN zentry_notify.webhook.id IS 'Id of the webhook, as zentry_test_webhook and other functions take it';
+COMMENT ON COLUMN zentry_notify.webhook.name IS 'Display name, 1 to 100 characters';
+COMMENT ON COLUMN zentry_notify.webhook.webhook_type IS 'Service that the URL belongs to, such as discord; webhook: a program that checks signatures. zentry_webhook_types() lists them';
+COMMENT ON COLUMN zentry_notify.webhook.project_id IS 'Only events of this project are sent; null: events of all projects';
+COMMENT ON COLUMN zentry_notify.webhook.created_by_id IS 'Id of the application''s user who registered it';
 COMMENT ON COLUMN zentry_notify.webhook.event_types IS 'JSON array of names of zentry_notify.event_type; ["*"]: all, also those added later';
-COMMENT ON COLUMN zentry_notify.webhook.is_active IS 'Off: nothing is captured for it, and what waits is held back';
+COMMENT ON COLUMN zentry_notify.webhook.is_active IS 'Whether it is active; if not, no events are captured for it, and its waiting deliveries are held back';
 COMMENT ON COLUMN zentry_notify.webhook.created_at IS 'When it was registered';
-COMMENT ON COLUMN zentry_notify.webhook.updated_at IS 'When it was changed last; keeps itself';
-COMMENT ON COLUMN zentry_notify.webhook.max_events_per_message IS 'How many waiting events may leave as one message, 1 to 10; 1: a message for each';
-COMMENT ON COLUMN zentry_notify.webhook.min_interval IS 'The shortest time between two messages';
-COMMENT ON COLUMN zentry_notify.webhook.max_age IS 'Deliveries older than this fail as expired; null: zentry_notify.max_age decides';
-COMMENT ON COLUMN zentry_notify.webhook.activated_at IS 'When it was registered, switched on again or given another URL; what went wrong before is forgotten then. Keeps itself';
-COMMENT ON COLUMN zentry_notify.webhook.switched_off_at IS 'When the extension switched it off because its endpoint is gone; cleared by a new URL or by setting is_active';
+COMMENT ON COLUMN zentry_notify.webhook.updated_at IS 'When it was last changed; set by a trigger';
+COMMENT ON COLUMN zentry_notify.webhook.max_events_per_message IS 'Maximum number of waiting events in one message, 1 to 10';
+COMMENT ON COLUMN zentry_notify.webhook.min_interval IS 'Minimum time between two messages';
+COMMENT ON COLUMN zentry_notify.webhook.max_age IS 'Deliveries older than this fail as expired; null: zentry_notify.max_age applies';
+COMMENT ON COLUMN zentry_notify.webhook.activated_at IS 'When it was registered, switched on again or given another URL; set by a trigger. Earlier failures no longer count';
+COMMENT ON COLUMN zentry_notify.webhook.switched_off_at IS 'When the extension switched it off because its endpoint no longer exists; cleared by a new URL or by setting is_active';
 COMMENT ON COLUMN zentry_notify.webhook.switched_off_reason IS 'Why the extension switched it off';
 COMMENT ON COLUMN zentry_notify.webhook.omit_keys IS
-    'Keys of the events'' data that this webhook''s deliveries do not have, such as {task_description}: they are neither kept nor sent';
-COMMENT ON COLUMN zentry_notify.webhook.filter IS 'Only events whose data this JSON path predicate is true of are heard, such as $.points > 20; null: all';
-COMMENT ON COLUMN zentry_notify.webhook.min_streak_days IS 'Of daily_streak, only streaks of so many days are heard; null: all';
-COMMENT ON COLUMN zentry_notify.webhook.milestones IS 'Of milestone_reached, only these are heard, in per cent; null: all';
-COMMENT ON COLUMN zentry_notify.webhook.quiet_hours IS 'When nothing is sent, such as 22:00-07:00 Europe/Berlin, or Mon-Fri 20:00-08:00, Sat-Sun 00:00-24:00 UTC; what comes meanwhile is sent afterwards';
-COMMENT ON COLUMN zentry_notify.webhook.mention IS 'Whom each message pings, such as role:ID or user:ID in Discord; zentry_webhook_types() has what each service knows';
-COMMENT ON COLUMN zentry_notify.webhook.rate_limit IS 'How many messages it may get, and in what time, such as 25/5min; 0: no limit; null: zentry_notify.teams_rate for Microsoft''s hosts, and the vendor''s answers for others';
-COMMENT ON COLUMN zentry_notify.webhook.rate_group IS 'Webhooks of the same group share their rate, the lowest of theirs: flows that one person owns; null: it is on its own';
-COMMENT ON COLUMN zentry_notify.webhook.notify_webhook_id IS 'The webhook that is told when this one starts to fail, is switched off or lets deliveries expire; null: those with notices are';
+    'Keys of the events'' data that are neither stored with nor sent in this webhook''s deliveries, such as {task_description}';
+COMMENT ON COLUMN zentry_notify.webhook.filter IS 'JSON path predicate over the event''s data, such as $.points > 20: only events for which it is true are sent; null: all';
+COMMENT ON COLUMN zentry_notify.webhook.min_streak_days IS 'For daily_streak: minimum length of a streak, in days; null: all are sent';
+COMMENT ON COLUMN zentry_notify.webhook.milestones IS 'For milestone_reached: the milestones that are sent, in per cent; null: all';
+COMMENT ON COLUMN zentry_notify.webhook.quiet_hours IS 'When nothing is sent, such as 22:00-07:00 Europe/Berlin, or Mon-Fri 20:00-08:00, Sat-Sun 00:00-24:00 UTC; events of these hours are sent afterwards';
+COMMENT ON COLUMN zentry_notify.webhook.mention IS 'Who is mentioned in each message, such as role:ID or user:ID in Discord; zentry_webhook_types() lists the forms for each service';
+COMMENT ON COLUMN zentry_notify.webhook.rate_limit IS 'Maximum number of messages in a time, such as 25/5min; 0: no limit; null: zentry_notify.teams_rate for Microsoft''s hosts, and for others what the service answers';
+COMMENT ON COLUMN zentry_notify.webhook.rate_group IS 'Webhooks with the same rate_group share one rate limit, the lowest of theirs, such as Teams flows that one person owns; null: its limit is its own';
+COMMENT ON COLUMN zentry_notify.webhook.notify_webhook_id IS 'Webhook that gets a notice when this one starts to fail, is switched off or has deliveries that expire; null: the webhooks with notices get it';
 
 ALTER TABLE zentry_notify.webhook
     ADD COLUMN username text,
@@ -332,51 +349,50 @@ ALTER TABLE zentry_notify.webhook
     ADD COLUMN notices boolean NOT NULL DEFAULT false,
     ADD COLUMN digest text,
     ADD COLUMN thread_by text;
-COMMENT ON COLUMN zentry_notify.webhook.username IS 'The name that its messages in Discord and Mattermost come from; null: zentry_notify.username decides';
-COMMENT ON COLUMN zentry_notify.webhook.avatar_url IS 'The picture that its messages in Discord and Mattermost come with, an https URL; null: zentry_notify.avatar_url decides';
-COMMENT ON COLUMN zentry_notify.webhook.announce IS 'In Discord, Google Chat and Mattermost, a line of text stands above the events: a phone''s notification shows it, and of embeds alone it shows nothing. In Slack it always does';
-COMMENT ON COLUMN zentry_notify.webhook.thread_name IS 'For a forum of Discord: each message becomes a post of this name; null: into the channel, or the thread of ?thread_id= in the URL';
-COMMENT ON COLUMN zentry_notify.webhook.applied_tags IS 'For a forum of Discord: ids of the tags that these posts get';
-COMMENT ON COLUMN zentry_notify.webhook.notices IS 'It is told of the trouble of every other webhook that names none of its own in notify_webhook_id';
-COMMENT ON COLUMN zentry_notify.webhook.digest IS 'When what has gathered leaves, as one message with counts and the last ten events: 1 hour after the first of them, or by a cron expression such as 0 9 * * 1-5 Europe/Berlin; null: what waits leaves at once, up to max_events_per_message in a message';
-COMMENT ON COLUMN zentry_notify.webhook.thread_by IS 'For Google Chat: what the messages of a thread have in common, task or project; a message holds events of one thread only; null: each message begins one of its own';
+COMMENT ON COLUMN zentry_notify.webhook.username IS 'Sender''s name of its messages in Discord and Mattermost; null: zentry_notify.username applies';
+COMMENT ON COLUMN zentry_notify.webhook.avatar_url IS 'Sender''s picture of its messages in Discord and Mattermost, an https URL; null: zentry_notify.avatar_url applies';
+COMMENT ON COLUMN zentry_notify.webhook.announce IS 'Whether messages to Discord, Google Chat and Mattermost begin with a line of text, which notifications on phones show (they show nothing of an embed or card). Slack messages always have it';
+COMMENT ON COLUMN zentry_notify.webhook.thread_name IS 'For a Discord forum channel: each message becomes a post with this name; null: messages go to the channel, or to the thread of ?thread_id= in the URL';
+COMMENT ON COLUMN zentry_notify.webhook.applied_tags IS 'For a Discord forum channel: ids of the tags of these posts';
+COMMENT ON COLUMN zentry_notify.webhook.notices IS 'Whether it gets the notices about all other webhooks that have no notify_webhook_id';
+COMMENT ON COLUMN zentry_notify.webhook.digest IS 'When waiting events are sent as one message with counts and the last ten events: a time after the first of them, such as 1 hour, or a cron expression, such as 0 9 * * 1-5 Europe/Berlin; null: they are sent at once, up to max_events_per_message in a message';
+COMMENT ON COLUMN zentry_notify.webhook.thread_by IS 'For Google Chat: events of the same task or project go to one thread, and a message holds events of one thread only; null: each message begins a new thread';
 ALTER TABLE zentry_notify.event_type ADD COLUMN url text, ADD COLUMN thumbnail text;
 COMMENT ON COLUMN zentry_notify.event_type.url IS
-    'Address of the thing that the event is about; a template, such as /tasks/{{ task_id }} below zentry_notify.link_base, or https://...';
-COMMENT ON COLUMN zentry_notify.event_type.thumbnail IS 'Address of a picture of it; a template like url';
+    'Link to what the event is about; a template, such as /tasks/{{ task_id }} (relative to zentry_notify.link_base) or https://...';
+COMMENT ON COLUMN zentry_notify.event_type.thumbnail IS 'URL of a picture; a template, as url';
 ALTER TABLE zentry_notify.event_wording ADD COLUMN url text, ADD COLUMN thumbnail text, ADD COLUMN language text,
     ADD CHECK ((event_type OPERATOR(pg_catalog.=) '*') OPERATOR(pg_catalog.=) (language IS NOT NULL));
 COMMENT ON TABLE zentry_notify.event_wording IS
-    'What an event''s messages say instead of what its type has. An integration''s own wording goes before its language, that before the installation''s wording, that before its language, and that before the type''s; null: as before';
-COMMENT ON COLUMN zentry_notify.event_wording.event_type IS 'The event; *: all of them, whose language it is';
-COMMENT ON COLUMN zentry_notify.event_wording.language IS 'Of *: the language of the built-in events, of numbers and dates, and of what messages say themselves, such as de';
+    'Texts of messages that replace those of the event type, for all webhooks or for one. Order of precedence: the webhook''s wording, the webhook''s language, the wording for all, the language for all, the event type. Null columns leave the next one in force';
+COMMENT ON COLUMN zentry_notify.event_wording.event_type IS 'The event type; *: all of them, for language';
+COMMENT ON COLUMN zentry_notify.event_wording.language IS 'For *: language of the built-in events, of numbers and dates, and of the fixed texts of messages, such as de';
 COMMENT ON COLUMN zentry_notify.event_wording.url IS 'As event_type.url; empty: none';
 COMMENT ON COLUMN zentry_notify.event_wording.thumbnail IS 'As event_type.thumbnail; empty: none';
 
--- The secret stands apart: a change of the row beside does not repeat it, no trigger is handed it with that row, and it is written only when it
--- changes.
+-- A table of its own, as in 03_webhook.sql, which says why.
 CREATE TABLE zentry_notify.webhook_secret (
     webhook_integration_id bigint PRIMARY KEY,
     -- Django's model has 500 characters; a Workflows URL may need more.
     webhook_url            varchar(2048) NOT NULL,
-    -- Of type webhook.
+    -- For type webhook.
     signing_secret         text,
     previous_secret        text,
     previous_until         timestamptz,
     headers                jsonb CHECK (pg_catalog.jsonb_typeof(headers) OPERATOR(pg_catalog.=) 'object')
 );
-COMMENT ON TABLE zentry_notify.webhook_secret IS 'The webhooks'' URLs, and what else of them is secret. Keep it out of publications';
+COMMENT ON TABLE zentry_notify.webhook_secret IS 'URLs and other secrets of the webhooks. Do not add it to publications';
 COMMENT ON COLUMN zentry_notify.webhook_secret.webhook_integration_id IS 'The webhook';
 COMMENT ON COLUMN zentry_notify.webhook_secret.webhook_url IS
-    'Its address. A secret: who knows it can post to the channel. The view zentry_notify.webhooks shows it redacted';
-COMMENT ON COLUMN zentry_notify.webhook_secret.signing_secret IS 'What the receiver checks signatures by, whsec_ and Base64, of type webhook; credentials, of type nats';
-COMMENT ON COLUMN zentry_notify.webhook_secret.previous_secret IS 'The one before: what is sent is signed by both until previous_until';
-COMMENT ON COLUMN zentry_notify.webhook_secret.previous_until IS 'When the time of grace of previous_secret is over';
-COMMENT ON COLUMN zentry_notify.webhook_secret.headers IS 'Headers that each request has besides, an object of names and values, which are secrets';
+    'URL of the webhook. A secret: whoever knows it can post to the channel. The view zentry_notify.webhooks shows it redacted';
+COMMENT ON COLUMN zentry_notify.webhook_secret.signing_secret IS 'For type webhook: key with which requests are signed, whsec_ and Base64; for type nats: credentials';
+COMMENT ON COLUMN zentry_notify.webhook_secret.previous_secret IS 'The previous signing secret: until previous_until, requests are signed with both';
+COMMENT ON COLUMN zentry_notify.webhook_secret.previous_until IS 'When previous_secret is no longer used';
+COMMENT ON COLUMN zentry_notify.webhook_secret.headers IS 'Additional headers of each request: a JSON object of names and values. Secret';
 CREATE INDEX webhook_secret_url ON zentry_notify.webhook_secret USING hash (webhook_url);
 COMMENT ON INDEX zentry_notify.webhook_secret_url IS 'Webhooks that have the same URL';
 CREATE INDEX webhook_notify ON zentry_notify.webhook (notify_webhook_id) WHERE notify_webhook_id IS NOT NULL;
-COMMENT ON INDEX zentry_notify.webhook_notify IS 'Who is told of the trouble of which webhooks';
+COMMENT ON INDEX zentry_notify.webhook_notify IS 'Webhooks by the webhook that gets their notices';
 INSERT INTO zentry_notify.webhook_secret (webhook_integration_id, webhook_url) SELECT w.id, w.webhook_url FROM zentry_notify.webhook w;
 SELECT pg_catalog.pg_extension_config_dump('zentry_notify.webhook_secret', '');
 CREATE TABLE zentry_notify.webhook_state (
@@ -388,21 +404,21 @@ CREATE TABLE zentry_notify.webhook_state (
     expired_at             timestamptz,
     stream_note            text
 ) WITH (fillfactor = 50);
-COMMENT ON TABLE zentry_notify.webhook_state IS 'What is counted of a webhook''s last answers, for workers to come: one leaves when nothing is to be done';
+COMMENT ON TABLE zentry_notify.webhook_state IS 'Counters of each webhook''s recent responses. They are stored because a worker exits when there is nothing to do, and the next one continues with them';
 COMMENT ON COLUMN zentry_notify.webhook_state.webhook_integration_id IS 'The webhook';
-COMMENT ON COLUMN zentry_notify.webhook_state.failures IS 'Failures in a row; five make it failing';
-COMMENT ON COLUMN zentry_notify.webhook_state.refusals IS 'Answers in a row that take no message of ours; ten switch it off';
-COMMENT ON COLUMN zentry_notify.webhook_state.limits IS 'Answers in a row that we are too fast, as far as that matters';
-COMMENT ON COLUMN zentry_notify.webhook_state.posted_at IS 'When the messages were posted that count for its rate';
-COMMENT ON COLUMN zentry_notify.webhook_state.expired_at IS 'When one of its deliveries expired first since one was sent';
-COMMENT ON COLUMN zentry_notify.webhook_state.stream_note IS 'What was not as it should be of the stream that it publishes to, when it was looked at last; null: nothing, or it has none';
+COMMENT ON COLUMN zentry_notify.webhook_state.failures IS 'Number of consecutive failures; at five the webhook is failing';
+COMMENT ON COLUMN zentry_notify.webhook_state.refusals IS 'Number of consecutive responses that refuse all messages (403, or a channel that accepts none); at ten the webhook is switched off';
+COMMENT ON COLUMN zentry_notify.webhook_state.limits IS 'Number of consecutive responses that report a rate limit, as far as it is needed for the back-off';
+COMMENT ON COLUMN zentry_notify.webhook_state.posted_at IS 'Times of the messages that count towards its rate limit';
+COMMENT ON COLUMN zentry_notify.webhook_state.expired_at IS 'When the first delivery expired since the last one was sent';
+COMMENT ON COLUMN zentry_notify.webhook_state.stream_note IS 'Problem found when the stream that it publishes to was last checked; null: none, or it publishes to no stream';
 SELECT pg_catalog.pg_extension_config_dump('zentry_notify.webhook_state', '');
-COMMENT ON COLUMN zentry_notify.webhook_circuit.failures IS 'Failures in a row; 0: zentry_resume had nothing to try it with';
+COMMENT ON COLUMN zentry_notify.webhook_circuit.failures IS 'Number of consecutive failures; 0: zentry_resume found no delivery to try';
 CREATE TABLE zentry_notify.deleted_webhook (
     webhook_integration_id bigint PRIMARY KEY
 );
-COMMENT ON TABLE zentry_notify.deleted_webhook IS 'Webhooks that were deleted and whose log is still to be removed';
-COMMENT ON COLUMN zentry_notify.deleted_webhook.webhook_integration_id IS 'The number that it had';
+COMMENT ON TABLE zentry_notify.deleted_webhook IS 'Deleted webhooks whose deliveries have not been deleted yet';
+COMMENT ON COLUMN zentry_notify.deleted_webhook.webhook_integration_id IS 'Id of the deleted webhook';
 SELECT pg_catalog.pg_extension_config_dump('zentry_notify.deleted_webhook', '');
 
 -- ---- Sources and tokens. ----
@@ -413,25 +429,25 @@ ALTER TABLE zentry_notify.event_source ADD COLUMN written_by name, ADD COLUMN wr
 UPDATE zentry_notify.event_source s SET written_by = pg_catalog.pg_get_userbyid(c.relowner), written_by_oid = c.relowner
   FROM pg_catalog.pg_class c WHERE c.oid OPERATOR(pg_catalog.=) s.relation;
 COMMENT ON COLUMN zentry_notify.event_source.written_by IS
-    'The owner of the table when this was attached, as it was called then: expressions run as that role, and not at all while the table belongs to another one. So that a dump can be restored';
+    'Name of the table''s owner when it was attached: expressions run as that role, and not at all while another role owns the table. The name is stored so that a dump can be restored';
 COMMENT ON COLUMN zentry_notify.event_source.written_by_oid IS
-    'That role itself: another one that takes over its name is another one';
+    'OID of that role: another role that gets its name later is not trusted';
 COMMENT ON COLUMN zentry_notify.event_source.progress IS
-    'Of milestone_reached: {"group": column of the project, "status": column, "done": its value}; the trigger notes the change, the worker counts';
+    'For milestone_reached: {"group": column of the project, "status": column, "done": its value}; the trigger records the change, and the worker counts';
 
-COMMENT ON COLUMN zentry_notify.event_source.suspended_at IS 'Since when its columns or look-ups do not work any more: its events are told without what they gave; zentry_attach mends it';
-COMMENT ON COLUMN zentry_notify.event_source.insert_when IS 'The condition of the insert trigger as it was given, for people: it is never executed again; null: there is none';
+COMMENT ON COLUMN zentry_notify.event_source.suspended_at IS 'Since when its columns or lookups fail: its events are captured without the values that those gave. zentry_attach resumes it';
+COMMENT ON COLUMN zentry_notify.event_source.insert_when IS 'Condition of the insert trigger, as it was given; for display, never executed; null: there is no such trigger';
 
-COMMENT ON COLUMN zentry_notify.event_source.update_when IS 'The condition of the update trigger as it was given; null: there is none';
+COMMENT ON COLUMN zentry_notify.event_source.update_when IS 'Condition of the update trigger, as it was given; null: there is no such trigger';
 
-COMMENT ON COLUMN zentry_notify.event_source.delete_when IS 'The condition of the delete trigger as it was given; null: there is none';
+COMMENT ON COLUMN zentry_notify.event_source.delete_when IS 'Condition of the delete trigger, as it was given; null: there is no such trigger';
 
 DROP TRIGGER check_api_token ON zentry_notify.api_token;
 ALTER TABLE zentry_notify.api_token ADD COLUMN role_oid oid;
 UPDATE zentry_notify.api_token t SET role_oid = r.oid FROM pg_catalog.pg_roles r WHERE r.rolname OPERATOR(pg_catalog.=) t.role_name;
-COMMENT ON COLUMN zentry_notify.api_token.role_name IS 'The role that requests with it run as, as it was called when the token was made. So that a dump can be restored';
+COMMENT ON COLUMN zentry_notify.api_token.role_name IS 'Name, when the token was created, of the role that requests with it run as. It is stored so that a dump can be restored';
 COMMENT ON COLUMN zentry_notify.api_token.role_oid IS
-    'That role itself: a token follows it when it is renamed, and never becomes that of another role of its name';
+    'OID of that role: the token stays with the role when it is renamed, and never passes to another role of the same name';
 
 CREATE TABLE zentry_notify.audit_entry (
     id           uuid PRIMARY KEY DEFAULT pg_catalog.gen_random_uuid(),
@@ -449,28 +465,28 @@ CREATE TABLE zentry_notify.audit_entry (
 );
 CREATE INDEX audit_entry_age ON zentry_notify.audit_entry (changed_at);
 COMMENT ON TABLE zentry_notify.audit_entry IS
-    'Who changed what of the configuration, and when, without secrets. Triggers of the tables write it; what is older than zentry_notify.log_retention goes';
-COMMENT ON INDEX zentry_notify.audit_entry_age IS 'What is old is found first';
-COMMENT ON COLUMN zentry_notify.audit_entry.id IS 'The entry';
-COMMENT ON COLUMN zentry_notify.audit_entry.changed_at IS 'When it was changed';
-COMMENT ON COLUMN zentry_notify.audit_entry.transaction IS 'The transaction: what was changed together has the same';
-COMMENT ON COLUMN zentry_notify.audit_entry.session_role IS 'The role that had logged in: of the REST API and the pages, the server''s';
+    'Audit log: who changed which configuration, and when, without secrets. Triggers on the tables write it; entries older than zentry_notify.log_retention are deleted';
+COMMENT ON INDEX zentry_notify.audit_entry_age IS 'Entries by age';
+COMMENT ON COLUMN zentry_notify.audit_entry.id IS 'Id of the entry';
+COMMENT ON COLUMN zentry_notify.audit_entry.changed_at IS 'When the change was made';
+COMMENT ON COLUMN zentry_notify.audit_entry.transaction IS 'Transaction id; changes of one transaction have the same';
+COMMENT ON COLUMN zentry_notify.audit_entry.session_role IS 'The role that logged in; for the REST API and the admin pages, the server''s role';
 COMMENT ON COLUMN zentry_notify.audit_entry.role_name IS
-    'The role that it acted as: the same, or what SET ROLE had made of it; zentry_notify_agent: the worker, which switches off what is gone';
-COMMENT ON COLUMN zentry_notify.audit_entry.api_token IS 'The name of the token of the REST API or the pages; null: by another way';
-COMMENT ON COLUMN zentry_notify.audit_entry.object_type IS 'webhook (its secrets are of it), event_type, wording, event_source or api_token';
+    'The role that made the change: the same, or the one set by SET ROLE; zentry_notify_agent: the worker, when it switches off a webhook';
+COMMENT ON COLUMN zentry_notify.audit_entry.api_token IS 'Name of the token, if the change came through the REST API or the admin pages; null: it did not';
+COMMENT ON COLUMN zentry_notify.audit_entry.object_type IS 'webhook (includes its secrets), event_type, wording, event_source or api_token';
 COMMENT ON COLUMN zentry_notify.audit_entry.object_key IS
-    'Which one: a webhook''s id, an event type''s name, the event of a wording or a source, a token''s key; null: all';
+    'Key of the object: a webhook''s id, an event type''s name, the event type of a wording or event source, a token''s key; null: all (TRUNCATE)';
 COMMENT ON COLUMN zentry_notify.audit_entry.object_name IS
-    'What it was called: a webhook''s name, of a wording its webhook''s, a source''s table, a token''s name';
-COMMENT ON COLUMN zentry_notify.audit_entry.webhook_id IS 'The webhook that it is about; null: none, or all';
+    'Name of the object at that time: a webhook''s name, the name of a wording''s webhook, an event source''s table, a token''s name';
+COMMENT ON COLUMN zentry_notify.audit_entry.webhook_id IS 'The webhook that was changed or that the wording is for; null: none, or all';
 COMMENT ON COLUMN zentry_notify.audit_entry.operation IS 'insert, update, delete or truncate';
 COMMENT ON COLUMN zentry_notify.audit_entry.changes IS
-    'Column -> {"old": value, "new": value}. Of secrets only that they changed: a URL without its secret, names of headers, *** for a secret or a hash';
+    'Column -> {"old": value, "new": value}. Secrets are not shown: a URL without its secret part, names of headers, *** for a secret or a hash';
 
 SELECT pg_catalog.pg_extension_config_dump('zentry_notify.audit_entry', '');
 
--- ---- What has always been so, and is a rule now. What somebody has written past the checks goes. ----
+-- ---- New CHECK constraints. Rows that do not fulfil them were written without the checks of the functions, and are changed or deleted. ----
 
 UPDATE zentry_notify.event_type SET fields = '[]' WHERE pg_catalog.jsonb_typeof(fields) OPERATOR(pg_catalog.<>) 'array';
 UPDATE zentry_notify.event_type SET sample = NULL WHERE pg_catalog.jsonb_typeof(sample) OPERATOR(pg_catalog.<>) 'object';
@@ -488,7 +504,7 @@ ALTER TABLE zentry_notify.event_source ADD CHECK (pg_catalog.jsonb_typeof(column
     ADD CHECK (pg_catalog.jsonb_typeof(progress) OPERATOR(pg_catalog.=) 'object'),
     ADD CHECK (pg_catalog.jsonb_typeof(transition) OPERATOR(pg_catalog.=) 'object');
 
--- ---- Functions that there are no more. ----
+-- ---- Functions that no longer exist. ----
 
 DROP FUNCTION zentry_notify.hear_every_update();
 DROP FUNCTION zentry_notify.set_aside_triggers(pg_catalog.regclass, pg_catalog.text[]);
@@ -500,7 +516,7 @@ DROP FUNCTION zentry_notify.attach_source(pg_catalog.text, pg_catalog.regclass, 
 DROP FUNCTION zentry_notify.put_trigger(pg_catalog.regclass, pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.text);
 DROP FUNCTION zentry_notify.inheritors(pg_catalog.regclass);
 DROP FUNCTION zentry_notify.render_event(pg_catalog.jsonb, pg_catalog.text, pg_catalog.jsonb);
--- Those that have other parameters now.
+-- Functions that have other parameters now.
 DROP FUNCTION zentry_notify.status_worker(pg_catalog.bool, pg_catalog.timestamptz, pg_catalog.int4, pg_catalog.timestamptz);
 DROP FUNCTION @extschema@.zentry_register_webhook(pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.int8, pg_catalog.text[], pg_catalog.bool,
     pg_catalog.int8, pg_catalog.text[], pg_catalog.text, pg_catalog.int4, pg_catalog.int4[], pg_catalog.text, pg_catalog.text);
@@ -514,10 +530,78 @@ DROP FUNCTION zentry_notify.put_wording(pg_catalog.text, pg_catalog.int8, pg_cat
     pg_catalog.text, pg_catalog.text);
 DROP FUNCTION @extschema@.zentry_preview(pg_catalog.text, pg_catalog.text, pg_catalog.jsonb, pg_catalog.int8);
 
+-- ---- Comments of tables that 0.2.0 has, in other words. ----
+
+COMMENT ON SCHEMA zentry_notify IS 'Tables and views of zentry_notify, which turns writes to application tables into messages to Discord, Microsoft Teams, Slack and other webhooks';
+COMMENT ON TABLE zentry_notify.event_type IS 'Event types: what webhooks subscribe to, and what the messages say. title, text and the values in fields are templates in Jinja''s language over the event''s data';
+COMMENT ON COLUMN zentry_notify.event_type.name IS 'Name of the event type, used in deliveries, filters and payloads';
+COMMENT ON COLUMN zentry_notify.event_type.title IS 'Title of the message; a template';
+COMMENT ON COLUMN zentry_notify.event_type.built_in IS 'Whether the event type comes with the extension';
+COMMENT ON COLUMN zentry_notify.event_type.text IS 'Text of the message; a template in which ** switches bold on and off';
+COMMENT ON COLUMN zentry_notify.event_type.fields IS 'Fields of the message: array of {"name", "value"}, where value is a template; a field whose value is empty is left out';
+COMMENT ON COLUMN zentry_notify.event_type.colour IS 'Colour of the message, #rrggbb';
+COMMENT ON COLUMN zentry_notify.event_type.emoji IS 'Emoji before the title';
+COMMENT ON COLUMN zentry_notify.event_type.footer IS 'Footer of the message';
+COMMENT ON COLUMN zentry_notify.event_type.time_key IS 'Key of the data that holds the event''s own time; null: the time of the write is used';
+COMMENT ON COLUMN zentry_notify.event_type.sample IS 'Sample data, used for previews and test messages';
+COMMENT ON TABLE zentry_notify.webhook_circuit IS 'Failing webhooks: one delivery at a time is tried, at growing intervals';
+COMMENT ON COLUMN zentry_notify.webhook_circuit.webhook_integration_id IS 'The webhook';
+COMMENT ON COLUMN zentry_notify.webhook_circuit.opened_at IS 'Since when the webhook is failing';
+COMMENT ON COLUMN zentry_notify.webhook_circuit.next_try_at IS 'Time of the next try';
+COMMENT ON COLUMN zentry_notify.webhook_circuit.error_message IS 'Last error';
+COMMENT ON TABLE zentry_notify.webhook_count IS 'Totals of each webhook''s deliveries since it was registered; they are kept when rows of the log are deleted';
+COMMENT ON COLUMN zentry_notify.webhook_count.webhook_integration_id IS 'The webhook';
+COMMENT ON COLUMN zentry_notify.webhook_count.sent IS 'Number of sent deliveries';
+COMMENT ON COLUMN zentry_notify.webhook_count.failed IS 'Number of failed deliveries';
+COMMENT ON COLUMN zentry_notify.webhook_count.last_sent_at IS 'When the last delivery was sent';
+COMMENT ON COLUMN zentry_notify.webhook_count.last_failed_at IS 'When the last delivery failed for good';
+COMMENT ON COLUMN zentry_notify.webhook_count.last_error IS 'Error of the last delivery that failed for good';
+COMMENT ON TABLE zentry_notify.event_source IS 'Event sources: attached tables, and how their triggers turn a row into an event';
+COMMENT ON COLUMN zentry_notify.event_source.id IS 'Id of the event source';
+COMMENT ON COLUMN zentry_notify.event_source.event_type IS 'The event type that a write to the table fires';
+COMMENT ON COLUMN zentry_notify.event_source.relation IS 'The attached table';
+COMMENT ON COLUMN zentry_notify.event_source.columns IS 'Where the data come from: key of the event''s data -> column name, or {"old": column name} for the value before the write, or {"from": table, "match": its key, "key": column or another lookup, "column": its column}, or {"value": constant}, or {"expression": SQL over the row "new", "columns": the columns that it uses}';
+COMMENT ON COLUMN zentry_notify.event_source.audience IS 'Whose webhooks get the event: {"all": true}, {"project": key of the data}, or {"person": key of the data, "projects": [{"from", "match", "column"}]} for the projects of that person';
+COMMENT ON COLUMN zentry_notify.event_source.suspended_reason IS 'Error of the columns or lookups';
+COMMENT ON COLUMN zentry_notify.event_source.by_hand IS 'Whether it was attached with arguments of its own, which zentry_attach() does not replace';
+COMMENT ON COLUMN zentry_notify.event_source.rider IS 'Another event type of the same table that these triggers fire as well, to save a second trigger';
+COMMENT ON COLUMN zentry_notify.event_source.omit IS 'Keys that are left out of the data for all webhooks, such as {task_description}: their columns are not read. zentry_attach keeps it';
+COMMENT ON COLUMN zentry_notify.event_source.transition IS 'The change that fires the event: {"column": column, "to": text}. The trigger function checks it, because PostgreSQL parses a WHEN again for each statement; null: WHEN alone decides';
+COMMENT ON TABLE zentry_notify.project_progress IS 'Highest progress seen of each project: a milestone at or below it is not fired again';
+COMMENT ON COLUMN zentry_notify.project_progress.event_source_id IS 'The event source of milestone_reached';
+COMMENT ON COLUMN zentry_notify.project_progress.project_key IS 'Id of the project, as text';
+COMMENT ON COLUMN zentry_notify.project_progress.highest IS 'Highest progress, 0 to 100 per cent';
+COMMENT ON TABLE zentry_notify.delivery_stat IS 'Counters of each webhook and event type: by the minute for the last hours, by the hour for as long as the log is kept, and in total. The worker updates them';
+COMMENT ON COLUMN zentry_notify.delivery_stat.span IS 'Period that the row covers: minute, hour or ever';
+COMMENT ON COLUMN zentry_notify.delivery_stat.since IS 'When the minute or hour began; -infinity for ever';
+COMMENT ON COLUMN zentry_notify.delivery_stat.webhook_integration_id IS 'The webhook';
+COMMENT ON COLUMN zentry_notify.delivery_stat.event_type IS 'The event type; *: all of them. (A request whose message holds several event types counts once for each of them and once for *)';
+COMMENT ON COLUMN zentry_notify.delivery_stat.sent IS 'Number of sent deliveries';
+COMMENT ON COLUMN zentry_notify.delivery_stat.failed IS 'Number of failed deliveries';
+COMMENT ON COLUMN zentry_notify.delivery_stat.retried IS 'Number of times that a delivery failed and was scheduled again';
+COMMENT ON COLUMN zentry_notify.delivery_stat.requests IS 'Number of requests that held such an event, whatever the response';
+COMMENT ON COLUMN zentry_notify.delivery_stat.messages IS 'Number of requests that the endpoint accepted';
+COMMENT ON COLUMN zentry_notify.delivery_stat.rate_limited IS 'Number of requests that met a rate limit';
+COMMENT ON COLUMN zentry_notify.delivery_stat.latency_sum IS 'Sum of the latencies of all sent deliveries, from the event to the response, in seconds';
+COMMENT ON COLUMN zentry_notify.delivery_stat.latency IS 'Histogram of the latencies: a count for each of zentry_notify.latency_bounds(), and one for longer ones';
+COMMENT ON INDEX zentry_notify.event_wording_of IS 'At most one wording for an event type and a webhook';
+COMMENT ON COLUMN zentry_notify.event_wording.id IS 'Id of the wording';
+COMMENT ON COLUMN zentry_notify.event_wording.webhook_integration_id IS 'The webhook whose messages it applies to; null: all';
+COMMENT ON COLUMN zentry_notify.event_wording.fields IS 'As event_type.fields, and replaces all of them';
+COMMENT ON COLUMN zentry_notify.event_wording.created_at IS 'When it was created';
+COMMENT ON TABLE zentry_notify.api_token IS 'Tokens of the REST API, as hashes. zentry_create_api_token and zentry_revoke_api_token write them';
+COMMENT ON COLUMN zentry_notify.api_token.token_key IS 'First part of the token, after "zentry_". Not secret: it identifies the token in lists and logs';
+COMMENT ON COLUMN zentry_notify.api_token.name IS 'What the token is for, 1 to 100 characters';
+COMMENT ON COLUMN zentry_notify.api_token.token_hash IS 'SHA-256 of the whole token. There is no salt, because the token''s secret is 256 random bits';
+COMMENT ON COLUMN zentry_notify.api_token.created_by IS 'The role that created it';
+COMMENT ON COLUMN zentry_notify.api_token.created_at IS 'When it was created';
+COMMENT ON COLUMN zentry_notify.api_token.expires_at IS 'When it expires; null: it is valid until it is revoked';
+COMMENT ON COLUMN zentry_notify.api_token.last_used_at IS 'When a request last used it, to the minute';
+
 -- ---- 12_senders.sql ----
 
--- Senders: processes on other machines (zentry-notify send) that hold queues, and which queue is whose. Nothing is here while zentry_notify.senders is
--- local. Who is dead after a restart is not dumped.
+-- Senders, which are processes on other machines (zentry-notify send), and the queues that they hold. Both tables are empty while zentry_notify.senders
+-- is local. They are not dumped, because they are about sessions of this server.
 
 CREATE TABLE zentry_notify.sender (
     id              bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -529,14 +613,14 @@ CREATE TABLE zentry_notify.sender (
     banned_until    timestamptz
 );
 COMMENT ON TABLE zentry_notify.sender IS
-    'Sessions of zentry-notify send, one row each. One whose session is over holds nothing any more, and goes when the next one looks';
-COMMENT ON COLUMN zentry_notify.sender.id IS 'The number that its session names in each call';
-COMMENT ON COLUMN zentry_notify.sender.name IS 'Where it runs, for people';
-COMMENT ON COLUMN zentry_notify.sender.process IS 'Process of its session in the server';
-COMMENT ON COLUMN zentry_notify.sender.session_started IS 'When that process began: with its number, whether the session is still there';
-COMMENT ON COLUMN zentry_notify.sender.began_at IS 'Since when it sends';
-COMMENT ON COLUMN zentry_notify.sender.patience IS 'How long the server waits for a word of it before it ends the session';
-COMMENT ON COLUMN zentry_notify.sender.banned_until IS 'Until when Discord turns its address away; null: it does not';
+    'Sessions of zentry-notify send, one row each. The row of a session that has ended holds no queues, and is deleted when the next sender or the worker checks';
+COMMENT ON COLUMN zentry_notify.sender.id IS 'Id of the sender, which its session passes with each call';
+COMMENT ON COLUMN zentry_notify.sender.name IS 'Name of the machine, for display';
+COMMENT ON COLUMN zentry_notify.sender.process IS 'Process id (PID) of its session in the server';
+COMMENT ON COLUMN zentry_notify.sender.session_started IS 'When that process began: with the PID it tells whether the session still exists';
+COMMENT ON COLUMN zentry_notify.sender.began_at IS 'When it began to send';
+COMMENT ON COLUMN zentry_notify.sender.patience IS 'How long the server waits for a sign of life before it ends the session';
+COMMENT ON COLUMN zentry_notify.sender.banned_until IS 'Until when Discord blocks its address; null: it is not blocked';
 
 CREATE TABLE zentry_notify.sender_queue (
     webhook_integration_id bigint PRIMARY KEY,
@@ -546,12 +630,12 @@ CREATE TABLE zentry_notify.sender_queue (
     asked                  text CHECK (asked IN ('retry', 'resume'))
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE zentry_notify.sender_queue IS
-    'Queues that are for senders, and who holds each. What is not here the worker sends: it puts a queue here when nothing of it is in flight any more';
+    'Endpoint queues that senders may hold, and their holders. The worker sends those that are not in this table: it adds a queue when it has no requests of it in flight';
 COMMENT ON COLUMN zentry_notify.sender_queue.webhook_integration_id IS 'The webhook';
-COMMENT ON COLUMN zentry_notify.sender_queue.sender_id IS 'Who holds it; null: nobody';
-COMMENT ON COLUMN zentry_notify.sender_queue.epoch IS 'Is raised whenever it is taken: what a holder of before reports is refused';
-COMMENT ON COLUMN zentry_notify.sender_queue.recalled IS 'The worker wants it back: whoever holds it gives it up as soon as nothing of it is in flight';
-COMMENT ON COLUMN zentry_notify.sender_queue.asked IS 'What a person has asked for and its holder has not heard: retry: what waits is due; resume: whatever its endpoint has asked for; null: nothing';
+COMMENT ON COLUMN zentry_notify.sender_queue.sender_id IS 'The sender that holds it; null: none';
+COMMENT ON COLUMN zentry_notify.sender_queue.epoch IS 'Raised each time that the queue is taken: reports of earlier holders are refused';
+COMMENT ON COLUMN zentry_notify.sender_queue.recalled IS 'Whether the worker wants it back: the holder releases it as soon as no request of it is in flight';
+COMMENT ON COLUMN zentry_notify.sender_queue.asked IS 'A user''s request that the holder has not been told of yet. retry: waiting deliveries are due now; resume: also if the endpoint has asked to wait; null: none';
 
 -- ---- 13_rust_functions.sql ----
 
@@ -559,84 +643,84 @@ COMMENT ON COLUMN zentry_notify.sender_queue.asked IS 'What a person has asked f
 
 CREATE OR REPLACE FUNCTION zentry_notify.capture() RETURNS trigger
     LANGUAGE c AS 'MODULE_PATHNAME', 'capture_wrapper';
-COMMENT ON FUNCTION zentry_notify.capture() IS 'Trigger on application tables: writes the event, if anybody wants to hear of it';
+COMMENT ON FUNCTION zentry_notify.capture() IS 'Trigger on attached tables: records the event if a webhook hears it';
 
 CREATE OR REPLACE FUNCTION zentry_notify.configuration_changed() RETURNS trigger
     LANGUAGE c AS 'MODULE_PATHNAME', 'configuration_changed_wrapper';
-COMMENT ON FUNCTION zentry_notify.configuration_changed() IS 'Trigger on our own tables: every session and the worker read them again';
+COMMENT ON FUNCTION zentry_notify.configuration_changed() IS 'Trigger: makes every session and the worker read the configuration again';
 
 CREATE OR REPLACE FUNCTION zentry_notify.refuse(
     condition text, message text, hint text DEFAULT NULL, column_name text DEFAULT NULL, detail text DEFAULT NULL) RETURNS void
     LANGUAGE c AS 'MODULE_PATHNAME', 'refuse_wrapper';
 COMMENT ON FUNCTION zentry_notify.refuse(text, text, text, text, text) IS
-    'Raises an error. As RAISE, but for the CONTEXT, which does not lead through our own functions';
+    'Raises an error of that condition, as RAISE does, but without the extension''s own functions in its CONTEXT';
 
 CREATE OR REPLACE FUNCTION zentry_notify.check_webhook_url(webhook_type text, webhook_url text) RETURNS void
     LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'check_webhook_url_wrapper';
-COMMENT ON FUNCTION zentry_notify.check_webhook_url(text, text) IS 'An error unless it is the URL of such a webhook and zentry_notify.allowed_hosts lets it pass';
+COMMENT ON FUNCTION zentry_notify.check_webhook_url(text, text) IS 'Raises an error unless the URL is one that webhooks of this type have, and the settings permit its host';
 
 CREATE OR REPLACE FUNCTION zentry_notify.check_webhook_type(webhook_type text) RETURNS void
     LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'check_webhook_type_wrapper';
-COMMENT ON FUNCTION zentry_notify.check_webhook_type(text) IS 'An error that names the types of webhooks that there are, unless it is one of them';
+COMMENT ON FUNCTION zentry_notify.check_webhook_type(text) IS 'Raises an error, which names the types of webhooks, unless this is one of them';
 
 CREATE OR REPLACE FUNCTION zentry_notify.check_room_for_webhook() RETURNS void
     LANGUAGE c AS 'MODULE_PATHNAME', 'check_room_for_webhook_wrapper';
-COMMENT ON FUNCTION zentry_notify.check_room_for_webhook() IS 'An error when there are as many webhooks as zentry_notify.max_webhooks allows';
+COMMENT ON FUNCTION zentry_notify.check_room_for_webhook() IS 'Raises an error if there are as many webhooks as zentry_notify.max_webhooks allows';
 
 CREATE OR REPLACE FUNCTION zentry_notify.type_has(webhook_type text, setting text) RETURNS boolean
     LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'type_has_wrapper';
-COMMENT ON FUNCTION zentry_notify.type_has(text, text) IS 'Whether webhooks of this type have a place for that: for one of the settings of zentry_webhook_types()';
+COMMENT ON FUNCTION zentry_notify.type_has(text, text) IS 'Whether webhooks of this type have this setting, one of those in zentry_webhook_types(); null: there is no such type';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_webhook_types()
     RETURNS TABLE (webhook_type text, label text, url text, mention text, settings text[], formats text[])
     LANGUAGE c STABLE PARALLEL SAFE ROWS 8 AS 'MODULE_PATHNAME', 'zentry_webhook_types_wrapper';
 COMMENT ON FUNCTION @extschema@.zentry_webhook_types() IS
-    'The types of webhooks that there are: what people call each, how its URL looks, how mention is written, which of the settings that not all have it has a place for, and in which formats zentry_preview shows its messages';
+    'Returns the types of webhooks. label: what people call the type; url: the form of its URL; mention: how mention is written; settings: those that it has of the settings that not every type has; formats: those in which zentry_preview shows its messages';
 
 CREATE OR REPLACE FUNCTION zentry_notify.settings_in_the_way(
     webhook_type text, webhook_url text, allowed_hosts text, allow_http boolean, allow_private_addresses boolean) RETURNS TABLE (setting text, needed text)
     LANGUAGE c STABLE STRICT ROWS 1 AS 'MODULE_PATHNAME', 'settings_in_the_way_wrapper';
 COMMENT ON FUNCTION zentry_notify.settings_in_the_way(text, text, text, boolean, boolean) IS
-    'Which of these settings keep the URL from being called, and what each would have to be; of allowed_hosts, what it lacks';
+    'Returns which of these settings forbid requests to the URL, and the value that each would need; of allowed_hosts, the entry that it lacks';
 
 CREATE OR REPLACE FUNCTION zentry_notify.check_mention(webhook_type text, webhook_url text, mention text) RETURNS void
     LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'check_mention_wrapper';
-COMMENT ON FUNCTION zentry_notify.check_mention(text, text, text) IS 'An error unless messages to such a webhook can ping so';
+COMMENT ON FUNCTION zentry_notify.check_mention(text, text, text) IS 'Raises an error unless messages to such a webhook can have this mention';
 
 CREATE OR REPLACE FUNCTION zentry_notify.check_quiet_hours(quiet_hours text) RETURNS void
     LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'check_quiet_hours_wrapper';
-COMMENT ON FUNCTION zentry_notify.check_quiet_hours(text) IS 'An error for what is no quiet hours';
+COMMENT ON FUNCTION zentry_notify.check_quiet_hours(text) IS 'Raises an error unless the text is valid as quiet hours';
 
 CREATE OR REPLACE FUNCTION zentry_notify.check_rate_limit(rate_limit text) RETURNS void
     LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'check_rate_limit_wrapper';
-COMMENT ON FUNCTION zentry_notify.check_rate_limit(text) IS 'An error for what is no rate';
+COMMENT ON FUNCTION zentry_notify.check_rate_limit(text) IS 'Raises an error unless the text is a rate, such as 25/5min';
 
 CREATE OR REPLACE FUNCTION zentry_notify.rate_of(webhook_type text, webhook_url text, rate_limit text) RETURNS text
     LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'rate_of_wrapper';
 COMMENT ON FUNCTION zentry_notify.rate_of(text, text, text) IS
-    'The rate at which messages leave to such a webhook: its own, or zentry_notify.teams_rate for Microsoft''s hosts; null: nobody counts';
+    'Returns the rate at which messages are sent to such a webhook: its own, or zentry_notify.teams_rate for Microsoft''s hosts; null: neither limits it';
 
 CREATE OR REPLACE FUNCTION zentry_notify.rate_opens_at(rates text[], posted_at timestamptz[]) RETURNS timestamptz
     LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'rate_opens_at_wrapper';
 COMMENT ON FUNCTION zentry_notify.rate_opens_at(text[], timestamptz[]) IS
-    'When the lowest of the rates lets the next message leave, after those that were posted; null: it does not hold it back';
+    'Returns when the lowest of the rates permits the next message, after those that were posted at these times; null: at once';
 
 CREATE OR REPLACE FUNCTION zentry_notify.lowest_rate(rates text[]) RETURNS text
     LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'lowest_rate_wrapper';
-COMMENT ON FUNCTION zentry_notify.lowest_rate(text[]) IS 'The rate that allows the least of them; null: none limits anything';
+COMMENT ON FUNCTION zentry_notify.lowest_rate(text[]) IS 'Returns the lowest of the rates; null: none limits anything';
 
 CREATE OR REPLACE FUNCTION zentry_notify.check_digest(digest text, quiet_hours text) RETURNS void
     LANGUAGE c AS 'MODULE_PATHNAME', 'check_digest_wrapper';
-COMMENT ON FUNCTION zentry_notify.check_digest(text, text) IS 'An error for what is no time of a digest; its time zone is that of the quiet hours unless it names one';
+COMMENT ON FUNCTION zentry_notify.check_digest(text, text) IS 'Raises an error unless the text is valid as a digest; its time zone is that of the quiet hours unless it names one';
 
 CREATE OR REPLACE FUNCTION zentry_notify.digest_due(digest text, quiet_hours text, first_event timestamptz) RETURNS timestamptz
     LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'digest_due_wrapper';
-COMMENT ON FUNCTION zentry_notify.digest_due(text, text, timestamptz) IS 'When the digest leaves that begins with an event of that moment; null: there is no digest';
+COMMENT ON FUNCTION zentry_notify.digest_due(text, text, timestamptz) IS 'Returns when the digest is due whose first event happened at that time; null: the webhook has no digest';
 
 CREATE OR REPLACE FUNCTION zentry_notify.over_age(event_at timestamptz, seconds double precision, digest text, quiet_hours text) RETURNS boolean
     LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'over_age_wrapper';
 COMMENT ON FUNCTION zentry_notify.over_age(timestamptz, double precision, text, text) IS
-    'Whether a delivery of an event of that moment has waited for so long; what a digest gathers, and what waits in quiet hours, grows no older';
+    'Whether a delivery of an event of that time is older than so many seconds. The time before its digest is due, and in quiet hours, does not count';
 
 CREATE OR REPLACE FUNCTION zentry_notify.has_expired(event_at timestamptz, max_age interval, digest text, quiet_hours text) RETURNS boolean
     LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -644,138 +728,138 @@ AS $$
     SELECT event_at < now() - max_age AND zentry_notify.over_age(event_at, extract(epoch FROM max_age)::double precision, digest, quiet_hours)
 $$;
 COMMENT ON FUNCTION zentry_notify.has_expired(timestamptz, interval, text, text) IS
-    'Whether a delivery of an event of that moment is too old to be sent to a webhook with that digest and these quiet hours';
+    'Whether a delivery of an event of that time has expired for a webhook with that digest and these quiet hours';
 
 CREATE OR REPLACE FUNCTION zentry_notify.quiet_until(quiet_hours text) RETURNS timestamptz
     LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'quiet_until_wrapper';
-COMMENT ON FUNCTION zentry_notify.quiet_until(text) IS 'When the quiet that there is now is over; null: there is none now';
+COMMENT ON FUNCTION zentry_notify.quiet_until(text) IS 'Returns when the quiet hours of now end; null: there are none now';
 
 CREATE OR REPLACE FUNCTION zentry_notify.redact_url(webhook_url text) RETURNS text
     LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'redact_url_wrapper';
-COMMENT ON FUNCTION zentry_notify.redact_url(text) IS 'The URL without its secret';
+COMMENT ON FUNCTION zentry_notify.redact_url(text) IS 'Returns the URL without its secret';
 
 CREATE OR REPLACE FUNCTION zentry_notify.built_in_event_types() RETURNS TABLE (definition jsonb, sample jsonb)
     LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'built_in_event_types_wrapper';
-COMMENT ON FUNCTION zentry_notify.built_in_event_types() IS 'What the messages of Zentry''s five events say, and a sample of each';
+COMMENT ON FUNCTION zentry_notify.built_in_event_types() IS 'Returns the definition and a sample of each built-in event type';
 
 CREATE OR REPLACE FUNCTION zentry_notify.languages() RETURNS text[]
     LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'languages_wrapper';
-COMMENT ON FUNCTION zentry_notify.languages() IS 'The languages that there are words in';
+COMMENT ON FUNCTION zentry_notify.languages() IS 'Returns the languages that messages can be in, such as de';
 
 CREATE OR REPLACE FUNCTION zentry_notify.language_words(language text) RETURNS TABLE (event_type text, words jsonb)
     LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE ROWS 6 AS 'MODULE_PATHNAME', 'language_words_wrapper';
-COMMENT ON FUNCTION zentry_notify.language_words(text) IS 'What the messages of Zentry''s five events, and the test message, say in a language';
+COMMENT ON FUNCTION zentry_notify.language_words(text) IS 'Returns what the messages of the built-in event types, and the test message, say in a language';
 
 CREATE OR REPLACE FUNCTION zentry_notify.check_definition(definition jsonb, sample jsonb, known text[]) RETURNS void
     LANGUAGE c AS 'MODULE_PATHNAME', 'check_definition_wrapper';
 COMMENT ON FUNCTION zentry_notify.check_definition(jsonb, jsonb, text[]) IS
-    'An error unless messages can be made by the definition; a warning for each key that its templates ask for and that is not among those known';
+    'Raises an error unless the definition makes messages, of the sample too, and warns of each key that its templates use and that is not a known one';
 
 CREATE OR REPLACE FUNCTION zentry_notify.ordered_fields(fields text) RETURNS jsonb
     LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'ordered_fields_wrapper';
-COMMENT ON FUNCTION zentry_notify.ordered_fields(text) IS 'The fields of a message as an array, in the order in which they were written';
+COMMENT ON FUNCTION zentry_notify.ordered_fields(text) IS 'Returns the fields of a message, a JSON object, as an array in the order in which they were written';
 
 CREATE OR REPLACE FUNCTION zentry_notify.placeholder_event(definition jsonb) RETURNS jsonb
     LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'placeholder_event_wrapper';
-COMMENT ON FUNCTION zentry_notify.placeholder_event(jsonb) IS 'For each key that the definition''s templates ask for, its name in words';
+COMMENT ON FUNCTION zentry_notify.placeholder_event(jsonb) IS 'Returns an object with each key that the definition''s templates use; its value is the key''s name in words';
 
 CREATE OR REPLACE FUNCTION zentry_notify.event_message(definition jsonb, format text, data jsonb, stored text, mention text) RETURNS text
     LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'event_message_wrapper';
 COMMENT ON FUNCTION zentry_notify.event_message(jsonb, text, jsonb, text, text) IS
-    'The message of an event, byte for byte, in a format of zentry_webhook_types() or that of a type. stored: what appearance_of gives of a webhook';
+    'Returns the message of an event as it is posted, in a format of zentry_webhook_types() or in that of a type. stored: what appearance_of returns';
 
 CREATE OR REPLACE FUNCTION zentry_notify.check_appearance(username text, avatar_url text, thread_name text, applied_tags text[], thread_by text) RETURNS void
     LANGUAGE c AS 'MODULE_PATHNAME', 'check_appearance_wrapper';
-COMMENT ON FUNCTION zentry_notify.check_appearance(text, text, text, text[], text) IS 'An error unless the services take messages that appear so';
+COMMENT ON FUNCTION zentry_notify.check_appearance(text, text, text, text[], text) IS 'Raises an error unless the services accept messages with this appearance';
 
 CREATE OR REPLACE FUNCTION zentry_notify.check_thread(webhook_type text, webhook_url text, thread_name text) RETURNS void
     LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'check_thread_wrapper';
-COMMENT ON FUNCTION zentry_notify.check_thread(text, text, text) IS 'An error if the URL names a thread of Discord already: a message goes to one or the other';
+COMMENT ON FUNCTION zentry_notify.check_thread(text, text, text) IS 'Raises an error if the URL names a thread of Discord already: a message goes either there or to a new one';
 
 CREATE OR REPLACE FUNCTION zentry_notify.make_secret() RETURNS text
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'make_secret_wrapper';
-COMMENT ON FUNCTION zentry_notify.make_secret() IS 'A secret to sign by that nobody knows';
+COMMENT ON FUNCTION zentry_notify.make_secret() IS 'Returns a new random secret to sign by';
 
 CREATE OR REPLACE FUNCTION zentry_notify.check_signing(webhook_type text, secret text, headers text) RETURNS void
     LANGUAGE c AS 'MODULE_PATHNAME', 'check_signing_wrapper';
 COMMENT ON FUNCTION zentry_notify.check_signing(text, text, text) IS
-    'An error for what is no secret of such a webhook, to sign by or as credentials, or for headers that no request could have';
+    'Raises an error unless webhooks of this type can have the secret (to sign by, or as credentials), and requests the headers';
 
 CREATE OR REPLACE FUNCTION zentry_notify.check_keys(parameter text, keys text[], known text[], certain boolean) RETURNS void
     LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'check_keys_wrapper';
 COMMENT ON FUNCTION zentry_notify.check_keys(text, text[], text[], boolean) IS
-    'An error for a key that is a slip of a known one, if it is certain which there are; else a warning';
+    'Warns of each key that is not a known one. Raises an error for one that is a misspelling of a known one, if certain says that all keys are known';
 
 CREATE OR REPLACE FUNCTION zentry_notify.filter_keys(filter text) RETURNS text[]
     LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'filter_keys_wrapper';
-COMMENT ON FUNCTION zentry_notify.filter_keys(text) IS 'The keys of the data that a filter asks for';
+COMMENT ON FUNCTION zentry_notify.filter_keys(text) IS 'Returns the keys of the data that a filter uses';
 
 CREATE OR REPLACE FUNCTION zentry_notify.has_variables(filter text) RETURNS boolean
     LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'has_variables_wrapper';
-COMMENT ON FUNCTION zentry_notify.has_variables(text) IS 'Whether a filter asks for variables such as $name, which nobody gives a value';
+COMMENT ON FUNCTION zentry_notify.has_variables(text) IS 'Whether a filter has variables, such as $name: nothing gives them a value';
 
 CREATE OR REPLACE FUNCTION zentry_notify.ended_service(webhook_type text, webhook_url text) RETURNS text
     LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME', 'ended_service_wrapper';
-COMMENT ON FUNCTION zentry_notify.ended_service(text, text) IS 'What there is no more of what the URL is of, and what to do; null: nothing that is known has ended';
+COMMENT ON FUNCTION zentry_notify.ended_service(text, text) IS 'Returns why the service that the URL belongs to no longer exists, and what to do; null: it is not known to have ended';
 
 CREATE OR REPLACE FUNCTION zentry_notify.webhook_format(webhook_type text, webhook_url text) RETURNS text
     LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME', 'webhook_format_wrapper';
-COMMENT ON FUNCTION zentry_notify.webhook_format(text, text) IS 'The format that a webhook''s URL takes: one of zentry_webhook_types()';
+COMMENT ON FUNCTION zentry_notify.webhook_format(text, text) IS 'Returns the format of the messages to that URL, one of those in zentry_webhook_types()';
 
 CREATE OR REPLACE FUNCTION zentry_notify.wake(webhook_ids bigint[], overdue boolean DEFAULT false) RETURNS void
     LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'wake_wrapper';
 COMMENT ON FUNCTION zentry_notify.wake(bigint[], boolean) IS
-    'At commit, lets the worker look at what waits for these integrations; overdue: also at those that wait to be tried again';
+    'Wakes the worker at commit to look at what waits for these webhooks; overdue: also at what waits for its next attempt';
 
 CREATE OR REPLACE FUNCTION zentry_notify.resume(webhook_id bigint) RETURNS void
     LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'resume_wrapper';
-COMMENT ON FUNCTION zentry_notify.resume(bigint) IS 'At commit, lets the worker try the integration''s endpoint, whatever that has asked for';
+COMMENT ON FUNCTION zentry_notify.resume(bigint) IS 'Makes the worker try the webhook''s endpoint at commit, even if that has asked it to wait';
 
 CREATE OR REPLACE FUNCTION zentry_notify.wake_for_senders() RETURNS void
     LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'wake_for_senders_wrapper';
-COMMENT ON FUNCTION zentry_notify.wake_for_senders() IS 'At commit, lets the worker read the configuration again: which queues are for senders, and which it has back';
+COMMENT ON FUNCTION zentry_notify.wake_for_senders() IS 'Makes the worker read at commit which queues are for senders, and which are its own again';
 
 CREATE OR REPLACE FUNCTION zentry_notify.lost_events() RETURNS bigint
     LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'lost_events_wrapper';
-COMMENT ON FUNCTION zentry_notify.lost_events() IS 'Events of this database that could not be written, since the server started';
+COMMENT ON FUNCTION zentry_notify.lost_events() IS 'Returns how many events of this database could not be written since the server started';
 
 CREATE OR REPLACE FUNCTION zentry_notify.warn_unless_preloaded() RETURNS void
     LANGUAGE c AS 'MODULE_PATHNAME', 'warn_unless_preloaded_wrapper';
-COMMENT ON FUNCTION zentry_notify.warn_unless_preloaded() IS 'A warning when nothing will be sent because shared_preload_libraries lacks zentry_notify';
+COMMENT ON FUNCTION zentry_notify.warn_unless_preloaded() IS 'Warns that nothing will be sent if shared_preload_libraries lacks zentry_notify';
 
 CREATE OR REPLACE FUNCTION zentry_notify.library_version() RETURNS text
     LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'library_version_wrapper';
 COMMENT ON FUNCTION zentry_notify.library_version() IS
-    'The version of the library that this session has loaded; pg_extension.extversion is that of the SQL, and both have to be the same';
+    'Returns the version of the library that this session has loaded; pg_extension.extversion is that of the SQL, and both have to be the same';
 
 CREATE OR REPLACE FUNCTION zentry_notify.put_api_token(token_key text, name text, role oid, token_hash bytea, expires_at timestamptz) RETURNS void
     LANGUAGE c AS 'MODULE_PATHNAME', 'put_api_token_wrapper';
 COMMENT ON FUNCTION zentry_notify.put_api_token(text, text, oid, bytea, timestamptz) IS
-    'Writes a token of the REST API, if who calls has the privileges of its role';
+    'Writes a token of the REST API; an error unless the caller has the privileges of its role';
 
 CREATE OR REPLACE FUNCTION zentry_notify.drop_api_token(name text) RETURNS boolean
     LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'drop_api_token_wrapper';
 COMMENT ON FUNCTION zentry_notify.drop_api_token(text) IS
-    'Takes a token of the REST API away, if who calls has the privileges of its role or the role is gone; false: there is none';
+    'Removes a token of the REST API; an error unless the caller has the privileges of its role, or that role is gone. Returns false if there is no such token';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_test_webhook(webhook_id bigint, test_message text DEFAULT 'Test message from Zentry!')
     RETURNS TABLE (log_id bigint, status text, response_status_code integer, error_message text)
     LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET session_replication_role = origin ROWS 1
     AS 'MODULE_PATHNAME', 'zentry_test_webhook_wrapper';
 COMMENT ON FUNCTION @extschema@.zentry_test_webhook(bigint, text) IS
-    'Posts a message to the webhook at once, waits for the answer and returns what became of it; the log has it too';
+    'Posts a message to the webhook at once, waits for the answer, and returns the outcome, which is also in the log';
 -- ---- 14_rules.sql ----
 
--- The rules of rows of our own tables, for every way in.
+-- The rules for rows of the extension's tables. They are triggers, so they hold however a row is written.
 
 CREATE OR REPLACE FUNCTION zentry_notify.is_restoring() RETURNS boolean
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    -- Scripts of pg_dump and pg_restore switch this setting off, and hardly anybody else.
+    -- Scripts of pg_dump and pg_restore switch this setting off; hardly anything else does.
     SELECT NOT current_setting('check_function_bodies')::boolean
 $$;
 COMMENT ON FUNCTION zentry_notify.is_restoring() IS
-    'Whether a dump is being restored: several jobs may then write a row before another that it refers to, so nobody looks for that one';
+    'Whether this session restores a dump. Then a row may come before the row that it refers to, which is not looked for';
 
 CREATE OR REPLACE FUNCTION zentry_notify.check_filters(filter jsonpath, min_streak_days integer, milestones integer[]) RETURNS void
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -783,18 +867,18 @@ AS $$
 BEGIN
     IF min_streak_days < 1 THEN
         PERFORM zentry_notify.refuse('check_violation', format('min_streak_days must be at least 1, not %s', min_streak_days),
-            'Null hears of every streak.', 'min_streak_days');
+            'Null stands for all streaks.', 'min_streak_days');
     END IF;
     IF milestones = '{}' OR array_ndims(milestones) > 1 OR NOT (1 <= ALL (milestones) AND 100 >= ALL (milestones)) OR array_position(milestones, NULL) IS NOT NULL THEN
         PERFORM zentry_notify.refuse('check_violation', format('milestones must be numbers from 1 to 100, not %s', milestones),
-            'For example {50,100}; null hears of all.', 'milestones');
+            'For example {50,100}; null stands for all milestones.', 'milestones');
     END IF;
-    -- Wherever it stands: it may be looked at for some events only.
+    -- Wherever it is: a part of the filter may be evaluated for some events only.
     IF zentry_notify.has_variables(filter::text) THEN
         PERFORM zentry_notify.refuse('invalid_parameter_value', format('filter has a variable, which nothing gives a value: %s', filter),
             'Write the value itself, such as $.points > 20; a key of the data begins with $ and a dot.', 'filter');
     END IF;
-    -- Of no data at all, a predicate is false or unknown, and anything else is not one truth value.
+    -- On empty data a predicate is false or unknown; any other path does not return a single truth value, which is an error.
     BEGIN
         PERFORM jsonb_path_match_tz('{}', filter, '{}', false);
     EXCEPTION WHEN data_exception THEN
@@ -803,9 +887,9 @@ BEGIN
     END;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.check_filters(jsonpath, integer, integer[]) IS 'The rules of what an integration hears of its event types';
+COMMENT ON FUNCTION zentry_notify.check_filters(jsonpath, integer, integer[]) IS 'Raises an error unless these three can restrict what a webhook hears';
 
--- Of any number, also of one that is no smallint.
+-- The parameter is an integer, so that a number that is too large for the column (smallint) gets the same error.
 CREATE OR REPLACE FUNCTION zentry_notify.check_most_events(max_events_per_message integer) RETURNS void
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -816,9 +900,9 @@ BEGIN
     END IF;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.check_most_events(integer) IS 'An error unless a message has room for so many events';
+COMMENT ON FUNCTION zentry_notify.check_most_events(integer) IS 'Raises an error unless a message has room for so many events';
 
--- What events' data have, as their samples and sources say: it is certain if each of the types has one or the other.
+-- The keys are known from the samples and sources of the event types: all of them, if each type has a sample or a source.
 CREATE OR REPLACE FUNCTION zentry_notify.check_keys_of(parameter text, keys text[], event_types jsonb) RETURNS void
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -826,7 +910,7 @@ DECLARE
     known   text[];
     certain boolean;
 BEGIN
-    -- A key of another type is no slip.
+    -- Keys of all types, also of those that the webhook does not hear: a key of another type is not a misspelling.
     SELECT array_agg(DISTINCT k.key), bool_and(k.key IS NOT NULL) FILTER (WHERE event_types ?| ARRAY['*', t.name]) INTO known, certain
       FROM zentry_notify.event_type t
       LEFT JOIN LATERAL (SELECT jsonb_object_keys(CASE jsonb_typeof(t.sample) WHEN 'object' THEN t.sample ELSE '{}' END) AS key
@@ -835,9 +919,9 @@ BEGIN
     PERFORM zentry_notify.check_keys(parameter, keys, array_remove(known, NULL), certain);
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.check_keys_of(text, text[], jsonb) IS 'An error for a slip among the keys, a warning for one that no event of these types has';
+COMMENT ON FUNCTION zentry_notify.check_keys_of(text, text[], jsonb) IS 'Warns of each key that no event''s data have. Raises an error for one that is a misspelling, if all keys of these event types are known';
 
--- The rules of a row but for its URL, which write_integration looks after.
+-- The rules for a row of webhook. write_integration checks the URL, which is in another table.
 CREATE OR REPLACE FUNCTION zentry_notify.check_webhook() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
@@ -848,7 +932,7 @@ BEGIN
     IF TG_OP = 'UPDATE' THEN
         NEW.updated_at := now();
     ELSE
-        -- Its log is its own again.
+        -- The id is in use again, so the worker must not remove its log.
         DELETE FROM zentry_notify.deleted_webhook d WHERE d.webhook_integration_id = NEW.id;
     END IF;
     SELECT string_agg(a.attname, ', ' ORDER BY a.attnum) INTO missing
@@ -857,11 +941,12 @@ BEGIN
     IF missing IS NOT NULL THEN
         PERFORM zentry_notify.refuse('not_null_violation', format('%s of a webhook must not be null', missing), 'Leave it out for its default.');
     END IF;
-    -- What JSON's numbers hold; the next one's has to come after it.
+    -- Up to 2^53 - 1, the largest integer that a number in JSON holds exactly: clients read ids from JSON.
     IF TG_OP = 'INSERT' AND NEW.id NOT BETWEEN 1 AND 9007199254740991 THEN
         PERFORM zentry_notify.refuse('numeric_value_out_of_range', format('a webhook can''t have the number %s', NEW.id), 'A number is 1 to 9007199254740991.', 'id');
     END IF;
-    -- Every session that fires an event reads what is heard, and the worker reads all of it: what has no end would cost writes what no write may cost.
+    -- Each session that writes an attached table reads which events are heard, and the worker reads the whole row: without a limit, a webhook
+    -- could make every write slow.
     IF TG_OP = 'INSERT' OR (NEW.event_types, NEW.omit_keys, NEW.milestones, NEW.filter::text, NEW.quiet_hours, NEW.digest)
                            IS DISTINCT FROM (OLD.event_types, OLD.omit_keys, OLD.milestones, OLD.filter::text, OLD.quiet_hours, OLD.digest) THEN
         long := CASE WHEN octet_length(NEW.event_types::text) > 20000 THEN 'event_types'
@@ -878,7 +963,7 @@ BEGIN
     PERFORM zentry_notify.check_most_events(NEW.max_events_per_message);
     IF NEW.min_interval NOT BETWEEN '0' AND '1 day' THEN
         PERFORM zentry_notify.refuse('check_violation', format('min_interval must be 0 to 1 day, not %s', NEW.min_interval),
-            '0 sends as fast as the vendor lets us.', 'min_interval');
+            '0 stands for no minimum; the rates still hold.', 'min_interval');
     END IF;
     IF NEW.max_age <= '0' OR NEW.max_age > '1 year' THEN
         PERFORM zentry_notify.refuse('check_violation', format('max_age must be longer than 0 and at most a year, not %s', NEW.max_age),
@@ -900,20 +985,19 @@ BEGIN
     END IF;
     IF btrim(NEW.rate_group) = '' THEN
         PERFORM zentry_notify.refuse('invalid_parameter_value', 'rate_group must not be empty',
-            'Name whose webhooks share a rate, such as ''flows of anna@example.com''; null: it is on its own.', 'rate_group');
+            'Name whose webhooks share a rate, such as ''flows of anna@example.com'', or null for a rate of its own.', 'rate_group');
     END IF;
     IF NEW.notify_webhook_id IS NOT NULL AND (TG_OP = 'INSERT' OR NEW.notify_webhook_id IS DISTINCT FROM OLD.notify_webhook_id) THEN
         IF NEW.notify_webhook_id = NEW.id THEN
-            PERFORM zentry_notify.refuse('invalid_parameter_value', 'a webhook that fails cannot be the one that is told of it',
-                'Name another one; null: those with notices are.', 'notify_webhook_id');
+            PERFORM zentry_notify.refuse('invalid_parameter_value', 'a webhook cannot be told of its own trouble',
+                'Name another one, or null for those with notices.', 'notify_webhook_id');
         END IF;
-        -- A dump brings them in any order.
         IF NOT zentry_notify.is_restoring() AND NOT EXISTS (SELECT FROM zentry_notify.webhook w WHERE w.id = NEW.notify_webhook_id) THEN
             PERFORM zentry_notify.refuse('invalid_parameter_value', format('there is no webhook with id %s to be told', NEW.notify_webhook_id),
-                'SELECT id, name FROM zentry_notify.webhooks lists them; null: those with notices are.', 'notify_webhook_id');
+                'SELECT id, name FROM zentry_notify.webhooks lists them; null stands for those with notices.', 'notify_webhook_id');
         END IF;
     END IF;
-    -- A type that there is not is refused below.
+    -- (An unknown type, for which type_has returns null, is refused below.)
     IF NEW.digest IS NOT NULL AND zentry_notify.type_has(NEW.webhook_type, 'digest') = false THEN
         PERFORM zentry_notify.refuse('invalid_parameter_value', format('a webhook of type %s has no digest: it gets each event by itself', NEW.webhook_type),
             'Leave digest out.', 'digest');
@@ -936,11 +1020,11 @@ BEGIN
             PERFORM zentry_notify.check_keys_of('filter', zentry_notify.filter_keys(NEW.filter::text), NEW.event_types);
         END IF;
     END IF;
-    -- After all else: what is wrong with the rest can be found out without it.
+    -- Last, so that a row with several faults has the others reported first.
     PERFORM zentry_notify.check_webhook_type(NEW.webhook_type);
 
     IF TG_OP = 'UPDATE' AND ((NEW.is_active AND NOT OLD.is_active) OR NEW.activated_at IS DISTINCT FROM OLD.activated_at) THEN
-        -- A mended URL brings back what a broken one had switched off.
+        -- A new URL switches on again a webhook that the extension has switched off.
         NEW.is_active := NEW.is_active OR OLD.switched_off_at IS NOT NULL;
         NEW.switched_off_at := NULL;
         NEW.switched_off_reason := NULL;
@@ -952,10 +1036,10 @@ BEGIN
     RETURN NEW;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.check_webhook() IS 'Trigger: the rules of a row of webhook; a change of activated_at starts afresh what was switched off or failing';
+COMMENT ON FUNCTION zentry_notify.check_webhook() IS 'Trigger: checks a row of webhook. A change of activated_at resets the webhook''s state: switched off, failing, failures in a row';
 
--- What is more than this of the log goes by and by (forget_deleted): a DELETE must not take minutes. So does what the worker writes for
--- the webhook until this transaction ends.
+-- Deletes at most 10,000 deliveries, because a DELETE must not take minutes. The worker deletes the rest (forget_deleted), with what is
+-- written for the webhook until this transaction commits.
 CREATE OR REPLACE FUNCTION zentry_notify.forget_webhook() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
@@ -971,9 +1055,9 @@ BEGIN
     RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.forget_webhook() IS 'Trigger: the URL, the state and the log of a webhook go with it';
+COMMENT ON FUNCTION zentry_notify.forget_webhook() IS 'Trigger: deletes what belongs to a deleted webhook: its URL, its state, its wordings and its log';
 
--- Managers write here with their own rights, through zentry_attach or directly: for tables of theirs, whoever runs the session.
+-- A caller of zentry_attach writes here with their own rights, so each statement is checked against the attached table's owner.
 CREATE OR REPLACE FUNCTION zentry_notify.check_source() RETURNS trigger
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
@@ -982,9 +1066,9 @@ BEGIN
     IF current_user = 'zentry_notify_agent' THEN
         IF (to_jsonb(NEW) - '{suspended_at,suspended_reason}'::text[]) IS DISTINCT FROM (to_jsonb(OLD) - '{suspended_at,suspended_reason}'::text[]) THEN
             RAISE EXCEPTION 'zentry_notify_agent may suspend a source and no more' USING ERRCODE = 'insufficient_privilege',
-                HINT = 'Let the table''s owner or a superuser do it.'; -- it may call nothing of ours
+                HINT = 'Let the table''s owner or a superuser do it.'; -- RAISE, because the agent may not call refuse()
         END IF;
-    -- Who owns our tables, or is a superuser, may also write of a table that is gone.
+    -- The owner of the extension and superusers may also write sources of tables that no longer exist.
     ELSIF NOT pg_has_role((SELECT c.relowner FROM pg_class c WHERE c.oid = TG_RELID), 'USAGE') THEN
         IF TG_OP IN ('UPDATE', 'DELETE') THEN
             PERFORM zentry_notify.require_owner(OLD.relation);
@@ -1000,10 +1084,10 @@ BEGIN
         END IF;
         IF NEW.event_type = 'webhook_trouble' THEN
             PERFORM zentry_notify.refuse('wrong_object_type', 'no table fires webhook_trouble',
-                'It is what is told of a webhook that is in trouble.');
+                'The extension itself fires it when a webhook is in trouble.');
         END IF;
     END IF;
-    -- A row of a dump has the number that the role had elsewhere.
+    -- A restored row has the OID that the role had in the other cluster, so the name decides.
     IF TG_OP = 'INSERT' OR TG_OP = 'UPDATE' AND NEW.written_by IS DISTINCT FROM OLD.written_by AND NEW.written_by_oid IS NOT DISTINCT FROM OLD.written_by_oid THEN
         NEW.written_by_oid := (SELECT r.oid FROM pg_roles r WHERE r.rolname = NEW.written_by);
     END IF;
@@ -1014,9 +1098,9 @@ BEGIN
     RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.check_source() IS 'Trigger: the sources of a table are its owner''s, and omit is a list of keys';
+COMMENT ON FUNCTION zentry_notify.check_source() IS 'Trigger: lets the owner of the attached table write its sources, and nobody else but the extension''s owner and superusers; checks the row';
 
--- Apart, because the agent suspends sources and may call nothing of this.
+-- A separate trigger, only for changes of omit: the agent, which suspends sources, may not call these functions.
 CREATE OR REPLACE FUNCTION zentry_notify.check_source_omit() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
@@ -1028,9 +1112,9 @@ BEGIN
     RETURN NEW;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.check_source_omit() IS 'Trigger: a slip among the keys that a source leaves out is refused';
+COMMENT ON FUNCTION zentry_notify.check_source_omit() IS 'Trigger: checks the keys that a source leaves out (check_keys_of)';
 
--- pg_restore --data-only brings the sources of the dump into a database that is attached already.
+-- With pg_restore --data-only, a source of the dump may be there already, because CREATE EXTENSION or zentry_attach has made it.
 CREATE OR REPLACE FUNCTION zentry_notify.replace_source() RETURNS trigger
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
@@ -1040,10 +1124,10 @@ BEGIN
     RETURN NEW;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.replace_source() IS 'Trigger: a restored source takes the place of the one that is there';
+COMMENT ON FUNCTION zentry_notify.replace_source() IS 'Trigger: lets a restored source replace that of the same table and event type, and keep its id';
 -- ---- 15_event_definition.sql ----
 
--- What messages say: types and wordings put together, and the rules for both.
+-- What messages say: event types combined with wordings and languages, and the rules for both.
 
 CREATE OR REPLACE VIEW zentry_notify.event_definition AS
 WITH type AS (
@@ -1055,12 +1139,12 @@ wording AS (
       FROM zentry_notify.event_wording w WHERE w.event_type <> '*'),
 language AS (
     SELECT w.language, w.webhook_integration_id FROM zentry_notify.event_wording w WHERE w.event_type = '*'),
--- In a language, the types that nobody has translated have its numbers, dates and buttons.
+-- language_words has no text for event types of users: of the language these have its numbers, dates and buttons.
 spoken AS (
     SELECT t.name, l.webhook_integration_id, pg_catalog.jsonb_build_object('language', l.language) || coalesce(p.words, '{}') AS words
       FROM language l CROSS JOIN type t
       LEFT JOIN LATERAL zentry_notify.language_words(l.language) p ON p.event_type = t.name),
-everybody AS (
+common AS (
     SELECT t.name, t.definition || coalesce(s.words, '{}') || coalesce(w.words, '{}') AS definition
       FROM type t
       LEFT JOIN spoken s ON s.name = t.name AND s.webhook_integration_id IS NULL
@@ -1070,21 +1154,21 @@ own AS (
      UNION
     SELECT s.name, s.webhook_integration_id FROM spoken s WHERE s.webhook_integration_id IS NOT NULL)
 SELECT e.name AS event_type, NULL::bigint AS webhook_integration_id, e.definition
-  FROM everybody e
+  FROM common e
 UNION ALL
 SELECT e.name, o.webhook_integration_id, e.definition || coalesce(s.words, '{}') || coalesce(w.words, '{}')
   FROM own o
-  JOIN everybody e ON e.name = o.name
+  JOIN common e ON e.name = o.name
   LEFT JOIN spoken s ON s.name = o.name AND s.webhook_integration_id = o.webhook_integration_id
   LEFT JOIN wording w ON w.event_type = o.name AND w.webhook_integration_id = o.webhook_integration_id
 UNION ALL
--- The test message is of no type that anybody could hear of.
+-- The test message has no row in event_type, because no webhook can subscribe to it.
 SELECT p.event_type::pg_catalog.varchar(50), l.webhook_integration_id, pg_catalog.jsonb_build_object('name', p.event_type, 'language', l.language) || p.words
   FROM language l CROSS JOIN LATERAL zentry_notify.language_words(l.language) p WHERE p.event_type = 'test';
-COMMENT ON VIEW zentry_notify.event_definition IS 'What the messages of each event say, with the language and the wording of the installation and of integrations put in; test: the test message, where a language is set';
-COMMENT ON COLUMN zentry_notify.event_definition.event_type IS 'The event';
-COMMENT ON COLUMN zentry_notify.event_definition.webhook_integration_id IS 'The integration that has a wording of its own; null: what the others say';
-COMMENT ON COLUMN zentry_notify.event_definition.definition IS 'name, title, text, fields, colour, emoji, footer, time_key, url, thumbnail, language';
+COMMENT ON VIEW zentry_notify.event_definition IS 'What the messages of each event type say: the type''s own texts, replaced by the language and the wording of the installation, and by those of the webhook. The event type test is the test message, if a language is set';
+COMMENT ON COLUMN zentry_notify.event_definition.event_type IS 'The event type; test: the test message';
+COMMENT ON COLUMN zentry_notify.event_definition.webhook_integration_id IS 'The webhook that has a wording or a language of its own; null: what the messages of the others say';
+COMMENT ON COLUMN zentry_notify.event_definition.definition IS 'Object with name, title, text, fields, colour, emoji, footer, time_key, url, thumbnail and language; what is null is left out';
 
 CREATE OR REPLACE FUNCTION zentry_notify.sample_event(event_type text) RETURNS jsonb
     LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
@@ -1095,7 +1179,7 @@ AS $$
      WHERE t.name = sample_event.event_type
 $$;
 COMMENT ON FUNCTION zentry_notify.sample_event(text) IS
-    'The event''s sample, or words in the place of data if it has none; null for an unknown type';
+    'Returns the event type''s sample, or words in the place of data if it has none; null: there is no such type';
 
 CREATE OR REPLACE FUNCTION zentry_notify.event_keys(event_type text) RETURNS text[]
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
@@ -1106,7 +1190,7 @@ AS $$
              UNION ALL
             SELECT jsonb_object_keys(s.columns) FROM zentry_notify.event_source s WHERE s.event_type = event_keys.event_type) AS known (key)
 $$;
-COMMENT ON FUNCTION zentry_notify.event_keys(text) IS 'The keys that the event''s data have, as its sample and its sources say; null: nothing is known';
+COMMENT ON FUNCTION zentry_notify.event_keys(text) IS 'Returns the keys that the event''s data have according to its sample and its sources; null: it has neither';
 
 CREATE OR REPLACE FUNCTION zentry_notify.check_event_type() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -1115,7 +1199,7 @@ BEGIN
     IF NEW.name IS NULL OR NEW.name !~ '^[a-z][a-z0-9_]{0,39}$' OR NEW.name IN ('test', 'project_progress')
        OR NEW.name = 'webhook_trouble' AND NOT NEW.built_in THEN
         PERFORM zentry_notify.refuse('invalid_parameter_value', format('an event type cannot have the name "%s"', coalesce(NEW.name, '(null)')),
-            'A name has up to 40 small letters, digits and underscores and begins with a letter, such as release_published. "test" and "project_progress" are taken.', 'name');
+            'A name has up to 40 lower-case letters, digits and underscores and begins with a letter, such as release_published. "test", "project_progress" and "webhook_trouble" are taken.', 'name');
     END IF;
     IF jsonb_typeof(NEW.sample) <> 'object' THEN
         PERFORM zentry_notify.refuse('invalid_parameter_value', format('the sample of event type "%s" must be a JSON object', NEW.name),
@@ -1127,7 +1211,7 @@ BEGIN
     RETURN NEW;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.check_event_type() IS 'Trigger: the rules of a row of event_type';
+COMMENT ON FUNCTION zentry_notify.check_event_type() IS 'Trigger: checks a row of event_type';
 
 CREATE OR REPLACE FUNCTION zentry_notify.check_event_wording() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -1137,7 +1221,7 @@ DECLARE
 BEGIN
     IF NEW.event_type = '*' THEN
         IF NEW.language <> ALL (zentry_notify.languages()) THEN
-            PERFORM zentry_notify.refuse('invalid_parameter_value', format('there are no words in the language "%s"', left(NEW.language, 50)),
+            PERFORM zentry_notify.refuse('invalid_parameter_value', format('unknown language "%s"', left(NEW.language, 50)),
                 format('The languages are %s.', array_to_string(zentry_notify.languages(), ', ')), 'language');
         END IF;
         RETURN NEW;
@@ -1147,7 +1231,7 @@ BEGIN
         PERFORM zentry_notify.refuse('foreign_key_violation', format('unknown event type "%s"', NEW.event_type),
             'SELECT zentry_register_event_type(name, title) adds one.');
     END IF;
-    -- Of a type that is still to be restored, what there is to check.
+    -- The event type is still to be restored: the wording is checked by itself.
     IF type.name IS NULL THEN
         type.name := NEW.event_type;
         type.title := NEW.event_type;
@@ -1163,10 +1247,11 @@ BEGIN
     RETURN NEW;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.check_event_wording() IS 'Trigger: the rules of a row of event_wording';
+COMMENT ON FUNCTION zentry_notify.check_event_wording() IS 'Trigger: checks a row of event_wording';
 -- ---- 16_views.sql ----
 
--- The views that people read. No secret is in them; webhook_integration, which has URLs, is in 17_webhook_integration.sql.
+-- The views that people read. No secret is in them; webhook_integration, which has URLs, is in 17_webhook_integration.sql. A column that a view
+-- shows as it is in the table has the comment that it has there, which is copied at the end of that file.
 
 CREATE OR REPLACE VIEW zentry_notify.event_data AS
 SELECT e.id AS event_id,
@@ -1174,11 +1259,11 @@ SELECT e.id AS event_id,
        e.event_type::text AS event_type,
        e.data::jsonb || coalesce((SELECT x.data FROM zentry_notify.event_detail x WHERE x.event_id = e.id), '{}') AS data
   FROM zentry_notify.event e;
-COMMENT ON VIEW zentry_notify.event_data IS 'Events with all that is known of them';
-COMMENT ON COLUMN zentry_notify.event_data.event_id IS 'Number of the event';
+COMMENT ON VIEW zentry_notify.event_data IS 'Events with their data, also those that the worker has looked up';
+COMMENT ON COLUMN zentry_notify.event_data.event_id IS 'The event''s id';
 COMMENT ON COLUMN zentry_notify.event_data.created_at IS 'When it happened';
-COMMENT ON COLUMN zentry_notify.event_data.event_type IS 'What happened';
-COMMENT ON COLUMN zentry_notify.event_data.data IS 'The event''s data';
+COMMENT ON COLUMN zentry_notify.event_data.event_type IS 'The event type';
+COMMENT ON COLUMN zentry_notify.event_data.data IS 'The event''s data: those of the row, with what was looked up for it';
 
 CREATE OR REPLACE VIEW zentry_notify.webhooks AS
 SELECT w.id,
@@ -1239,60 +1324,30 @@ SELECT w.id,
   FROM zentry_notify.webhook w
   LEFT JOIN zentry_notify.webhook_circuit c ON c.webhook_integration_id = w.id
   LEFT JOIN zentry_notify.webhook_count n ON n.webhook_integration_id = w.id;
-COMMENT ON VIEW zentry_notify.webhooks IS 'Integrations with their state and counts, which may be some seconds behind; the URL without its secret';
-COMMENT ON COLUMN zentry_notify.webhooks.id IS 'Number of the integration';
-COMMENT ON COLUMN zentry_notify.webhooks.name IS 'Its name';
-COMMENT ON COLUMN zentry_notify.webhooks.webhook_type IS 'Which service it is of, or webhook for a program: zentry_webhook_types() lists them';
-COMMENT ON COLUMN zentry_notify.webhooks.webhook_url IS 'Where it posts to, without the secret';
-COMMENT ON COLUMN zentry_notify.webhooks.project_id IS 'The project whose events are sent; null: every project''s';
-COMMENT ON COLUMN zentry_notify.webhooks.event_types IS 'The events it hears; ["*"]: all';
-COMMENT ON COLUMN zentry_notify.webhooks.is_active IS 'Whether it hears anything';
-COMMENT ON COLUMN zentry_notify.webhooks.state IS 'active; failing: keeps failing, tried at growing intervals; gone: the endpoint does not exist any more, switched off; off: switched off by hand';
-COMMENT ON COLUMN zentry_notify.webhooks.state_since IS 'Since when it is failing or gone';
-COMMENT ON COLUMN zentry_notify.webhooks.reason IS 'Why it is failing or gone';
-COMMENT ON COLUMN zentry_notify.webhooks.next_try_at IS 'When a failing one is tried again';
-COMMENT ON COLUMN zentry_notify.webhooks.pending IS 'Deliveries that wait';
-COMMENT ON COLUMN zentry_notify.webhooks.sent IS 'Deliveries that arrived, since it was registered';
-COMMENT ON COLUMN zentry_notify.webhooks.failed IS 'Deliveries that were given up, since it was registered';
+COMMENT ON VIEW zentry_notify.webhooks IS 'Webhooks with their state and counts, which may be some seconds behind; the URL without its secret';
+COMMENT ON COLUMN zentry_notify.webhooks.webhook_url IS 'The webhook''s URL without its secret';
+COMMENT ON COLUMN zentry_notify.webhooks.state IS 'active; failing: its endpoint keeps failing, and is tried at growing intervals; gone: the extension has switched it off, because its endpoint no longer exists or has refused ten messages in a row, or because its filter ends workers; off: switched off by hand';
+COMMENT ON COLUMN zentry_notify.webhooks.state_since IS 'Since when it is failing or gone; null otherwise';
+COMMENT ON COLUMN zentry_notify.webhooks.reason IS 'Why it is failing or gone; null otherwise';
+COMMENT ON COLUMN zentry_notify.webhooks.next_try_at IS 'When it is tried again, while it is failing';
+COMMENT ON COLUMN zentry_notify.webhooks.pending IS 'Number of its deliveries that wait';
+COMMENT ON COLUMN zentry_notify.webhooks.sent IS 'Number of deliveries that its endpoint has accepted since it was registered';
+COMMENT ON COLUMN zentry_notify.webhooks.failed IS 'Number of deliveries that were given up since it was registered';
 COMMENT ON COLUMN zentry_notify.webhooks.last_delivery_at IS 'When the last delivery was sent or given up';
-COMMENT ON COLUMN zentry_notify.webhooks.last_status IS 'sent or failed: what became of the last delivery';
-COMMENT ON COLUMN zentry_notify.webhooks.created_by_id IS 'The application''s user who registered it';
-COMMENT ON COLUMN zentry_notify.webhooks.max_events_per_message IS 'How many waiting events may leave as one message';
-COMMENT ON COLUMN zentry_notify.webhooks.min_interval IS 'The shortest time between two messages';
-COMMENT ON COLUMN zentry_notify.webhooks.max_age IS 'Age at which its deliveries expire; null: zentry_notify.max_age';
-COMMENT ON COLUMN zentry_notify.webhooks.created_at IS 'When it was registered';
-COMMENT ON COLUMN zentry_notify.webhooks.updated_at IS 'When it was changed last';
-COMMENT ON COLUMN zentry_notify.webhooks.omit_keys IS 'Keys of the events'' data that it does not get';
-COMMENT ON COLUMN zentry_notify.webhooks.filter IS 'JSON path predicate that the data of what it hears fulfils; null: none';
-COMMENT ON COLUMN zentry_notify.webhooks.min_streak_days IS 'The shortest streak that it hears of; null: all';
-COMMENT ON COLUMN zentry_notify.webhooks.milestones IS 'The milestones that it hears of; null: all';
-COMMENT ON COLUMN zentry_notify.webhooks.quiet_hours IS 'When nothing is sent to it; null: never';
-COMMENT ON COLUMN zentry_notify.webhooks.held_until IS 'When the quiet hours that it is in now are over, and when the digest leaves that gathers now (quiet_hours and digest say which); null: neither';
-COMMENT ON COLUMN zentry_notify.webhooks.mention IS 'Whom its messages ping; null: nobody';
-COMMENT ON COLUMN zentry_notify.webhooks.username IS 'The name that its messages in Discord and Mattermost come from; null: zentry_notify.username decides';
-COMMENT ON COLUMN zentry_notify.webhooks.avatar_url IS 'The picture that its messages in Discord and Mattermost come with, an https URL; null: zentry_notify.avatar_url decides';
-COMMENT ON COLUMN zentry_notify.webhooks.announce IS 'In Discord, Google Chat and Mattermost, a line of text stands above the events: a phone''s notification shows it, and of embeds alone it shows nothing. In Slack it always does';
-COMMENT ON COLUMN zentry_notify.webhooks.thread_name IS 'For a forum of Discord: each message becomes a post of this name; null: into the channel, or the thread of ?thread_id= in the URL';
-COMMENT ON COLUMN zentry_notify.webhooks.applied_tags IS 'For a forum of Discord: ids of the tags that these posts get';
+COMMENT ON COLUMN zentry_notify.webhooks.last_status IS 'sent or failed: the outcome of the last delivery';
+COMMENT ON COLUMN zentry_notify.webhooks.held_until IS 'When the current quiet hours end or the current digest is due, whichever is later; null: nothing is held';
+COMMENT ON COLUMN zentry_notify.webhooks.header_names IS 'Names of the additional headers of its requests; their values are secrets';
 
-COMMENT ON COLUMN zentry_notify.webhooks.rate_limit IS 'How many messages it may get, and in what time, such as 25/5min; 0: no limit; null: zentry_notify.teams_rate for Microsoft''s hosts, and the vendor''s answers for others';
-COMMENT ON COLUMN zentry_notify.webhooks.rate_group IS 'Webhooks of the same group share their rate, the lowest of theirs: flows that one person owns; null: it is on its own';
-COMMENT ON COLUMN zentry_notify.webhooks.notify_webhook_id IS 'The webhook that is told when this one starts to fail, is switched off or lets deliveries expire; null: those with notices are';
-COMMENT ON COLUMN zentry_notify.webhooks.notices IS 'It is told of the trouble of every other webhook that names none of its own in notify_webhook_id';
-COMMENT ON COLUMN zentry_notify.webhooks.digest IS 'When what has gathered leaves, as one message with counts and the last ten events: 1 hour after the first of them, or by a cron expression such as 0 9 * * 1-5 Europe/Berlin; null: what waits leaves at once, up to max_events_per_message in a message';
-COMMENT ON COLUMN zentry_notify.webhooks.thread_by IS 'For Google Chat: what the messages of a thread have in common, task or project; a message holds events of one thread only; null: each message begins one of its own';
-COMMENT ON COLUMN zentry_notify.webhooks.header_names IS 'Names of the headers that its requests have besides; their values are secrets';
-
--- For event_message and zentry_test_webhook, which take what they know of a row (appearance::Appearance), as the worker does.
+-- The worker too reads the row as JSON (webhook::appearance), so previews and test messages look like what it sends.
 CREATE OR REPLACE FUNCTION zentry_notify.appearance_of(webhook_id bigint) RETURNS text
     LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT to_json(w)::text FROM zentry_notify.webhook w WHERE w.id = webhook_id
 $$;
-COMMENT ON FUNCTION zentry_notify.appearance_of(bigint) IS 'What the webhook''s messages are made by, as JSON: its row';
+COMMENT ON FUNCTION zentry_notify.appearance_of(bigint) IS 'Returns the webhook''s row as JSON, by which event_message and zentry_test_webhook make messages';
 
--- The log of 0.2.0 as a view, with that table's columns and types. Both branches are plain tables with subqueries, no joins and no conditions: only then
--- does the planner merge them in the order of an index. Indexes of delivery have the status as it is spelt here.
+-- The log of 0.2.0 as a view, with that table's columns and types. Both branches are plain tables with subqueries, without joins and conditions: only
+-- then does the planner merge them in the order of an index. The partial indexes of delivery have exactly this expression of the status.
 CREATE OR REPLACE VIEW zentry_notify.notification_log AS
 SELECT d.id,
        d.webhook_integration_id,
@@ -1327,22 +1382,22 @@ SELECT l.id,
        l.retry_of
   FROM zentry_notify.legacy_delivery l;
 COMMENT ON VIEW zentry_notify.notification_log IS
-    'Every delivery with its event''s data: what waits (pending, retry) and what became of the rest (sent, failed)';
-COMMENT ON COLUMN zentry_notify.notification_log.id IS 'Deliveries of an integration leave in this order';
-COMMENT ON COLUMN zentry_notify.notification_log.webhook_integration_id IS 'Where it goes';
-COMMENT ON COLUMN zentry_notify.notification_log.event_type IS 'What happened';
+    'Every delivery with its event''s data: those that wait (pending, retry), and the outcome of the others (sent, failed)';
+COMMENT ON COLUMN zentry_notify.notification_log.id IS 'The delivery''s id. Deliveries of one webhook are sent in this order';
+COMMENT ON COLUMN zentry_notify.notification_log.webhook_integration_id IS 'The webhook that it goes to';
+COMMENT ON COLUMN zentry_notify.notification_log.event_type IS 'The event type';
 COMMENT ON COLUMN zentry_notify.notification_log.payload IS
-    'The event''s data, without what the integration does not get; JSON null once it is done with, while zentry_notify.log_payloads is off';
-COMMENT ON COLUMN zentry_notify.notification_log.status IS 'pending: not tried yet; retry: waits for next_attempt_at; sent; failed: given up, error_message says why';
-COMMENT ON COLUMN zentry_notify.notification_log.response_status_code IS 'HTTP status of the last answer; null: none came';
+    'The event''s data without the webhook''s omit_keys. JSON null once it is sent or failed, if zentry_notify.log_payloads is off';
+COMMENT ON COLUMN zentry_notify.notification_log.status IS 'pending: not tried yet; retry: waits for next_attempt_at; sent: the endpoint has accepted it; failed: given up, error_message says why';
+COMMENT ON COLUMN zentry_notify.notification_log.response_status_code IS 'HTTP status of the last answer; null: there was none';
 COMMENT ON COLUMN zentry_notify.notification_log.response_body IS 'First 1000 characters of the last answer';
-COMMENT ON COLUMN zentry_notify.notification_log.error_message IS 'What went wrong, for people; empty when nothing did';
-COMMENT ON COLUMN zentry_notify.notification_log.retry_count IS 'How many times this delivery was sent anew by hand (zentry_retry)';
-COMMENT ON COLUMN zentry_notify.notification_log.attempts IS 'How many times it was posted; waiting for a rate limit is no attempt';
+COMMENT ON COLUMN zentry_notify.notification_log.error_message IS 'Why the last attempt failed, in words; empty: it did not';
+COMMENT ON COLUMN zentry_notify.notification_log.retry_count IS 'Its place in a chain of deliveries that zentry_retry or zentry_retry_failed made; 0: the first one';
+COMMENT ON COLUMN zentry_notify.notification_log.attempts IS 'How many times it was posted; an answer that it is rate limited does not count';
 COMMENT ON COLUMN zentry_notify.notification_log.created_at IS 'When the event happened';
-COMMENT ON COLUMN zentry_notify.notification_log.sent_at IS 'When the endpoint took it';
-COMMENT ON COLUMN zentry_notify.notification_log.next_attempt_at IS 'When it is tried again, in status retry';
-COMMENT ON COLUMN zentry_notify.notification_log.retry_of IS 'The failed delivery that this one repeats';
+COMMENT ON COLUMN zentry_notify.notification_log.sent_at IS 'When the endpoint accepted it';
+COMMENT ON COLUMN zentry_notify.notification_log.next_attempt_at IS 'When it is tried again, if its status is retry';
+COMMENT ON COLUMN zentry_notify.notification_log.retry_of IS 'The failed delivery that this one re-sends; null: none';
 
 CREATE OR REPLACE VIEW zentry_notify.logs AS
 SELECT l.id,
@@ -1361,7 +1416,7 @@ SELECT l.id,
        l.sent_at,
        l.next_attempt_at,
        l.retry_of,
-       -- As zentry_notify.retried_as, with the rights of the view.
+       -- As zentry_notify.retried_as returns it; a function that the view calls would have the reader's rights.
        CASE WHEN l.status = 'failed' THEN
            greatest((SELECT max(d.id) FROM zentry_notify.delivery d WHERE d.retry_of = l.id),
                     (SELECT max(d.id) FROM zentry_notify.legacy_delivery d
@@ -1371,27 +1426,12 @@ SELECT l.id,
        END AS retried_as
   FROM zentry_notify.notification_log l
   LEFT JOIN zentry_notify.webhook w ON w.id = l.webhook_integration_id;
-COMMENT ON VIEW zentry_notify.logs IS 'The log with the name and the type of each delivery''s integration';
-COMMENT ON COLUMN zentry_notify.logs.webhook_integration_name IS 'The integration''s name';
-COMMENT ON COLUMN zentry_notify.logs.webhook_type IS 'Which service it is of, or webhook for a program: zentry_webhook_types() lists them';
-COMMENT ON COLUMN zentry_notify.logs.retried_as IS 'The delivery that repeats this one, which failed; null: none does';
+COMMENT ON VIEW zentry_notify.logs IS 'The log: every delivery with its event''s data and the name and type of its webhook';
+COMMENT ON COLUMN zentry_notify.logs.webhook_integration_name IS 'The webhook''s name; null: it was deleted';
+COMMENT ON COLUMN zentry_notify.logs.webhook_type IS 'The webhook''s type: zentry_webhook_types() lists them';
+COMMENT ON COLUMN zentry_notify.logs.retried_as IS 'The delivery that re-sends this one, which failed; null: none does';
 
--- The rest are the log's own columns, described once.
-DO $$
-DECLARE
-    c record;
-BEGIN
-    FOR c IN SELECT a.attname, pg_catalog.col_description(a.attrelid, a.attnum) AS text
-               FROM pg_catalog.pg_attribute a
-              WHERE a.attrelid OPERATOR(pg_catalog.=) 'zentry_notify.notification_log'::pg_catalog.regclass
-                AND a.attnum OPERATOR(pg_catalog.>) 0
-    LOOP
-        EXECUTE pg_catalog.format('COMMENT ON COLUMN zentry_notify.logs.%I IS %L', c.attname, c.text);
-    END LOOP;
-END
-$$;
-
--- By the key alone: who asks for a delivery's gets no more than these read.
+-- Without a join, so that reading the attempts of one delivery reads no other rows.
 CREATE OR REPLACE VIEW zentry_notify.attempts AS
 SELECT a.delivery_id AS log_id,
        (row_number() OVER (PARTITION BY a.delivery_id ORDER BY a.attempted_at))::integer AS number,
@@ -1402,10 +1442,11 @@ SELECT a.delivery_id AS log_id,
        a.next_attempt_at
   FROM zentry_notify.delivery_attempt a;
 COMMENT ON VIEW zentry_notify.attempts IS
-    'The requests for a delivery that came to nothing: of every delivery the first fifty, and the last when it was given up. What became of it in the end is in logs';
-COMMENT ON COLUMN zentry_notify.attempts.log_id IS 'The delivery, as logs.id';
-COMMENT ON COLUMN zentry_notify.attempts.number IS 'Its place among those of the delivery, from 1';
--- Each is a span, whose id everybody works out in the same way (Traceparent::of_delivery in crates/webhook): a receiver of the message may know it already.
+    'The requests for a delivery that failed: of each delivery the first fifty, and the last one when it is given up. The view logs has its outcome';
+COMMENT ON COLUMN zentry_notify.attempts.log_id IS 'The delivery''s id, as in logs';
+COMMENT ON COLUMN zentry_notify.attempts.number IS 'Position among the attempts of the delivery, from 1';
+
+-- Each row is a span. Its id is computed as in Traceparent::of_delivery (crates/webhook), because the message itself may have it.
 CREATE OR REPLACE VIEW zentry_notify.delivery_traces AS
 SELECT d.id AS delivery_id,
        d.event_id,
@@ -1425,39 +1466,40 @@ SELECT d.id AS delivery_id,
   LEFT JOIN zentry_notify.webhook w ON w.id = d.webhook_integration_id
  WHERE d.traceparent IS NOT NULL AND d.finished_at IS NOT NULL AND d.captured_at IS NOT NULL;
 COMMENT ON VIEW zentry_notify.delivery_traces IS
-    'Finished deliveries of events that were written while zentry_notify.traceparent was set: a span each. zentry-notify exports them to OpenTelemetry';
-COMMENT ON COLUMN zentry_notify.delivery_traces.delivery_id IS 'Number of the delivery';
-COMMENT ON COLUMN zentry_notify.delivery_traces.event_id IS 'Number of the event';
-COMMENT ON COLUMN zentry_notify.delivery_traces.event_type IS 'What happened';
-COMMENT ON COLUMN zentry_notify.delivery_traces.webhook_integration_id IS 'Where it went';
-COMMENT ON COLUMN zentry_notify.delivery_traces.webhook_integration_name IS 'The integration''s name';
-COMMENT ON COLUMN zentry_notify.delivery_traces.webhook_type IS 'Which service it is of, or webhook for a program: zentry_webhook_types() lists them';
-COMMENT ON COLUMN zentry_notify.delivery_traces.traceparent IS 'The span that it is below, as W3C Trace Context writes it';
-COMMENT ON COLUMN zentry_notify.delivery_traces.span_id IS 'Its own span''s id, 16 hexadecimal digits: always the same';
-COMMENT ON COLUMN zentry_notify.delivery_traces.captured_at IS 'When the event happened: the span begins';
-COMMENT ON COLUMN zentry_notify.delivery_traces.finished_at IS 'When it was sent or given up: the span ends';
-COMMENT ON COLUMN zentry_notify.delivery_traces.status IS 'sent, or failed: given up, error_message says why';
-COMMENT ON COLUMN zentry_notify.delivery_traces.response_status_code IS 'HTTP status of the last answer; null: none came';
-COMMENT ON COLUMN zentry_notify.delivery_traces.error_message IS 'What went wrong, for people; empty when nothing did';
-COMMENT ON COLUMN zentry_notify.delivery_traces.attempts IS 'How many times it was posted; waiting for a rate limit is no attempt';
+    'Finished deliveries of events that were written while zentry_notify.traceparent was set, each as a span. zentry-notify serve exports them by OpenTelemetry''s protocol';
+COMMENT ON COLUMN zentry_notify.delivery_traces.delivery_id IS 'The delivery''s id';
+COMMENT ON COLUMN zentry_notify.delivery_traces.event_id IS 'The event''s id';
+COMMENT ON COLUMN zentry_notify.delivery_traces.event_type IS 'The event type';
+COMMENT ON COLUMN zentry_notify.delivery_traces.webhook_integration_id IS 'The webhook that it went to';
+COMMENT ON COLUMN zentry_notify.delivery_traces.webhook_integration_name IS 'The webhook''s name; null: it was deleted';
+COMMENT ON COLUMN zentry_notify.delivery_traces.webhook_type IS 'The webhook''s type: zentry_webhook_types() lists them';
+COMMENT ON COLUMN zentry_notify.delivery_traces.traceparent IS 'The parent span, in the format of W3C Trace Context''s header traceparent';
+COMMENT ON COLUMN zentry_notify.delivery_traces.span_id IS 'The delivery''s own span id: 16 hexadecimal digits, always the same for a delivery';
+COMMENT ON COLUMN zentry_notify.delivery_traces.captured_at IS 'When the event happened, which is the start of the span';
+COMMENT ON COLUMN zentry_notify.delivery_traces.finished_at IS 'When it was sent or given up, which is the end of the span';
+COMMENT ON COLUMN zentry_notify.delivery_traces.status IS 'sent, or failed: error_message says why';
+COMMENT ON COLUMN zentry_notify.delivery_traces.response_status_code IS 'HTTP status of the last answer; null: there was none';
+COMMENT ON COLUMN zentry_notify.delivery_traces.error_message IS 'Why the last attempt failed, in words; empty: it did not';
+COMMENT ON COLUMN zentry_notify.delivery_traces.attempts IS 'How many times it was posted; an answer that it is rate limited does not count';
 
--- The configuration without a privilege on its tables.
+-- The configuration for readers, who have no privilege on its tables.
 CREATE OR REPLACE VIEW zentry_notify.event_types AS
 SELECT t.name, t.title, t.built_in, t.created_at, t.text, t.fields, t.colour, t.emoji, t.footer, t.time_key, t.sample,
        t.url, t.thumbnail
   FROM zentry_notify.event_type t;
-COMMENT ON VIEW zentry_notify.event_types IS 'The kinds of events that there are, and what their messages say without anybody''s wording';
+COMMENT ON VIEW zentry_notify.event_types IS 'The event types, and what their messages say unless a wording changes it';
 CREATE OR REPLACE VIEW zentry_notify.event_wordings AS
 SELECT w.event_type, w.webhook_integration_id, w.title, w.text, w.fields, w.colour, w.emoji, w.footer, w.created_at, w.url, w.thumbnail, w.language
   FROM zentry_notify.event_wording w;
-COMMENT ON VIEW zentry_notify.event_wordings IS 'What was set with zentry_set_wording and zentry_set_language; null: as before';
+COMMENT ON VIEW zentry_notify.event_wordings IS 'What was set with zentry_set_wording and zentry_set_language; null: unchanged';
 CREATE OR REPLACE VIEW zentry_notify.event_sources AS
 SELECT s.id, s.event_type, s.relation, s.columns, s.audience, s.progress, s.suspended_at, s.suspended_reason, s.created_at, s.insert_when,
        s.update_when, s.delete_when, s.rider, s.by_hand, s.omit, s.transition
   FROM zentry_notify.event_source s;
-COMMENT ON VIEW zentry_notify.event_sources IS 'Which table fires which event, and why it does not (suspended_reason)';
+COMMENT ON VIEW zentry_notify.event_sources IS 'The attached tables with the event types that they fire; where one is suspended, suspended_reason says why';
 
--- Of tokens, and of who came by one, those see something who see the list of tokens. A barrier: nobody's function is asked about what is left out.
+-- Only roles that may read the list of tokens see entries about tokens, and by which token a change was made. A security barrier, so that no
+-- function in a reader's query is called for rows that are left out.
 CREATE OR REPLACE VIEW zentry_notify.audit_log WITH (security_barrier) AS
 SELECT e.id, e.changed_at, e.transaction, e.session_role, e.role_name,
        CASE WHEN (SELECT has_table_privilege('zentry_notify.api_tokens', 'SELECT')) THEN e.api_token END AS api_token,
@@ -1465,36 +1507,18 @@ SELECT e.id, e.changed_at, e.transaction, e.session_role, e.role_name,
   FROM zentry_notify.audit_entry e
  WHERE e.object_type <> 'api_token' OR (SELECT has_table_privilege('zentry_notify.api_tokens', 'SELECT'));
 COMMENT ON VIEW zentry_notify.audit_log IS
-    'Who changed which webhook, event type, wording, event source or API token, when, and from what to what, without secrets. Readers see nothing of tokens';
+    'Who changed which webhook, event type, wording, event source or API token, when, and from what to what, without secrets. To readers nothing of tokens is shown';
 
-DO $$
-DECLARE
-    c record;
-BEGIN
-    FOR c IN SELECT v.attrelid::pg_catalog.regclass AS shown, v.attname, pg_catalog.col_description(t.attrelid, t.attnum) AS text
-               FROM (VALUES ('zentry_notify.event_type'::pg_catalog.regclass, 'zentry_notify.event_types'::pg_catalog.regclass),
-                            ('zentry_notify.event_source', 'zentry_notify.event_sources'),
-                            ('zentry_notify.event_wording', 'zentry_notify.event_wordings'),
-                            ('zentry_notify.audit_entry', 'zentry_notify.audit_log'),
-                            ('zentry_notify.delivery_attempt', 'zentry_notify.attempts')) AS pair (kept, shown)
-               JOIN pg_catalog.pg_attribute t ON t.attrelid OPERATOR(pg_catalog.=) pair.kept AND t.attnum OPERATOR(pg_catalog.>) 0
-               JOIN pg_catalog.pg_attribute v ON v.attrelid OPERATOR(pg_catalog.=) pair.shown AND v.attname OPERATOR(pg_catalog.=) t.attname
-    LOOP
-        EXECUTE pg_catalog.format('COMMENT ON COLUMN %s.%I IS %L', c.shown, c.attname, c.text);
-    END LOOP;
-END
-$$;
-
--- The view webhooks had it until now.
+-- The view webhooks used it until now.
 ALTER TABLE zentry_notify.webhook DROP COLUMN webhook_url;
 
 -- ---- 17_webhook_integration.sql ----
 
--- The view webhook_integration, which the application alone may read, because it shows URLs: what is written to it, as Django writes it, and by the
--- functions that register and change webhooks.
+-- The view webhook_integration, which has the columns of 0.2.0's table, URLs included: for applications whose models are based on it (zentry_grant), and
+-- for the functions that register and change webhooks, which write to it.
 
--- A subquery and no join, so that SELECT ... FOR UPDATE works. Without conditions, so that COPY and every client find a table's behaviour:
--- write_integration takes what is written.
+-- A subquery and no join, so that SELECT ... FOR UPDATE works. Without a condition, so that it behaves like a table to COPY and to every client;
+-- the trigger write_integration takes what is written.
 CREATE OR REPLACE VIEW zentry_notify.webhook_integration AS
 SELECT w.id,
        w.name,
@@ -1543,48 +1567,15 @@ ALTER VIEW zentry_notify.webhook_integration
     ALTER COLUMN applied_tags SET DEFAULT '{}',
     ALTER COLUMN notices SET DEFAULT false;
 COMMENT ON VIEW zentry_notify.webhook_integration IS
-    'Webhooks and what they hear of. Writing here directly is as good as calling the zentry_* functions: the same rules hold';
-COMMENT ON COLUMN zentry_notify.webhook_integration.id IS 'The number that zentry_test_webhook and the other functions take';
-COMMENT ON COLUMN zentry_notify.webhook_integration.name IS 'A name for people, 1 to 100 characters';
-COMMENT ON COLUMN zentry_notify.webhook_integration.webhook_type IS 'Which service it is of, or webhook for a program: zentry_webhook_types() lists them';
-COMMENT ON COLUMN zentry_notify.webhook_integration.webhook_url IS 'The webhook''s address. A secret: who knows it can post to the channel. The view zentry_notify.webhooks shows it redacted';
-COMMENT ON COLUMN zentry_notify.webhook_integration.project_id IS 'The project whose events are sent; null: every project''s';
-COMMENT ON COLUMN zentry_notify.webhook_integration.created_by_id IS 'The application''s user who registered it';
-COMMENT ON COLUMN zentry_notify.webhook_integration.event_types IS 'JSON array of names of zentry_notify.event_type; ["*"]: all, also those added later';
-COMMENT ON COLUMN zentry_notify.webhook_integration.is_active IS 'Off: nothing is captured for it, and what waits is held back';
-COMMENT ON COLUMN zentry_notify.webhook_integration.created_at IS 'When it was registered';
-COMMENT ON COLUMN zentry_notify.webhook_integration.updated_at IS 'When it was changed last; keeps itself';
-COMMENT ON COLUMN zentry_notify.webhook_integration.max_events_per_message IS 'How many waiting events may leave as one message, 1 to 10; 1: a message for each';
-COMMENT ON COLUMN zentry_notify.webhook_integration.min_interval IS 'The shortest time between two messages';
-COMMENT ON COLUMN zentry_notify.webhook_integration.max_age IS 'Deliveries older than this fail as expired; null: zentry_notify.max_age decides';
-COMMENT ON COLUMN zentry_notify.webhook_integration.activated_at IS 'When it was registered, switched on again or given another URL; what went wrong before is forgotten then. Keeps itself';
-COMMENT ON COLUMN zentry_notify.webhook_integration.switched_off_at IS 'When the extension switched it off because its endpoint is gone; cleared by a new URL or by setting is_active';
-COMMENT ON COLUMN zentry_notify.webhook_integration.switched_off_reason IS 'Why the extension switched it off';
-COMMENT ON COLUMN zentry_notify.webhook_integration.omit_keys IS
-    'Keys of the events'' data that this webhook''s deliveries do not have, such as {task_description}: they are neither kept nor sent';
-COMMENT ON COLUMN zentry_notify.webhook_integration.filter IS 'Only events whose data this JSON path predicate is true of are heard, such as $.points > 20; null: all';
-COMMENT ON COLUMN zentry_notify.webhook_integration.min_streak_days IS 'Of daily_streak, only streaks of so many days are heard; null: all';
-COMMENT ON COLUMN zentry_notify.webhook_integration.milestones IS 'Of milestone_reached, only these are heard, in per cent; null: all';
-COMMENT ON COLUMN zentry_notify.webhook_integration.quiet_hours IS 'When nothing is sent, such as 22:00-07:00 Europe/Berlin, or Mon-Fri 20:00-08:00, Sat-Sun 00:00-24:00 UTC; what comes meanwhile is sent afterwards';
-COMMENT ON COLUMN zentry_notify.webhook_integration.mention IS 'Whom each message pings, such as role:ID or user:ID in Discord; zentry_webhook_types() has what each service knows';
-COMMENT ON COLUMN zentry_notify.webhook_integration.username IS 'The name that its messages in Discord and Mattermost come from; null: zentry_notify.username decides';
-COMMENT ON COLUMN zentry_notify.webhook_integration.avatar_url IS 'The picture that its messages in Discord and Mattermost come with, an https URL; null: zentry_notify.avatar_url decides';
-COMMENT ON COLUMN zentry_notify.webhook_integration.announce IS 'In Discord, Google Chat and Mattermost, a line of text stands above the events: a phone''s notification shows it, and of embeds alone it shows nothing. In Slack it always does';
-COMMENT ON COLUMN zentry_notify.webhook_integration.thread_name IS 'For a forum of Discord: each message becomes a post of this name; null: into the channel, or the thread of ?thread_id= in the URL';
-COMMENT ON COLUMN zentry_notify.webhook_integration.applied_tags IS 'For a forum of Discord: ids of the tags that these posts get';
-COMMENT ON COLUMN zentry_notify.webhook_integration.rate_limit IS 'How many messages it may get, and in what time, such as 25/5min; 0: no limit; null: zentry_notify.teams_rate for Microsoft''s hosts, and the vendor''s answers for others';
-COMMENT ON COLUMN zentry_notify.webhook_integration.rate_group IS 'Webhooks of the same group share their rate, the lowest of theirs: flows that one person owns; null: it is on its own';
-COMMENT ON COLUMN zentry_notify.webhook_integration.notify_webhook_id IS 'The webhook that is told when this one starts to fail, is switched off or lets deliveries expire; null: those with notices are';
-COMMENT ON COLUMN zentry_notify.webhook_integration.notices IS 'It is told of the trouble of every other webhook that names none of its own in notify_webhook_id';
-COMMENT ON COLUMN zentry_notify.webhook_integration.digest IS 'When what has gathered leaves, as one message with counts and the last ten events: 1 hour after the first of them, or by a cron expression such as 0 9 * * 1-5 Europe/Berlin; null: what waits leaves at once, up to max_events_per_message in a message';
-COMMENT ON COLUMN zentry_notify.webhook_integration.thread_by IS 'For Google Chat: what the messages of a thread have in common, task or project; a message holds events of one thread only; null: each message begins one of its own';
+    'Webhooks with their URLs. It can be written to, under the same rules as by the zentry_* functions';
+COMMENT ON COLUMN zentry_notify.webhook_integration.webhook_url IS 'The webhook''s URL. A secret: whoever knows it can post to the channel. The view zentry_notify.webhooks shows it redacted';
 
 CREATE OR REPLACE FUNCTION zentry_notify.no_such_webhook(webhook_id bigint) RETURNS void
     LANGUAGE c AS 'MODULE_PATHNAME', 'no_such_webhook_wrapper';
-COMMENT ON FUNCTION zentry_notify.no_such_webhook(bigint) IS 'Raises the error for an id that is null or unknown';
+COMMENT ON FUNCTION zentry_notify.no_such_webhook(bigint) IS 'Raises the error for a webhook''s id that is null or unknown';
 
--- What is allowed and as a rule not meant. Who asks for it must not fail for its sake: the application's table of projects is looked at.
--- By its index, as ours are: a session keeps the plan that it made while a table was small. Why jit is off stands in 25_audit.sql.
+-- It reads the application's table of projects; an error there is ignored, because the change of the webhook must not fail for a warning. Tables are
+-- read by their indexes, because a session keeps the plan that it made while a table was small. For jit see 25_audit.sql.
 CREATE OR REPLACE FUNCTION zentry_notify.doubts(webhook_id bigint) RETURNS SETOF text
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET jit = off
 AS $$
@@ -1594,9 +1585,9 @@ DECLARE
     lookup  jsonb;
 BEGIN
     SELECT w.* INTO webhook FROM zentry_notify.webhook w WHERE w.id = webhook_id;
-    -- OFFSET 0: in the order of ids, every webhook would be looked at.
+    -- OFFSET 0 makes the planner begin with the index of URLs; otherwise it may go through all webhooks in the order of their ids.
     RETURN QUERY
-    SELECT format('webhook %s (%s) has the same URL: what both hear of arrives twice', o.id, o.name)
+    SELECT format('webhook %s (%s) has the same URL: what both hear arrives twice', o.id, o.name)
       FROM (SELECT t.webhook_integration_id AS id
               FROM zentry_notify.webhook_secret s
               JOIN zentry_notify.webhook_secret t ON t.webhook_url = s.webhook_url AND t.webhook_integration_id <> s.webhook_integration_id
@@ -1623,17 +1614,16 @@ BEGIN
                 RETURN NEXT format('there is no project %s', webhook.project_id);
             END IF;
         EXCEPTION WHEN OTHERS THEN
-            NULL; -- nobody knows
+            NULL; -- whether the project exists cannot be found out
         END;
     END IF;
 END
 $$;
 COMMENT ON FUNCTION zentry_notify.doubts(bigint) IS
-    'What is allowed of a webhook and as a rule not meant, in words: another one has its URL, it hears nothing, its project does not exist';
+    'Returns what is probably a mistake in a webhook, in words: another webhook has the same URL, it hears nothing, its project does not exist';
 
--- Whatever is written to the view webhook_integration. Only what changed is written on, so that a whole row that is saved takes back nothing that
--- another one has changed meanwhile; and the URL is in no statement unless it is new. force_generic_plan, here and where URLs are arguments: plans
--- of their own have the values in them, and auto_explain logs plans.
+-- Writes only the columns that changed, so that a client that saves the whole row does not undo what others have changed meanwhile, and the URL is in
+-- a statement only if it is new. force_generic_plan here, and wherever a URL is an argument: custom plans contain values, and auto_explain logs plans.
 CREATE OR REPLACE FUNCTION zentry_notify.write_integration() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
 AS $$
@@ -1646,7 +1636,7 @@ BEGIN
         DELETE FROM zentry_notify.webhook w WHERE w.id = OLD.id;
         RETURN CASE WHEN FOUND THEN OLD END;
     END IF;
-    -- What is no array of names, check_webhook refuses.
+    -- (check_webhook refuses what is not an array of strings.)
     IF (TG_OP = 'INSERT' OR NEW.event_types IS DISTINCT FROM OLD.event_types) AND jsonb_typeof(NEW.event_types) = 'array'
        AND NOT jsonb_path_exists(NEW.event_types, '$[*] ? (@.type() != "string")') THEN
         PERFORM zentry_notify.require_event_types(NEW.event_types);
@@ -1711,7 +1701,7 @@ BEGIN
     IF url_is_new OR NEW.webhook_type <> OLD.webhook_type THEN
         IF NEW.webhook_url IS NULL THEN
             PERFORM zentry_notify.refuse('not_null_violation', 'webhook_url of a webhook must not be null',
-                'Copy it from where the service shows it.', 'webhook_url');
+                'Copy it from the page of the service where the webhook was made.', 'webhook_url');
         END IF;
         PERFORM zentry_notify.check_webhook_url(NEW.webhook_type, NEW.webhook_url);
     END IF;
@@ -1726,13 +1716,13 @@ BEGIN
         VALUES (written.id, NEW.webhook_url, CASE WHEN zentry_notify.type_has(NEW.webhook_type, 'secret') THEN zentry_notify.make_secret() END);
     ELSIF url_is_new THEN
         INSERT INTO zentry_notify.webhook_secret AS s (webhook_integration_id, webhook_url) VALUES (written.id, NEW.webhook_url)
-        -- Headers and credentials are secrets of where they were given for.
+        -- Headers and credentials are secrets that were given for the old URL, and must not be sent to another one.
         ON CONFLICT (webhook_integration_id) DO UPDATE
            SET webhook_url = EXCLUDED.webhook_url, headers = NULL,
                signing_secret = CASE WHEN zentry_notify.type_has(OLD.webhook_type, 'credentials') THEN NULL ELSE s.signing_secret END;
     END IF;
     IF TG_OP = 'UPDATE' AND url_is_new THEN
-        -- What the old URL has asked for is not asked by the new one.
+        -- A wait that the old URL has asked for does not hold for the new one.
         UPDATE zentry_notify.delivery d SET next_attempt_at = now()
          WHERE d.webhook_integration_id = OLD.id AND d.status IN ('p', 'r') AND d.next_attempt_at > now();
         UPDATE zentry_notify.legacy_delivery d SET next_attempt_at = now()
@@ -1765,10 +1755,34 @@ BEGIN
     RETURN NEW;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.write_integration() IS 'Trigger: what is written to webhook_integration goes to webhook, its URL to webhook_secret';
+COMMENT ON FUNCTION zentry_notify.write_integration() IS 'Trigger: writes the changes of a row of webhook_integration to webhook, and its URL to webhook_secret';
+
+-- Columns of views that are those of a table have its comments.
+DO $$
+DECLARE
+    c record;
+BEGIN
+    FOR c IN SELECT v.attrelid::pg_catalog.regclass AS shown, v.attname, pg_catalog.col_description(t.attrelid, t.attnum) AS text
+               FROM (VALUES ('zentry_notify.webhook'::pg_catalog.regclass, 'zentry_notify.webhooks'::pg_catalog.regclass),
+                            ('zentry_notify.webhook', 'zentry_notify.webhook_integration'),
+                            ('zentry_notify.notification_log', 'zentry_notify.logs'),
+                            ('zentry_notify.event_type', 'zentry_notify.event_types'),
+                            ('zentry_notify.event_source', 'zentry_notify.event_sources'),
+                            ('zentry_notify.event_wording', 'zentry_notify.event_wordings'),
+                            ('zentry_notify.audit_entry', 'zentry_notify.audit_log'),
+                            ('zentry_notify.delivery_attempt', 'zentry_notify.attempts')) AS pair (kept, shown)
+               JOIN pg_catalog.pg_attribute t ON t.attrelid OPERATOR(pg_catalog.=) pair.kept AND t.attnum OPERATOR(pg_catalog.>) 0
+               JOIN pg_catalog.pg_attribute v ON v.attrelid OPERATOR(pg_catalog.=) pair.shown AND v.attname OPERATOR(pg_catalog.=) t.attname
+              -- While 0.2.0 is updated, the table still has it.
+              WHERE t.attname OPERATOR(pg_catalog.<>) 'webhook_url'
+    LOOP
+        EXECUTE pg_catalog.format('COMMENT ON COLUMN %s.%I IS %L', c.shown, c.attname, c.text);
+    END LOOP;
+END
+$$;
 -- ---- 18_webhook_functions.sql ----
 
--- Register, change and delete webhooks. The rules are those of the tables (check_webhook) and of what is written to their view.
+-- Functions that register, change and delete webhooks. They write to the view webhook_integration; write_integration and check_webhook have the rules.
 
 CREATE OR REPLACE FUNCTION zentry_notify.require_event_types(event_types jsonb) RETURNS void
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -1786,24 +1800,24 @@ BEGIN
     END IF;
     IF event_types ? 'webhook_trouble' THEN
         PERFORM zentry_notify.refuse('invalid_parameter_value', 'nobody subscribes to webhook_trouble',
-            'notices => true has a webhook told of the trouble of the others, and notify_webhook_id of theirs has one told of that one''s.', 'event_types');
+            'notices => true makes a webhook hear of the trouble of others; notify_webhook_id names the webhook that hears of the trouble of one.', 'event_types');
     END IF;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.require_event_types(jsonb) IS 'An error that names those of the event types that there are not';
+COMMENT ON FUNCTION zentry_notify.require_event_types(jsonb) IS 'Raises an error, which names the unknown ones, unless all of these event types exist and can be subscribed to';
 
--- STABLE: what catches an error cannot run in a parallel query.
+-- Not parallel safe, because a parallel query cannot run a subtransaction, which EXCEPTION needs.
 CREATE OR REPLACE FUNCTION zentry_notify.to_filter(filter text) RETURNS jsonpath
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     RETURN nullif(filter, '')::jsonpath;
 EXCEPTION WHEN syntax_error OR data_exception THEN
-    PERFORM zentry_notify.refuse('invalid_parameter_value', format('filter is no JSON path: %s', SQLERRM),
+    PERFORM zentry_notify.refuse('invalid_parameter_value', format('filter is not a JSON path: %s', SQLERRM),
         'For example $.points > 20, or $.project_name starts with "Web".', 'filter');
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.to_filter(text) IS 'The JSON path that the text is; null for an empty one';
+COMMENT ON FUNCTION zentry_notify.to_filter(text) IS 'Returns the text as a JSON path, or null for an empty one';
 
 CREATE OR REPLACE FUNCTION zentry_notify.to_interval(value text, parameter text) RETURNS interval
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -1811,11 +1825,11 @@ AS $$
 BEGIN
     RETURN value::interval;
 EXCEPTION WHEN data_exception THEN
-    PERFORM zentry_notify.refuse('invalid_parameter_value', format('%s is no length of time: "%s"', parameter, left(value, 50)),
+    PERFORM zentry_notify.refuse('invalid_parameter_value', format('%s is not an interval: "%s"', parameter, left(value, 50)),
         'For example 30 seconds, or 1 day.', parameter);
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.to_interval(text, text) IS 'The length of time that the text is, or an error that names the parameter';
+COMMENT ON FUNCTION zentry_notify.to_interval(text, text) IS 'Returns the text as an interval, or raises an error that names the parameter';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_register_webhook(
     name text, webhook_type text, webhook_url text, project_id bigint DEFAULT NULL,
@@ -1856,7 +1870,7 @@ END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_register_webhook(text, text, text, bigint, text[], boolean, bigint, text[], text, integer, integer[], text, text,
         text, text, boolean, text, text[], text, text, bigint, boolean, text, integer, interval, interval, text, text, jsonb) IS
-    'Registers a webhook and returns its id. webhook_type: one of zentry_webhook_types(); project_id null: every project; event_types null: all; secret, of type webhook: what to sign by, null: one is made, and zentry_new_secret gives one that is shown; of type nats: credentials (the content of a .creds file, a user''s seed, user:password or a token); headers: what its requests have besides. The rest is as in zentry_notify.webhook_integration; what is empty, or 0, is as if it were left out';
+    'Registers a webhook and returns its id. webhook_type: one of zentry_webhook_types(); project_id null: every project; event_types null: all; secret: for type webhook, the secret to sign by (null: a new one that nothing shows; zentry_new_secret makes one and returns it), for type nats, credentials (the content of a .creds file, a user''s seed, user:password or a token); headers: additional headers of its requests. The other parameters are columns of zentry_notify.webhook_integration; an empty text, milestones of {}, and 0 for project_id, min_streak_days, notify_webhook_id or max_age are as if left out';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_update_webhook(
     webhook_id bigint, name text DEFAULT NULL, webhook_type text DEFAULT NULL, webhook_url text DEFAULT NULL,
@@ -1913,9 +1927,9 @@ END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_update_webhook(bigint, text, text, text, bigint, text[], boolean, text[], text, integer, integer[], text, text,
         text, text, boolean, text, text[], text, text, bigint, boolean, text, integer, interval, interval, text, jsonb) IS
-    'Changes what is given and leaves the rest; headers are all that there are then, {}: none, and a new URL takes them away; project_id 0: every project; what is empty, and min_streak_days, notify_webhook_id or max_age of 0, is taken away; a new URL, other headers or is_active => true bring back a webhook that was switched off';
+    'Changes what is given, and leaves the rest as it is (null). project_id 0: every project; an empty text, milestones of {}, and 0 for min_streak_days, notify_webhook_id or max_age set the column to null; headers replace all headers ({}: none), and a new URL removes them. A new URL, other headers and is_active => true switch a webhook on again that the extension has switched off';
 
--- What is null stays as it is, and {} takes the headers away. Who changes them mends a webhook that fails: it is tried again.
+-- Null leaves secret or headers as they are; {} removes the headers. A change may be what makes a failing webhook work, so it is tried again.
 CREATE OR REPLACE FUNCTION zentry_notify.set_signing(webhook_id bigint, secret text, headers jsonb) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
 AS $$
@@ -1937,7 +1951,7 @@ BEGIN
     IF secret IS NULL AND NOT zentry_notify.type_has(kind, 'headers') THEN
         RETURN;
     END IF;
-    -- Names of headers are the same in any case; so those are that are kept.
+    -- Names of headers are case-insensitive; they are stored in lower case, so that two spellings of a name do not become two headers.
     IF headers <> '{}' THEN
         headers := (SELECT jsonb_object_agg(lower(h.key), h.value) FROM jsonb_each(headers) h);
     END IF;
@@ -1950,7 +1964,7 @@ BEGIN
     END IF;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.set_signing(bigint, text, jsonb) IS 'Writes what was checked: what a webhook''s requests are signed by and what headers they have besides';
+COMMENT ON FUNCTION zentry_notify.set_signing(bigint, text, jsonb) IS 'Writes the secret that a webhook''s requests are signed by, and their additional headers, which the caller has checked';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_new_secret(webhook_id bigint, secret text DEFAULT NULL, grace interval DEFAULT '1 day') RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET session_replication_role = origin SET plan_cache_mode = force_generic_plan
@@ -1972,14 +1986,14 @@ BEGIN
         RETURN secret;
     ELSIF NOT zentry_notify.type_has(kind, 'secret') THEN
         PERFORM zentry_notify.refuse('invalid_parameter_value', format('a webhook of type %s has no secret to sign by', kind),
-            'Its URL is its secret: make a new one where the service shows it, and give it to zentry_update_webhook.', 'webhook_id');
+            'Its URL is its secret: make a new webhook at the service, and give its URL to zentry_update_webhook.', 'webhook_id');
     END IF;
     PERFORM zentry_notify.check_signing(kind, nullif(secret, ''), NULL);
     IF grace IS NULL OR grace NOT BETWEEN '0' AND '30 days' THEN
         PERFORM zentry_notify.refuse('invalid_parameter_value', format('grace must be 0 to 30 days, not %s', coalesce(grace::text, 'null')),
-            'So long requests are signed by the secret of before, too; 0: by the new one alone, at once.', 'grace');
+            'For that time requests are signed by the previous secret too; 0 stands for the new one alone.', 'grace');
     END IF;
-    -- One that is made is no parameter of any statement.
+    -- make_secret() is called in the statement, so that the secret is not a parameter of it, which could be logged.
     UPDATE zentry_notify.webhook_secret s
        SET signing_secret = coalesce(nullif(secret, ''), zentry_notify.make_secret()),
            previous_secret = CASE WHEN grace > '0' THEN s.signing_secret END,
@@ -1991,7 +2005,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_new_secret(bigint, text, interval) IS
-    'Gives a webhook of type webhook a new secret to sign by, the given one or one that is made, and returns it: nothing else ever shows it. Until grace is over, requests are signed by the one of before, too; 0: by the new one alone. Of type nats: other credentials, from now on; an empty text: none';
+    'Gives a webhook of type webhook a new secret to sign by (secret null: a random one), and returns it; nothing else ever shows it. Until grace is over, requests are signed by the previous secret too; 0: by the new one alone. For type nats, secret is the new credentials, which hold at once; an empty text: none';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_delete_webhook(webhook_id bigint) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET session_replication_role = origin
@@ -2003,7 +2017,7 @@ BEGIN
     END IF;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.zentry_delete_webhook(bigint) IS 'Deletes a webhook with whatever still waits for it and its log; of a long log the worker takes away the rest';
+COMMENT ON FUNCTION @extschema@.zentry_delete_webhook(bigint) IS 'Deletes a webhook with its log and what still waits for it. The worker deletes the rest of a log of more than 10,000 deliveries';
 
 CREATE OR REPLACE FUNCTION zentry_notify.not_null(value text, parameter text) RETURNS text
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -2016,7 +2030,7 @@ BEGIN
     RETURN value;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.not_null(text, text) IS 'The value, or an error that names the parameter';
+COMMENT ON FUNCTION zentry_notify.not_null(text, text) IS 'Returns the value, or raises an error that names the parameter if it is null';
 
 CREATE OR REPLACE FUNCTION zentry_notify.check_length(value text, maximum integer, parameter text) RETURNS void
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -2028,9 +2042,9 @@ BEGIN
     END IF;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.check_length(text, integer, text) IS 'An error that names the parameter when the value is too long';
+COMMENT ON FUNCTION zentry_notify.check_length(text, integer, text) IS 'Raises an error that names the parameter if the value has more characters than maximum';
 
--- The log of a webhook that is gone. In the order of an index, so that what is there no more is not looked for in the whole log.
+-- Rows are selected in the order of an index, so that the planner uses it even if it expects few rows and would read the whole log for them.
 CREATE OR REPLACE FUNCTION zentry_notify.forget_deliveries(webhook_id bigint, most integer) RETURNS bigint
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
@@ -2041,7 +2055,7 @@ DECLARE
 BEGIN
     ids := ARRAY(SELECT x.id FROM zentry_notify.delivery x WHERE x.webhook_integration_id = webhook_id
                   ORDER BY x.webhook_integration_id, x.event_type, x.id LIMIT most);
-    -- By a subquery, whose length the planner does not know: for many that it knows it would read the whole table.
+    -- The ids come from a subquery, whose number of rows the planner does not know: for a long array it would read the whole table.
     DELETE FROM zentry_notify.delivery_attempt a WHERE a.delivery_id = ANY (ARRAY(SELECT unnest(ids)));
     DELETE FROM zentry_notify.delivery d WHERE d.id = ANY (ARRAY(SELECT unnest(ids)));
     GET DIAGNOSTICS removed = ROW_COUNT;
@@ -2059,7 +2073,7 @@ BEGIN
     RETURN removed + found;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.forget_deliveries(bigint, integer) IS 'Deletes a webhook''s deliveries, at most so many, and returns how many there were';
+COMMENT ON FUNCTION zentry_notify.forget_deliveries(bigint, integer) IS 'Deletes a webhook''s deliveries, at most so many, and returns how many it has deleted';
 
 CREATE OR REPLACE FUNCTION zentry_notify.forget_deleted(most integer) RETURNS bigint
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -2068,9 +2082,9 @@ DECLARE
     deleted bigint;
     removed bigint := 0;
 BEGIN
-    -- As many notes as rows at most: each costs a look into the indexes.
+    -- At most as many webhooks as rows, because looking for the deliveries of one costs time even if it has none.
     FOR deleted IN SELECT d.webhook_integration_id FROM zentry_notify.deleted_webhook d LIMIT most LOOP
-        -- Somebody may have given the number to another one at the same time.
+        -- Somebody may have registered another webhook with this id at the same time.
         IF NOT EXISTS (SELECT FROM zentry_notify.webhook w WHERE w.id = deleted) THEN
             removed := removed + zentry_notify.forget_deliveries(deleted, (most - removed)::integer);
             EXIT WHEN removed >= most;
@@ -2081,12 +2095,12 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zentry_notify.forget_deleted(integer) IS
-    'Deletes at most so many deliveries of webhooks that were deleted, and returns how many there were. The worker calls it';
+    'Deletes at most so many deliveries of deleted webhooks, and returns how many it has deleted. The worker calls it';
 -- ---- 19_delivery_functions.sql ----
 
--- Sample events, and deliveries sent anew.
+-- Sample events, and deliveries that are re-sent.
 
--- Already routed: the worker does not ask who hears of it.
+-- The event is marked as routed: its deliveries are written here, and the worker does not look for webhooks that hear it.
 CREATE OR REPLACE FUNCTION zentry_notify.queue(event_type text, data jsonb, webhook_ids bigint[], sample boolean DEFAULT false) RETURNS SETOF bigint
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET check_function_bodies = on
 AS $$
@@ -2095,10 +2109,10 @@ DECLARE
     event_id bigint;
 BEGIN
     IF event_type IS NULL OR data IS NULL OR EXISTS (SELECT FROM unnest(webhook_ids) AS w (id) WHERE w.id IS NULL) THEN
-        PERFORM zentry_notify.refuse('null_value_not_allowed', 'an event has a type and data, and webhooks have numbers',
+        PERFORM zentry_notify.refuse('null_value_not_allowed', 'event_type, data and the elements of webhook_ids must not be null',
             'zentry_test_event(event_type) queues a sample for every webhook that hears it.');
     END IF;
-    -- The transaction has its number before the event has: the route cursor relies on that.
+    -- The transaction gets its id before the event gets its own: the route cursor relies on that.
     PERFORM pg_current_xact_id();
     INSERT INTO zentry_notify.event AS e (event_type, data, context) VALUES (queue.event_type, queue.data::json, CASE WHEN sample THEN '{"routed": true, "sample": true}' ELSE '{"routed": true}' END::json)
     RETURNING e.id INTO event_id;
@@ -2110,7 +2124,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zentry_notify.queue(text, jsonb, bigint[], boolean) IS
-    'Writes an event with a delivery to each of these webhooks, and returns the ids of these; the message of a sample says that it is one';
+    'Writes an event with a delivery to each of these webhooks, and returns the ids of the deliveries. sample: the message says that it is a sample';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_test_event(
     event_type text DEFAULT 'task_completed', project_id bigint DEFAULT NULL, data jsonb DEFAULT NULL) RETURNS SETOF bigint
@@ -2148,7 +2162,7 @@ BEGIN
            AND (w.project_id IS NULL OR w.project_id = project OR zentry_test_event.event_type = 'project_created'
                 OR EXISTS (SELECT FROM zentry_notify.event_source s
                             WHERE s.event_type = zentry_test_event.event_type AND s.audience @> '{"all": true}'))
-           -- As the worker asks of an event.
+           -- The filters, as the worker applies them to an event.
            AND NOT EXISTS (
                 SELECT FROM (VALUES (NULL, w.filter::text),
                                     ('daily_streak', '$.streak_days >= ' || w.min_streak_days),
@@ -2163,7 +2177,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_test_event(text, bigint, jsonb) IS
-    'Queues a sample of the event, or the given data, for every active webhook that hears it in that project (null: the lowest project id that an active webhook has), and returns the ids in the log';
+    'Queues a sample of the event type, or an event with the given data, for every active webhook that hears it in that project (null: the lowest project id of an active webhook), and returns the ids of the deliveries';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_retry(log_id bigint) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET session_replication_role = origin
@@ -2173,7 +2187,7 @@ DECLARE
     limited timestamptz;
     new_id  bigint;
 BEGIN
-    -- The view's own row, once nobody else may change it.
+    -- The row is locked before it is read through the view, so that it does not change any more.
     PERFORM FROM zentry_notify.delivery d WHERE d.id = log_id FOR UPDATE;
     PERFORM FROM zentry_notify.legacy_delivery d WHERE d.id = log_id FOR UPDATE;
     SELECT l.* INTO entry FROM zentry_notify.notification_log l WHERE l.id = log_id;
@@ -2183,15 +2197,15 @@ BEGIN
     END IF;
     CASE entry.status
         WHEN 'retry' THEN
-            -- An endpoint's rate limit holds for everybody.
+            -- A rate limit of the endpoint is kept, whoever asks.
             SELECT max(l.next_attempt_at) INTO limited FROM zentry_notify.notification_log l
              WHERE l.webhook_integration_id = entry.webhook_integration_id AND l.status = 'retry'
                AND l.next_attempt_at > now() AND l.error_message LIKE '429: %';
             IF limited IS NOT NULL THEN
-                RAISE NOTICE 'delivery % waits for a rate limit, and is sent at %', log_id, limited;
+                RAISE NOTICE 'delivery % waits for a rate limit until %', log_id, limited;
                 RETURN log_id;
             END IF;
-            -- Its turn comes after that of those before it.
+            -- Deliveries are sent in order, so those before it are made due too. (The first condition on status is that of a partial index.)
             UPDATE zentry_notify.delivery d SET next_attempt_at = now()
              WHERE d.webhook_integration_id = entry.webhook_integration_id AND d.status IN ('p', 'r') AND d.status = 'r' AND d.id <= log_id;
             UPDATE zentry_notify.legacy_delivery d SET next_attempt_at = now()
@@ -2201,11 +2215,11 @@ BEGIN
         WHEN 'failed' THEN
             IF entry.retry_count >= 3 THEN
                 PERFORM zentry_notify.refuse('object_not_in_prerequisite_state', format('delivery %s was already retried %s times', log_id, entry.retry_count),
-                    'Mend the cause first; a new event starts afresh.', '', format('It last failed with: %s', entry.error_message));
+                    'Remove the cause first. A new event has three retries of its own.', '', format('It last failed with: %s', entry.error_message));
             END IF;
             IF entry.payload = 'null' THEN
                 PERFORM zentry_notify.refuse('object_not_in_prerequisite_state', format('delivery %s has no data any more', log_id),
-                    'While zentry_notify.log_payloads is off, the data of a delivery is not kept when it is done with.');
+                    'While zentry_notify.log_payloads is off, the data of a delivery is deleted once it is sent or failed.');
             END IF;
             new_id := zentry_notify.retried_as(log_id, entry.webhook_integration_id);
             IF new_id IS NOT NULL THEN
@@ -2229,13 +2243,13 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_retry(bigint) IS
-    'Sends a failed delivery again as a new one (at most 3 times along one chain) and returns its id; one that waits for its next attempt is made due now, with those before it, unless the endpoint limits the rate';
+    'Re-sends a failed delivery as a new one, whose id it returns; of one event at most three times in a row. A delivery that waits for its next attempt becomes due now, with those before it, unless the endpoint has set a rate limit';
 
 CREATE OR REPLACE FUNCTION zentry_notify.reopen(webhook_id bigint) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    -- A change of activated_at starts afresh (check_webhook), and lets the worker read it again.
+    -- A change of activated_at resets the state of the webhook (check_webhook), and makes the worker read it again.
     UPDATE zentry_notify.webhook w SET activated_at = clock_timestamp()
      WHERE w.id = webhook_id
        AND (w.switched_off_at IS NOT NULL
@@ -2244,7 +2258,7 @@ BEGIN
     IF NOT FOUND THEN
         RETURN;
     END IF;
-    -- An endpoint's rate limit holds for everybody.
+    -- A rate limit of the endpoint is kept, whoever asks.
     UPDATE zentry_notify.delivery d SET next_attempt_at = now()
      WHERE d.webhook_integration_id = webhook_id AND d.status IN ('p', 'r') AND d.next_attempt_at > now() AND d.error_message NOT LIKE '429: %';
     UPDATE zentry_notify.legacy_delivery d SET next_attempt_at = now()
@@ -2252,12 +2266,12 @@ BEGIN
     PERFORM zentry_notify.wake(ARRAY[webhook_id], true);
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.reopen(bigint) IS 'A webhook works again: what went wrong is forgotten, and what waits for it is sent now';
+COMMENT ON FUNCTION zentry_notify.reopen(bigint) IS 'Resets the state of a webhook whose settings were corrected, and makes what waits for it due now. Does nothing if it was neither failing nor switched off';
 
 CREATE OR REPLACE FUNCTION zentry_notify.retried_as(log_id bigint, webhook_id bigint) RETURNS bigint
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    -- legacy_delivery has no index by retry_of; what repeats a delivery comes after it, and goes to the same webhook.
+    -- legacy_delivery has no index by retry_of, but a delivery that re-sends another one comes after it and goes to the same webhook.
     SELECT max(n.id)
       FROM (SELECT d.id FROM zentry_notify.delivery d WHERE d.retry_of = log_id
              UNION ALL
@@ -2267,7 +2281,7 @@ AS $$
             SELECT d.id FROM zentry_notify.legacy_delivery d
              WHERE d.webhook_integration_id = webhook_id AND d.status IN ('pending', 'retry') AND d.id > log_id AND d.retry_of = log_id) n
 $$;
-COMMENT ON FUNCTION zentry_notify.retried_as(bigint, bigint) IS 'The delivery that repeats this one of that webhook; null: none does';
+COMMENT ON FUNCTION zentry_notify.retried_as(bigint, bigint) IS 'Returns the delivery that re-sends this one, of that webhook; null: none does';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_retry_failed(webhook_id bigint DEFAULT NULL, event_type text DEFAULT NULL, since timestamptz DEFAULT NULL) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET session_replication_role = origin SET check_function_bodies = on
@@ -2280,18 +2294,18 @@ BEGIN
     IF webhook_id IS NOT NULL AND NOT EXISTS (SELECT FROM zentry_notify.webhook w WHERE w.id = webhook_id) THEN
         PERFORM zentry_notify.no_such_webhook(webhook_id);
     END IF;
-    -- As in queue.
+    -- For the route cursor, as in queue().
     PERFORM pg_current_xact_id();
-    -- Each becomes an event of its own, of now: what was given up is as a rule older than max_age.
+    -- Each becomes a new event of the present time, because failed ones are often older than max_age.
     WITH failed AS MATERIALIZED (
         SELECT l.id, l.webhook_integration_id, l.event_type, l.payload, l.retry_count
           FROM zentry_notify.notification_log l
          WHERE l.status = 'failed'
            AND l.retry_count < 3
-           -- No join: the planner would look for each webhook through all that has failed, or through all that it has heard.
+           -- Not a join: with one, the planner may read all failed deliveries, or the log of a webhook, once for each webhook.
            AND (l.webhook_integration_id IN (SELECT w.id FROM zentry_notify.webhook w WHERE w.is_active)) IS TRUE
            AND (webhook_id IS NULL OR l.webhook_integration_id = webhook_id)
-           -- Concatenated, so that PostgreSQL 18 and newer do not skip through the log for all of that type: less has failed.
+           -- The concatenation keeps PostgreSQL 18 and newer from a skip scan of delivery_log for the type; fewer rows have failed than have that type.
            AND (zentry_retry_failed.event_type IS NULL OR l.event_type || '' = zentry_retry_failed.event_type)
            AND (since IS NULL OR l.created_at >= since)
          ORDER BY l.id),
@@ -2302,7 +2316,11 @@ BEGIN
          ORDER BY f.id),
     fresh AS (
         INSERT INTO zentry_notify.event (id, event_type, data, context) OVERRIDING SYSTEM VALUE
-        SELECT c.event_id, c.event_type, c.payload::json, '{"routed": true}' FROM chosen c ORDER BY c.event_id),
+        SELECT c.event_id, c.event_type, c.payload::json,
+               -- A sample stays one.
+               coalesce((SELECT e.context FROM zentry_notify.delivery d JOIN zentry_notify.event e ON e.id = d.event_id
+                          WHERE d.id = c.id AND e.context::text = '{"routed": true, "sample": true}'), '{"routed": true}')
+          FROM chosen c ORDER BY c.event_id),
     queued AS (
         INSERT INTO zentry_notify.delivery (event_id, webhook_integration_id, event_type, retry_count, retry_of)
         SELECT c.event_id, c.webhook_integration_id, c.event_type, c.retry_count + 1, c.id FROM chosen c ORDER BY c.id
@@ -2324,7 +2342,7 @@ DECLARE
                        FROM zentry_notify.webhook w LEFT JOIN zentry_notify.webhook_circuit c ON c.webhook_integration_id = w.id
                       WHERE w.id = webhook_id);
 BEGIN
-    -- A change of activated_at forgets what was seen of the endpoint (check_webhook), and brings back one that is gone.
+    -- A change of activated_at resets the state of the webhook (check_webhook), and switches on one that the extension has switched off.
     UPDATE zentry_notify.webhook AS w SET activated_at = clock_timestamp()
      WHERE w.id = webhook_id AND (w.is_active OR w.switched_off_at IS NOT NULL);
     IF NOT FOUND THEN
@@ -2338,7 +2356,7 @@ BEGIN
      WHERE d.webhook_integration_id = webhook_id AND d.status IN ('p', 'r') AND d.next_attempt_at > now();
     UPDATE zentry_notify.legacy_delivery d SET next_attempt_at = now()
      WHERE d.webhook_integration_id = webhook_id AND d.status IN ('pending', 'retry') AND d.next_attempt_at > now();
-    -- With nothing to try it with, it is not known to work: the next event will show.
+    -- If nothing waits, there is nothing to try it with: it stays failing, with no failure in a row, until the next event shows whether it works.
     IF trouble IS NOT NULL
        AND NOT EXISTS (SELECT FROM zentry_notify.delivery d WHERE d.webhook_integration_id = webhook_id AND d.status IN ('p', 'r'))
        AND NOT EXISTS (SELECT FROM zentry_notify.legacy_delivery d WHERE d.webhook_integration_id = webhook_id AND d.status IN ('pending', 'retry')) THEN
@@ -2349,11 +2367,11 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_resume(bigint) IS
-    'Tries a webhook now that is failing, gone, or told to wait: what its endpoint has asked for is forgotten, also a limit that Discord has set for all webhooks, of other databases too, and the first of what waits leaves; where nothing waits, it is failing until something has been taken. Quiet hours hold';
+    'Tries a webhook now that is failing, gone, or has been told to wait: discards the wait that its endpoint has asked for, also a limit of Discord''s for all webhooks of the cluster, and sends the first delivery that waits. If none waits, the webhook stays failing until its endpoint has accepted one. Quiet hours still hold';
 -- ---- 20_notices.sql ----
 
--- Notices: a webhook's trouble is reported to another webhook when it begins, and not again before it is over. A notice that fails makes no
--- notice.
+-- Notices: when a webhook begins to fail, another webhook is told, and not again before the failure is over. A notice that cannot be delivered
+-- causes no further notice.
 
 CREATE OR REPLACE FUNCTION zentry_notify.tell_of(webhook_id bigint, what text, reason text) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -2378,11 +2396,11 @@ BEGIN
             jsonb_build_object('webhook_id', webhook_id, 'webhook_name', name, 'what', what, 'reason', reason), others);
     END IF;
 EXCEPTION WHEN OTHERS THEN
-    -- The state that the notice is about has to be written even if the notice cannot be.
-    RAISE WARNING 'zentry_notify: nobody is told that webhook % %: %', webhook_id, what, SQLERRM;
+    -- The change that the notice is about must be written even if the notice cannot be.
+    RAISE WARNING 'zentry_notify: a notice that webhook % % could not be queued: %', webhook_id, what, SQLERRM;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.tell_of(bigint, text, text) IS 'Queues a notice of a webhook''s trouble for the webhook that its notify_webhook_id names, or, where there is none or it is off, for those with notices';
+COMMENT ON FUNCTION zentry_notify.tell_of(bigint, text, text) IS 'Queues a notice about a webhook for its notify_webhook_id, or, if that is null or inactive, for the webhooks with notices';
 
 CREATE OR REPLACE FUNCTION zentry_notify.tell_of_failing() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -2422,8 +2440,8 @@ COMMENT ON FUNCTION zentry_notify.tell_of_expiry() IS 'Trigger: queues a notice 
 
 -- The delivery log: writes to notification_log, and how pages of the log are found.
 
--- The owner of the tables may write notification_log as if it were a table: dumps of 0.2.0 bring rows, and whoever restores a copy may want
--- to delete what waited. A row with an id is one of 0.2.0's.
+-- The owner of the tables may write notification_log as if it were a table: dumps of 0.2.0 contain its rows, and a DBA who restores a copy may
+-- want to delete what was waiting. A row with an id comes from 0.2.0.
 CREATE OR REPLACE FUNCTION zentry_notify.write_log() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET check_function_bodies = on
 AS $$
@@ -2454,7 +2472,7 @@ BEGIN
             UPDATE zentry_notify.event e SET created_at = NEW.created_at WHERE e.id = event_of;
         END IF;
         IF NEW.payload IS DISTINCT FROM OLD.payload THEN
-            -- The data are those of all deliveries of the event. An event that another delivery waits for is kept.
+            -- All deliveries of the event share the data. An event that has another waiting delivery is kept.
             DELETE FROM zentry_notify.event_detail x WHERE x.event_id = event_of AND NEW.payload <> 'null';
             UPDATE zentry_notify.event e SET data = NEW.payload::json WHERE e.id = event_of AND NEW.payload <> 'null';
             DELETE FROM zentry_notify.event e
@@ -2496,7 +2514,7 @@ BEGIN
     RETURN NEW;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.write_log() IS 'Trigger: writes what the owner of the tables writes to notification_log to delivery and event, or to legacy_delivery';
+COMMENT ON FUNCTION zentry_notify.write_log() IS 'Trigger: turns writes to notification_log, which only the owner of the tables can make, into writes to delivery and event, or to legacy_delivery';
 
 ALTER VIEW zentry_notify.notification_log
     ALTER COLUMN status SET DEFAULT 'pending',
@@ -2506,9 +2524,10 @@ ALTER VIEW zentry_notify.notification_log
     ALTER COLUMN attempts SET DEFAULT 0,
     ALTER COLUMN created_at SET DEFAULT pg_catalog.now();
 
--- The view has no index for the newest rows of a webhook or an event type. delivery_log has a run of ids for each pair of these, and this
--- function goes from run to run. Failed and waiting deliveries have indexes of their own. The text is composed of constants, so that each
--- combination of arguments has a plan of its own. Readers, who have no privilege on the tables, learn ids of rows that the views show them.
+-- No index has the newest deliveries of a webhook or an event type in order. The index delivery_log is ordered by id within each pair of them, and
+-- this function merges these pairs. Failed and waiting deliveries have indexes of their own. The queries are composed of constants only, so that
+-- each combination of arguments gets its own plan. It is a definer function because readers have no privilege on the tables; it returns ids only,
+-- of rows that the views show to readers.
 CREATE OR REPLACE FUNCTION zentry_notify.log_ids(
     webhook_ids bigint[], event_type text, status text, before_id bigint, after_id bigint, most bigint) RETURNS SETOF bigint
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -2520,7 +2539,7 @@ DECLARE
                                 CASE WHEN event_type IS NOT NULL THEN 'l.event_type = $2' END,
                                 CASE status WHEN 'failed' THEN $q$l.status = 'failed'$q$ WHEN 'sent' THEN $q$l.status = 'sent'$q$
                                             WHEN 'pending' THEN $q$l.status = 'pending'$q$ WHEN 'retry' THEN $q$l.status = 'retry'$q$ END, '');
-    -- The runs that exist.
+    -- The pairs that exist.
     runs      text := CASE
         WHEN webhook_ids IS NULL THEN
             'WITH RECURSIVE lane (id) AS (
@@ -2591,7 +2610,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zentry_notify.log_ids(bigint[], text, text, bigint, bigint, bigint) IS
-    'Returns the ids of the newest deliveries of these webhooks, this event type and this status (null: all) below before_id; with after_id, of the oldest above it';
+    'Returns the ids of the newest deliveries with these webhooks, event type and status (null: any) below before_id; with after_id, of the oldest above it. most: maximum number of ids; null: all';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_logs(
     webhook_id bigint DEFAULT NULL, event_type text DEFAULT NULL, status text DEFAULT NULL, before_id bigint DEFAULT NULL, most integer DEFAULT 20)
@@ -2619,9 +2638,9 @@ COMMENT ON FUNCTION @extschema@.zentry_logs(bigint, text, text, bigint, integer)
 
 -- Attaching: which tables fire which events. src/attach does the work.
 --
--- These functions run with the rights of the caller, so that PostgreSQL itself checks that role: what SET ROLE or the session's user may do
--- says nothing where a function of another role runs, in a REINDEX by a superuser for instance. They write the extension's tables, on which
--- nobody has a privilege, as the extension's owner.
+-- These functions run with the rights of the caller, so that PostgreSQL itself checks the current role. The session's user would be the wrong role
+-- to check where code of another role runs, such as an index function in a superuser's REINDEX. They write the extension's tables, on which no
+-- role has privileges, as the extension's owner.
 
 CREATE OR REPLACE FUNCTION zentry_notify.owns(relation regclass) RETURNS boolean
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -2656,7 +2675,7 @@ SELECT *
        "project_id": "project_id", "points": "experience_reward", "completed_at": "completed_at"}'::jsonb,
      '{"project": "project_id"}'::jsonb,
      NULL::jsonb,
-     -- This is for people: the trigger compares what transition and progress name.
+     -- For display: the trigger function checks transition and progress instead.
      'NEW.status = ''completed''', '(NEW.status = ''completed'') AND (OLD.status = ''completed'') IS NOT TRUE', NULL,
      'milestone_reached', '{"column": "status", "to": "completed"}'::jsonb, 1),
     ('badge_earned', 'public.achievements_userbadge',
@@ -2719,12 +2738,12 @@ CREATE OR REPLACE FUNCTION @extschema@.zentry_attach(
 COMMENT ON FUNCTION @extschema@.zentry_attach(text, regclass, jsonb, text, text, jsonb, text) IS
     'Attaches a table, so that its writes fire an event, and returns the event source that was made. columns: where the data come from ("key": column, path along foreign keys, SQL expression, look-up, constant, or null for none), for what is not guessed by usual names; condition: SQL over OLD and NEW; operation: insert, update, delete; audience: who hears; done: the status that means completed';
 
--- A condition was parsed when it was given, and its stored text is never parsed again by itself. The table's owner, or a superuser, may
--- give it once more: then it is parsed as that role.
+-- A condition is parsed when it is given. Its stored text is never parsed by the extension; the table's owner or a superuser may pass it to
+-- zentry_attach again, and then it is parsed as that role.
 CREATE OR REPLACE FUNCTION zentry_notify.given_columns(source zentry_notify.event_source) RETURNS jsonb
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    -- A null keeps zentry_attach from guessing a column for a key that was to have none.
+    -- A null keeps zentry_attach from guessing a column for a key that has none.
     SELECT (SELECT jsonb_object_agg(k.key, NULL::text)
               FROM (SELECT 'project_id' AS key
                      UNION
@@ -2735,7 +2754,7 @@ AS $$
            || coalesce((SELECT jsonb_object_agg(c.key, CASE WHEN jsonb_typeof(c.value) = 'object' AND c.value ? 'expression' THEN c.value - 'columns' ELSE c.value END)
                           FROM jsonb_each(source.columns) c), '{}')
 $$;
-COMMENT ON FUNCTION zentry_notify.given_columns(zentry_notify.event_source) IS 'Returns the argument columns of zentry_attach that makes the source what it is';
+COMMENT ON FUNCTION zentry_notify.given_columns(zentry_notify.event_source) IS 'Returns the argument columns with which zentry_attach creates this event source again';
 
 CREATE OR REPLACE FUNCTION zentry_notify.attach_again(source zentry_notify.event_source) RETURNS text
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -2750,7 +2769,7 @@ BEGIN
                             CASE WHEN source.delete_when IS NOT NULL THEN 'delete' END), source.audience);
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.attach_again(zentry_notify.event_source) IS 'Returns the call of zentry_attach that makes a source and the triggers of its condition again';
+COMMENT ON FUNCTION zentry_notify.attach_again(zentry_notify.event_source) IS 'Returns the call of zentry_attach that creates the event source and its triggers again';
 
 CREATE OR REPLACE FUNCTION zentry_notify.has_own_condition(source zentry_notify.event_source) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -2758,7 +2777,7 @@ AS $$
     SELECT source.transition IS NULL AND source.progress IS NULL
        AND EXISTS (SELECT FROM unnest(ARRAY[source.insert_when, source.update_when, source.delete_when]) w WHERE w NOT IN ('true', 'OLD.* *<> NEW.*'))
 $$;
-COMMENT ON FUNCTION zentry_notify.has_own_condition(zentry_notify.event_source) IS 'Returns whether its triggers have a condition that was given as SQL, which zentry_attach() does not parse again';
+COMMENT ON FUNCTION zentry_notify.has_own_condition(zentry_notify.event_source) IS 'Returns whether the triggers have a condition that was given as SQL, which zentry_attach() does not parse again';
 
 CREATE OR REPLACE FUNCTION zentry_notify.source_arguments()
     RETURNS TABLE (event_type text, relation oid, table_name text, built_in boolean, columns jsonb, condition text, operation text, audience jsonb, done text, omit text[])
@@ -2776,7 +2795,7 @@ AS $$
       JOIN pg_namespace n ON n.oid = c.relnamespace
 $$;
 COMMENT ON FUNCTION zentry_notify.source_arguments() IS
-    'Returns the event sources of existing tables, as the arguments of zentry_attach that make them; built_in: zentry_attach() makes it without arguments';
+    'Returns the event sources of existing tables as arguments of zentry_attach; built_in: zentry_attach() without arguments creates it';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_detach(relation regclass, event_type text DEFAULT NULL) RETURNS void
     LANGUAGE c AS 'MODULE_PATHNAME', 'zentry_detach_wrapper';
@@ -2789,14 +2808,15 @@ COMMENT ON FUNCTION @extschema@.zentry_omit(text, regclass, text[]) IS 'Sets the
 
 -- The route cursor: restoring it from a dump, and what is not routed yet.
 
--- A dump's events without its cursor look as if they were still to be routed. The settings that a dump begins with may also be in force
--- when others write events; so the worker and the triggers write as the agent, and functions that write events pin the settings.
+-- Restored events look unrouted until the dump's cursor is restored as well. Whether a session restores a dump is recognized by its role and the
+-- settings that a dump begins with. Other sessions may have these settings too; so the worker and the triggers write events as the agent, and
+-- functions that write events pin the settings.
 CREATE OR REPLACE FUNCTION zentry_notify.await_cursor() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     UPDATE zentry_notify.route_cursor c SET restored = 'awaited' WHERE c.restored = 'no';
-    -- A dump may bring deliveries before their events.
+    -- A dump may contain deliveries before their events.
     PERFORM zentry_notify.wake('{}');
     RETURN NULL;
 END
@@ -2818,7 +2838,7 @@ COMMENT ON FUNCTION zentry_notify.restore_cursor() IS 'Trigger: replaces the rou
 CREATE OR REPLACE FUNCTION zentry_notify.unrouted_events() RETURNS bigint
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
-    -- The holes of the cursor and the ids above it, each by the primary key.
+    -- The gaps of the cursor and the ids above it, each by the primary key.
     SELECT count(*)
       FROM (SELECT FROM unnest('{(,)}'::int8multirange - coalesce((SELECT c.routed FROM zentry_notify.route_cursor c), '{}')) AS gap
               CROSS JOIN LATERAL (
@@ -2828,7 +2848,7 @@ AS $$
              LIMIT 100000) waiting
 $$;
 COMMENT ON FUNCTION zentry_notify.unrouted_events() IS
-    'Returns how many events the worker has still to route; 100000: at least so many';
+    'Returns the number of events that are not routed yet; 100000: at least so many';
 
 CREATE OR REPLACE FUNCTION zentry_notify.unrouted_since() RETURNS timestamptz
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -2839,7 +2859,7 @@ AS $$
       FROM unnest('{(,)}'::int8multirange - coalesce((SELECT c.routed FROM zentry_notify.route_cursor c), '{}')) AS gap
      ORDER BY created_at LIMIT 1
 $$;
-COMMENT ON FUNCTION zentry_notify.unrouted_since() IS 'Returns when the first event that is not routed happened; null: all are routed';
+COMMENT ON FUNCTION zentry_notify.unrouted_since() IS 'Returns when the first event that is not routed yet happened; null: all are routed';
 
 CREATE OR REPLACE FUNCTION zentry_notify.route_from_now() RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET session_replication_role = origin
@@ -2851,17 +2871,17 @@ BEGIN
     PERFORM zentry_notify.wake('{}');
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.route_from_now() IS 'Marks all events as routed. For a database whose dump had events and no cursor';
+COMMENT ON FUNCTION zentry_notify.route_from_now() IS 'Marks all present events as routed. For a database that was restored from a dump with events and without a route cursor';
 -- ---- 24_replication.sql ----
 
 -- What logical replication and TRUNCATE do to the extension's tables, and how a subscriber takes over.
 
--- What belongs to another server's worker means nothing here, and would be sent a second time. The table of a source and the role of a
--- token may be other ones here, or missing.
+-- Events and deliveries of the publisher are processed by its own worker; here they would be sent a second time. OIDs of an event source's table and
+-- of a token's role may mean other objects here, or none.
 CREATE OR REPLACE FUNCTION zentry_notify.drop_replicated() RETURNS trigger
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$ BEGIN RETURN NULL; END $$;
-COMMENT ON FUNCTION zentry_notify.drop_replicated() IS 'Trigger: drops rows of events, deliveries, counters, sources, tokens and the audit log that logical replication brings';
+COMMENT ON FUNCTION zentry_notify.drop_replicated() IS 'Trigger: drops rows that logical replication brings into events, deliveries, counters, event sources, tokens and the audit log';
 
 -- Both sides have the built-in types, and may have wordings of the same event: the replicated row wins. It is inserted here, because
 -- pglogical would update the row that it found in its place.
@@ -2906,7 +2926,7 @@ AS $$
              UNION ALL SELECT 'zentry_notify.event_wording_id_seq', (SELECT max(w.id) FROM zentry_notify.event_wording w)) s
      WHERE s.highest > coalesce(pg_sequence_last_value(s.sequence::regclass), 0)
 $$;
-COMMENT ON FUNCTION zentry_notify.sequences_behind() IS 'Returns the sequences whose next number their table has already, with the highest number in the table';
+COMMENT ON FUNCTION zentry_notify.sequences_behind() IS 'Returns the sequences that are behind the ids in their tables, with the highest id';
 
 -- Sequences are not replicated, and what follows another server cannot be written to. Only subscriptions to this publisher are touched: the
 -- database may subscribe to others.
@@ -2950,7 +2970,7 @@ $$;
 COMMENT ON FUNCTION @extschema@.zentry_promote() IS
     'Makes a subscriber of logical replication (built-in or pglogical''s) the server that is written to: disables the subscriptions to the attached tables and to the extension''s, sets the extension''s sequences above what was replicated, attaches Zentry''s tables, and returns what was done. For superusers';
 
--- A number that came again would be taken for what had it before: by the worker for what it holds in memory, by the cursor, by receivers.
+-- Ids must not be reused: the worker's memory, the route cursor and receivers would take the new row for the old one.
 CREATE OR REPLACE FUNCTION zentry_notify.keep_numbering() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
@@ -2972,7 +2992,7 @@ BEGIN
     ELSIF TG_TABLE_NAME = 'event' THEN
         EXECUTE format('ALTER SEQUENCE zentry_notify.event_id_seq START WITH %s',
                        coalesce(pg_sequence_last_value('zentry_notify.event_id_seq'), 0) + 1);
-        -- Nothing of these is left to send.
+        -- Without their events, waiting deliveries cannot be sent.
         WITH gone AS (DELETE FROM zentry_notify.delivery d WHERE d.status IN ('p', 'r') RETURNING d.id)
         DELETE FROM zentry_notify.delivery_attempt a USING gone g WHERE a.delivery_id = g.id;
     ELSIF TG_TABLE_NAME = 'event_source' THEN
@@ -2983,16 +3003,16 @@ BEGIN
     RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.keep_numbering() IS 'Trigger: makes TRUNCATE ... RESTART IDENTITY continue above the numbers that were given, and deletes what belongs to the rows';
+COMMENT ON FUNCTION zentry_notify.keep_numbering() IS 'Trigger: makes TRUNCATE ... RESTART IDENTITY continue above the ids that were used, and deletes what depends on the rows';
 -- ---- 25_audit.sql ----
 
 -- The audit log: triggers on the tables of the configuration write who changed what into audit_entry.
 
--- The function that the triggers below call. A definer function does not see who calls it, so it goes by the session: who logged in, and
--- the role that SET ROLE has set. The server names its token, and is believed if it may look tokens up and acts as that token's role. No
--- statement here holds a secret, since statements, plans and their parameters can be logged. The indexes are used whatever the tables' size: a session keeps the plans that it made while
--- they were small, and may go on to register thousands of webhooks. Nothing is compiled: the planner puts a price on a
--- scan that it is not to use which would ask for that.
+-- The function that the triggers below call. A definer function does not see its caller, so the entry has the role that logged in and the role
+-- that SET ROLE has set. The server names its token in a setting, which counts if the session may look tokens up and acts as the token's role. No
+-- statement here contains a secret, since statements, plans and their parameters can be logged. Sequential scans are disabled, because a
+-- session keeps the plans that it made while the tables were small, and may then register thousands of webhooks. JIT is off, because the cost
+-- that the planner adds to a disabled scan would trigger it.
 CREATE OR REPLACE FUNCTION zentry_notify.audit_change(
     tg_op text, relation regclass, before jsonb, after jsonb, object_type text, object_key text DEFAULT NULL, object_name text DEFAULT NULL,
     webhook_id bigint DEFAULT NULL, changed text[] DEFAULT '{}') RETURNS void
@@ -3008,13 +3028,13 @@ DECLARE
     known      record;
 BEGIN
     IF tg_op <> 'TRUNCATE' THEN
-        -- A dump brings its own entries, and nobody has changed what comes with the extension. A session that could do neither is not
-        -- believed.
+        -- Rows that a dump restores and rows of the extension's script are not logged. This holds only for sessions that have the owner's
+        -- privileges, which both need.
         IF zentry_notify.is_restoring() AND pg_has_role(acting_oid, (SELECT c.relowner FROM pg_class c WHERE c.oid = relation), 'USAGE')
            AND (tg_op = 'INSERT' AND pg_trigger_depth() = 1 OR object_type = 'event_source' AND pg_trigger_depth() = 2) THEN
             RETURN;
         END IF;
-        -- Columns that a row keeps itself, and that the worker writes, are no configuration.
+        -- Columns that triggers or the worker set are not configuration.
         SELECT coalesce(jsonb_object_agg(c.key, jsonb_build_object('old', c.old, 'new', c.new)), '{}') INTO changes
           FROM (SELECT coalesce(o.key, n.key) AS key, nullif(o.value, 'null') AS old, nullif(n.value, 'null') AS new
                   FROM jsonb_each(CASE tg_op WHEN 'INSERT' THEN '{}' ELSE before END) o
@@ -3028,7 +3048,7 @@ BEGIN
         IF object_name IS NULL AND webhook_id IS NOT NULL THEN
             object_name := (SELECT w.name FROM zentry_notify.webhook w WHERE w.id = webhook_id);
         END IF;
-        -- A URL that was set as a title or a name by mistake is not kept when that is corrected. That of the webhook itself is redacted already.
+        -- A URL that was set as a title or a name by mistake is redacted, so that it is gone once that is corrected. webhook_url is redacted already.
         IF strpos(concat(CASE WHEN is_secret THEN changes - 'webhook_url' ELSE changes END, object_name), '://') > 0 THEN
             FOR known IN SELECT s.webhook_url AS url, zentry_notify.redact_url(s.webhook_url) AS shown
                            FROM zentry_notify.webhook_secret s WHERE strpos(changes::text, s.webhook_url) > 0 LOOP
@@ -3036,7 +3056,7 @@ BEGIN
                 object_name := replace(object_name, known.url, known.shown);
             END LOOP;
         END IF;
-        -- A webhook and its secrets are one object to people: a statement that writes both makes one entry.
+        -- A webhook and its secrets are logged as one object: a statement that writes both creates one entry.
         IF is_secret THEN
             UPDATE zentry_notify.audit_entry e
                SET changes = e.changes || (SELECT jsonb_object_agg(c.key, c.value || jsonb_build_object('old', coalesce(e.changes -> c.key, c.value) -> 'old'))
@@ -3063,7 +3083,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zentry_notify.audit_change(text, regclass, jsonb, jsonb, text, text, text, bigint, text[]) IS
-    'Writes into audit_entry the values of a row that have changed, old and new; changed: keys that changed although they look the same';
+    'Writes the changed values of a row, old and new, into audit_entry; changed: keys that have changed although their values look the same (secrets)';
 
 -- There is one trigger function for each table: it says which columns are logged, and the name of the object.
 CREATE OR REPLACE FUNCTION zentry_notify.audit_webhook() RETURNS trigger
@@ -3075,9 +3095,9 @@ BEGIN
     RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.audit_webhook() IS 'Trigger: records in audit_entry who changes what of a webhook';
+COMMENT ON FUNCTION zentry_notify.audit_webhook() IS 'Trigger: records changes of a webhook in audit_entry';
 
--- What handles a secret is a simple expression, which has no plan and is in no log.
+-- Secrets are only used in simple expressions, which PL/pgSQL evaluates without a statement that could be logged.
 CREATE OR REPLACE FUNCTION zentry_notify.audit_webhook_secret() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan SET IntervalStyle = postgres
 AS $$
@@ -3093,7 +3113,7 @@ DECLARE
                                          CASE WHEN OLD.signing_secret IS DISTINCT FROM NEW.signing_secret THEN 'signing_secret' END,
                                          CASE WHEN OLD.headers IS DISTINCT FROM NEW.headers THEN 'headers' END], NULL);
 BEGIN
-    -- The secrets go with their webhook.
+    -- The row was deleted with its webhook, which is logged.
     IF TG_OP = 'DELETE' AND pg_trigger_depth() > 1 THEN
         RETURN NULL;
     END IF;
@@ -3101,7 +3121,7 @@ BEGIN
     RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.audit_webhook_secret() IS 'Trigger: records in audit_entry, with the webhook, that a URL, a signing secret or headers change';
+COMMENT ON FUNCTION zentry_notify.audit_webhook_secret() IS 'Trigger: records in audit_entry, as changes of the webhook, that a URL, a signing secret or headers have changed';
 
 CREATE OR REPLACE FUNCTION zentry_notify.audit_event_type() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan SET IntervalStyle = postgres
@@ -3111,7 +3131,7 @@ BEGIN
     RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.audit_event_type() IS 'Trigger: records in audit_entry who changes what of an event type';
+COMMENT ON FUNCTION zentry_notify.audit_event_type() IS 'Trigger: records changes of an event type in audit_entry';
 
 CREATE OR REPLACE FUNCTION zentry_notify.audit_event_source() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan SET IntervalStyle = postgres
@@ -3122,7 +3142,7 @@ BEGIN
     RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.audit_event_source() IS 'Trigger: records in audit_entry who changes what of an event source';
+COMMENT ON FUNCTION zentry_notify.audit_event_source() IS 'Trigger: records changes of an event source in audit_entry';
 
 CREATE OR REPLACE FUNCTION zentry_notify.audit_event_wording() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan SET IntervalStyle = postgres
@@ -3133,7 +3153,7 @@ BEGIN
     RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.audit_event_wording() IS 'Trigger: records in audit_entry who changes what of a wording';
+COMMENT ON FUNCTION zentry_notify.audit_event_wording() IS 'Trigger: records changes of a wording in audit_entry';
 
 CREATE OR REPLACE FUNCTION zentry_notify.audit_api_token() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan SET IntervalStyle = postgres
@@ -3153,7 +3173,7 @@ BEGIN
     RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.audit_api_token() IS 'Trigger: records in audit_entry who changes what of an API token';
+COMMENT ON FUNCTION zentry_notify.audit_api_token() IS 'Trigger: records changes of an API token in audit_entry';
 
 CREATE OR REPLACE FUNCTION zentry_notify.audit_truncate() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
@@ -3164,10 +3184,10 @@ BEGIN
     RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.audit_truncate() IS 'Trigger: records in audit_entry who truncates a table of the configuration';
+COMMENT ON FUNCTION zentry_notify.audit_truncate() IS 'Trigger: records a TRUNCATE of a table of the configuration in audit_entry';
 -- ---- 26_api.sql ----
 
--- What the REST API's server and its clients need of the database: tokens, and names for ids.
+-- What the server and the clients of the REST API need in the database: tokens, and names for ids.
 
 CREATE OR REPLACE VIEW zentry_notify.api_tokens AS
 SELECT t.token_key,
@@ -3200,15 +3220,15 @@ DECLARE
     role oid := CASE TG_OP WHEN 'INSERT' THEN (SELECT r.oid FROM pg_roles r WHERE r.rolname = NEW.role_name) ELSE OLD.role_oid END;
 BEGIN
     IF TG_OP = 'INSERT' THEN
-        -- This holds for a dump's rows too, whose role has the number of another cluster.
+        -- Also for restored rows, since the OID in a dump is another cluster's.
         NEW.role_oid := role;
     END IF;
-    -- Functions of the extension write as its owner, once they have checked the caller. Others may get here by pg_write_all_data.
+    -- Functions of the extension write as its owner after they have checked the caller. Other roles can write here by pg_write_all_data.
     IF NOT pg_has_role((SELECT c.relowner FROM pg_class c WHERE c.oid = TG_RELID), 'USAGE') THEN
         IF TG_OP = 'UPDATE' THEN
             RAISE EXCEPTION 'a token cannot be changed' USING ERRCODE = 'insufficient_privilege', HINT = 'Revoke it, and make another one.'; -- as in require_owner
         END IF;
-        -- Whoever may write here may remove tokens of a role that is gone.
+        -- A token whose role no longer exists may be deleted by every role that can write here.
         IF TG_OP = 'INSERT' OR EXISTS (SELECT FROM pg_roles r WHERE r.oid = role) THEN
             PERFORM zentry_notify.require_membership(role);
         END IF;
@@ -3216,7 +3236,7 @@ BEGIN
     RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.check_api_token() IS 'Trigger: lets only roles that have the privileges of a token''s role create and revoke it, and nobody change it';
+COMMENT ON FUNCTION zentry_notify.check_api_token() IS 'Trigger: only roles with the privileges of a token''s role can create or revoke it, and nobody can change it';
 
 CREATE OR REPLACE FUNCTION zentry_notify.require_membership(role oid) RETURNS void
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -3229,11 +3249,11 @@ BEGIN
     END IF;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.require_membership(oid) IS 'Raises an error unless the current role has the privileges of this one';
+COMMENT ON FUNCTION zentry_notify.require_membership(oid) IS 'Raises an error unless the current role has the privileges of the given one';
 
--- These two run with the rights of the caller: a definer function sees the session's user, who may be a superuser while a function of a
--- manager runs, and would hand out tokens for that user's roles. put_api_token and drop_api_token, in Rust, check the caller and write as
--- the owner.
+-- These two run with the rights of the caller. A definer function would only see the session's user, who may be a superuser while a manager's
+-- function runs, and would create tokens for that user's roles. put_api_token and drop_api_token, in Rust, check the caller and write as the
+-- owner.
 CREATE OR REPLACE FUNCTION @extschema@.zentry_create_api_token(name text, role name, expires_at timestamptz DEFAULT NULL) RETURNS text
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
 AS $$
@@ -3264,7 +3284,7 @@ BEGIN
         PERFORM zentry_notify.refuse('invalid_parameter_value', 'a token must not have expired already',
             'Give a time that is still to come, or null.', 'expires_at');
     END IF;
-    -- Whoever has stolen a token has access until it expires, and not for ever by a new one.
+    -- A stolen token must not create one that is valid for longer.
     SELECT t.expires_at INTO latest FROM zentry_notify.api_tokens t WHERE t.token_key = current_setting('zentry_notify.api_token_key', true);
     IF expires_at > latest OR expires_at IS NULL AND latest IS NOT NULL THEN
         PERFORM zentry_notify.refuse('invalid_parameter_value', 'a token must not outlive the one that it is made by',
@@ -3308,7 +3328,7 @@ AS $$
      WHERE t.token_key = find_api_token.token_key AND (t.expires_at > now() OR t.expires_at IS NULL);
 $$;
 COMMENT ON FUNCTION zentry_notify.find_api_token(text) IS
-    'For the server: returns role and hash of a valid token; nulls when there is none. The server compares the hash';
+    'For the server: returns role and hash of a valid token; nulls if there is none. The server compares the hash';
 
 CREATE OR REPLACE FUNCTION zentry_notify.note_api_token_use(token_key text) RETURNS void
     LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET session_replication_role = origin
@@ -3327,14 +3347,14 @@ AS $$
        AND s.columns -> data_key ?& ARRAY['from', 'match', 'column']
      ORDER BY s.id LIMIT 1;
 $$;
-COMMENT ON FUNCTION zentry_notify.lookup_of(text) IS 'Returns the table and columns of the look-up that gives this key of an attached table''s data; null: there is none';
+COMMENT ON FUNCTION zentry_notify.lookup_of(text) IS 'Returns the table and columns of the lookup that gives this key of an attached table''s data; null: there is none';
 
 CREATE OR REPLACE FUNCTION zentry_notify.look_up_in(relation oid, key text, shown text, ids bigint[]) RETURNS TABLE (id bigint, shown_as text)
     LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'look_up_in_wrapper';
 COMMENT ON FUNCTION zentry_notify.look_up_in(oid, text, text, bigint[]) IS
-    'Returns what a table has beside these ids, as far as the caller may read it. It is read as the table''s owner, restricted';
+    'Returns the values of a table for these ids, as far as the caller may read it. It is read as the table''s owner, in restricted mode';
 
--- Names that Zentry's clients expect beside ids. Callers that may not read the application's table get none.
+-- Names that Zentry's clients expect beside ids. Callers that cannot read the application's table get none.
 CREATE OR REPLACE FUNCTION zentry_notify.look_up(data_key text, ids bigint[]) RETURNS TABLE (id bigint, shown text)
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -3343,12 +3363,12 @@ AS $$
       CROSS JOIN LATERAL zentry_notify.look_up_in(to_regclass(s.lookup ->> 'from'), s.lookup ->> 'match', s.lookup ->> 'column', ids) l
 $$;
 COMMENT ON FUNCTION zentry_notify.look_up(text, bigint[]) IS
-    'Returns what the attached tables'' look-ups (project_name, user_name) give for these ids, as far as the caller may read it';
+    'Returns the values that the attached tables'' lookups (project_name, user_name) give for these ids, as far as the caller may read the table';
 -- ---- 27_sender_sessions.sql ----
 
--- The sessions of zentry-notify send. It calls what is here and in the two files after this one, and nothing else. Whoever calls names a sender, which
--- has to be of this very session: a session that is over can't write, so that what it held is free for others the moment it has ended. Clocks decide
--- nothing. Nothing here is made of text that is stored.
+-- The sessions of zentry-notify send. It calls the functions of this file and the next two, and no others. Each call names a sender, which must belong to
+-- the calling session. A session that has ended cannot write, so its queues are free from that moment on, whatever the clocks of the machines say. No
+-- function executes stored text.
 
 CREATE OR REPLACE FUNCTION zentry_notify.sender_signal() RETURNS name
     LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -3356,17 +3376,17 @@ AS $$
     SELECT 'zentry_notify_senders'::name
 $$;
 COMMENT ON FUNCTION zentry_notify.sender_signal() IS
-    'The channel that senders listen on. What is said there is a hint and nothing more, since anybody may notify: queues, settings, or numbers of webhooks';
+    'Returns the name of the channel that senders LISTEN on. Its payloads (queues, settings, or ids of webhooks) are hints only, since every role can NOTIFY';
 
--- A pooler in session mode gives a session to somebody else when its client has gone, and resets it: then this name is gone as well.
+-- A pooler in session mode resets a session and gives it to another client when its client disconnects. The reset also removes this application_name.
 CREATE OR REPLACE FUNCTION zentry_notify.sender_mark(sender bigint) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT 'zentry-notify send ' || sender
 $$;
-COMMENT ON FUNCTION zentry_notify.sender_mark(bigint) IS 'The application_name of a session for as long as it is that sender''s';
+COMMENT ON FUNCTION zentry_notify.sender_mark(bigint) IS 'Returns the application_name that a session has while it is this sender''s';
 
--- The row is seen before the processes are: whoever has a row and no process is gone.
+-- Rows are read before the list of processes, so a sender with a row and without a process has ended.
 CREATE OR REPLACE FUNCTION zentry_notify.gone_senders() RETURNS SETOF bigint
     LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
@@ -3375,7 +3395,7 @@ AS $$
      WHERE NOT EXISTS (SELECT FROM pg_stat_get_activity(s.process) a
                         WHERE a.pid = s.process AND a.backend_start = s.session_started AND a.application_name = zentry_notify.sender_mark(s.id))
 $$;
-COMMENT ON FUNCTION zentry_notify.gone_senders() IS 'Senders whose sessions are over';
+COMMENT ON FUNCTION zentry_notify.gone_senders() IS 'Returns the senders whose sessions have ended';
 
 CREATE OR REPLACE FUNCTION zentry_notify.forget_gone_senders() RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -3386,7 +3406,7 @@ BEGIN
     PERFORM pg_stat_clear_snapshot();
     gone := ARRAY(SELECT zentry_notify.gone_senders());
     IF gone <> '{}' THEN
-        -- What somebody else is about to change is left to the next look: a sender that keeps a transaction open must not hold up the others.
+        -- Locked rows are left to the next call: a sender that keeps a transaction open must not block the others.
         WITH free AS (SELECT q.webhook_integration_id AS id FROM zentry_notify.sender_queue q WHERE q.sender_id = ANY (gone) FOR UPDATE SKIP LOCKED)
         UPDATE zentry_notify.sender_queue q SET sender_id = NULL FROM free f WHERE q.webhook_integration_id = f.id;
         WITH free AS (SELECT s.id FROM zentry_notify.sender s WHERE s.id = ANY (gone) FOR UPDATE SKIP LOCKED)
@@ -3396,21 +3416,21 @@ BEGIN
     END IF;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.forget_gone_senders() IS 'What senders held whose sessions are over is nobody''s';
+COMMENT ON FUNCTION zentry_notify.forget_gone_senders() IS 'Releases the queues of senders whose sessions have ended, and deletes those senders';
 
 CREATE OR REPLACE FUNCTION zentry_notify.check_sender(sender bigint) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     IF NOT EXISTS (SELECT FROM zentry_notify.sender s WHERE s.id = check_sender.sender AND s.process = pg_backend_pid()) THEN
-        PERFORM zentry_notify.refuse('object_not_in_prerequisite_state', format('sender %s is not of this session', coalesce(sender::text, 'null')),
+        PERFORM zentry_notify.refuse('object_not_in_prerequisite_state', format('sender %s does not belong to this session', coalesce(sender::text, 'null')),
             'A sender needs one session for as long as it runs: connect it to the server itself, or to a pooler in session mode. A pooler in transaction mode gives each transaction another session.');
     END IF;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.check_sender(bigint) IS 'An error unless the sender is of this session';
+COMMENT ON FUNCTION zentry_notify.check_sender(bigint) IS 'Raises an error unless the sender belongs to this session';
 
--- The session ends by itself when nothing is heard of the sender: so the server decides when a queue is free, and by the time that has passed.
+-- The server's timeouts end the session when it hears nothing of the sender. So the server alone decides when a queue is free, by elapsed time.
 CREATE OR REPLACE FUNCTION zentry_notify.begin_sending(name text, patience interval) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
@@ -3424,13 +3444,13 @@ BEGIN
     END IF;
     IF patience IS NULL OR patience NOT BETWEEN '1 second' AND '10 minutes' THEN
         PERFORM zentry_notify.refuse('invalid_parameter_value', format('patience must be 1 second to 10 minutes, not %s', coalesce(patience::text, 'null')),
-            'It is how long the server waits for a word of the sender, such as 30 seconds.', 'patience');
+            'It is how long the server waits for a sign of life from the sender, such as 30 seconds.', 'patience');
     END IF;
     milliseconds := ceil(extract(epoch FROM patience) * 1000)::integer::text;
     FOREACH setting IN ARRAY '{idle_session_timeout,idle_in_transaction_session_timeout,statement_timeout,lock_timeout,tcp_user_timeout}'::text[] LOOP
         PERFORM set_config(setting, milliseconds, false);
     END LOOP;
-    -- As the worker: what a sender reports waits for no standby.
+    -- As in the worker: reports of a sender do not wait for a standby.
     PERFORM set_config('synchronous_commit', 'local', false);
     PERFORM zentry_notify.forget_gone_senders();
     PERFORM zentry_notify.end_session();
@@ -3439,13 +3459,13 @@ BEGIN
     RETURNING s.id INTO sender;
     PERFORM set_config('application_name', zentry_notify.sender_mark(sender), false);
     PERFORM pg_notify(zentry_notify.sender_signal(), 'queues');
-    -- The worker offers what there is.
+    -- Wakes the worker, which offers queues.
     PERFORM zentry_notify.wake_for_senders();
     RETURN sender;
 END
 $$;
 COMMENT ON FUNCTION zentry_notify.begin_sending(text, interval) IS
-    'Makes this session that of a sender, and returns its number. The session ends when the server has heard nothing of it for that long';
+    'Makes this session a sender''s, and returns the sender''s id. The server ends the session when it has heard nothing of the sender for the time patience';
 
 CREATE OR REPLACE FUNCTION zentry_notify.end_session() RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -3459,7 +3479,7 @@ BEGIN
     END IF;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.end_session() IS 'What senders of this session held is nobody''s';
+COMMENT ON FUNCTION zentry_notify.end_session() IS 'Releases the queues of this session''s senders, and deletes those senders';
 
 CREATE OR REPLACE FUNCTION zentry_notify.end_sending(sender bigint) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -3471,13 +3491,13 @@ BEGIN
     PERFORM zentry_notify.wake_for_senders();
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.end_sending(bigint) IS 'Ends what begin_sending began: all that it holds is nobody''s';
+COMMENT ON FUNCTION zentry_notify.end_sending(bigint) IS 'Ends what begin_sending began: releases all queues of the sender';
 -- ---- 28_sender_queues.sql ----
 
--- Who holds which queue: what zentry-notify send takes and gives up, and what the worker offers, recalls and tells.
+-- Who holds which queue: how zentry-notify send takes and releases queues, and how the worker offers and recalls them and notifies senders.
 
--- Queues of Discord are spread apart from the others, over the senders whose addresses Discord does not turn away. As many as can be held by all alike, and
--- one more by some.
+-- Discord's queues are distributed separately from the others, over the senders whose addresses Discord does not block. Each sender's share is the total
+-- divided by the number of senders, and the remainder goes to some of them, one each.
 CREATE OR REPLACE FUNCTION zentry_notify.take_queues(sender bigint, busy bigint[], banned_until timestamptz) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
@@ -3503,7 +3523,7 @@ BEGIN
     let_go := ARRAY(SELECT q.webhook_integration_id FROM zentry_notify.sender_queue q WHERE q.sender_id = sender AND q.recalled);
     FOREACH of_discord IN ARRAY '{true,false}'::boolean[] LOOP
         senders := ARRAY(SELECT s.id FROM zentry_notify.sender s WHERE NOT of_discord OR s.banned_until IS NULL OR s.banned_until <= now()
-                          -- The one more that some have is of Discord for the first ones, and another one for the last ones.
+                          -- The first senders get the remainder of Discord's queues, and the last ones that of the others.
                           ORDER BY CASE WHEN of_discord THEN s.id ELSE -s.id END);
         IF senders = '{}' THEN
             senders := ARRAY(SELECT s.id FROM zentry_notify.sender s ORDER BY s.id);
@@ -3525,7 +3545,7 @@ BEGIN
             took AS (
                 UPDATE zentry_notify.sender_queue q
                    SET sender_id = sender, asked = NULL,
-                       -- By some number, so that it is another one too where a standby goes on that has not heard of the last ones.
+                       -- A random increment, so that a promoted standby that lacks the last epochs does not give the same ones again.
                        epoch = q.epoch + 1 + (random() * 1000000000)::bigint
                   FROM free f WHERE q.webhook_integration_id = f.id AND q.sender_id IS NULL
                 RETURNING q.webhook_integration_id AS id, q.epoch)
@@ -3551,7 +3571,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zentry_notify.take_queues(bigint, bigint[], timestamptz) IS
-    'What a sender says now and then: takes queues up to its share, none of those that are busy, and returns them with their epochs, those that it has to let go, and what people have asked for. banned_until: Discord turns its address away';
+    'Called by a sender from time to time: takes free queues up to its share, except those in busy, and returns JSON with taken (ids and epochs), let_go (queues that it must release) and asked (users'' requests). banned_until: until when Discord blocks its address';
 
 CREATE OR REPLACE FUNCTION zentry_notify.release_queues(sender bigint, webhook_ids bigint[]) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -3566,7 +3586,7 @@ BEGIN
     PERFORM pg_notify(zentry_notify.sender_signal(), 'queues');
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.release_queues(bigint, bigint[]) IS 'Gives up queues of which nothing is in flight and everything is recorded';
+COMMENT ON FUNCTION zentry_notify.release_queues(bigint, bigint[]) IS 'Releases queues that have no request in flight and whose outcomes are all recorded';
 
 -- What the worker calls, as the agent.
 CREATE OR REPLACE FUNCTION zentry_notify.offer_queues(webhook_ids bigint[]) RETURNS SETOF bigint
@@ -3577,7 +3597,7 @@ BEGIN
         RETURN;
     END IF;
     PERFORM zentry_notify.forget_gone_senders();
-    -- What a sender is about to change is not waited for: it stays somebody else's until the worker looks again.
+    -- Rows that a sender has locked are skipped; they count as held until the worker calls again.
     WITH free AS (
         SELECT q.webhook_integration_id AS id FROM zentry_notify.sender_queue q
          WHERE q.sender_id IS NULL AND q.webhook_integration_id <> ALL (webhook_ids) FOR UPDATE SKIP LOCKED)
@@ -3594,7 +3614,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zentry_notify.offer_queues(bigint[]) IS
-    'These queues are for senders, and no others: those are recalled. Returns those that are not the worker''s yet: what is still held, or is being changed';
+    'Called by the worker: offers exactly these queues to senders, and recalls all others. Returns those that the worker may not send yet, because they are held or being changed';
 
 CREATE OR REPLACE FUNCTION zentry_notify.tell_senders(what text, retried bigint[], resumed bigint[]) RETURNS SETOF bigint
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -3603,7 +3623,7 @@ DECLARE
     told bigint[] := '{}';
 BEGIN
     IF retried <> '{}' OR resumed <> '{}' THEN
-        -- Whoever changes one of them takes it, gives it up, or hears of what was asked before: to wait for that might be for ever.
+        -- Locked rows are skipped, because a sender could keep the lock for any time.
         WITH free AS (
             SELECT q.webhook_integration_id AS id FROM zentry_notify.sender_queue q
              WHERE q.webhook_integration_id = ANY (retried || resumed) FOR UPDATE SKIP LOCKED),
@@ -3619,10 +3639,10 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zentry_notify.tell_senders(text, bigint[], bigint[]) IS
-    'Tells senders, if there are any: queues, settings, or numbers of webhooks that something waits for. retried, resumed: what people have asked for. Returns those of these of which nothing could be noted, because somebody is about to change them';
+    'Called by the worker: notifies senders, if there are any, of what: queues, settings, or ids of webhooks with new deliveries. retried, resumed: webhooks for which a user has called zentry_retry or zentry_resume. Returns those of them for which this could not be noted because the row is locked';
 -- ---- 29_sender_deliveries.sql ----
 
--- What zentry-notify send reads of the queues that it holds, and what it writes down of their deliveries.
+-- What zentry-notify send reads of the queues that it holds, and how it records the outcomes of their deliveries.
 
 CREATE OR REPLACE FUNCTION zentry_notify.sending_settings() RETURNS jsonb
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -3632,7 +3652,7 @@ AS $$
      WHERE s.name = ANY ('{zentry_notify.sending,zentry_notify.username,zentry_notify.avatar_url,zentry_notify.link_base,zentry_notify.allowed_hosts,zentry_notify.allow_http,zentry_notify.allow_private_addresses,zentry_notify.request_timeout,zentry_notify.connect_timeout,zentry_notify.max_attempts,zentry_notify.max_age,zentry_notify.discord_rate,zentry_notify.teams_rate,zentry_notify.log_payloads}')
 $$;
 COMMENT ON FUNCTION zentry_notify.sending_settings() IS
-    'The settings that a sender obeys, as this session has them: one that is new has those of now. proxy and ca_file are not among them, they are of the machine';
+    'Returns the settings that apply to senders, as this session has them; a new session has the current ones. proxy and ca_file are not among them, because they depend on the sender''s machine';
 
 CREATE OR REPLACE FUNCTION zentry_notify.sending_webhooks(sender bigint) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -3668,7 +3688,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zentry_notify.sending_webhooks(bigint) IS
-    'The webhooks that a sender holds, with their URLs and secrets, and what messages say; of others nothing';
+    'Returns the webhooks whose queues the sender holds, with their URLs and secrets, and the wordings that apply to them';
 
 -- As the worker claims (src/worker/statements/deliveries.rs).
 CREATE OR REPLACE FUNCTION zentry_notify.claim_deliveries(sender bigint, webhook_ids bigint[], pages integer[], cursors bigint[], shown integer[])
@@ -3685,12 +3705,12 @@ BEGIN
                 WHEN e.context::text = '{"routed": true, "sample": true}' THEN '{"zentry_sample": true}' END,
            CASE WHEN l.last <= c.shown THEN
                 CASE WHEN e.context::text = '{"routed": true, "sample": true}' THEN coalesce(x.data, '{}') || '{"zentry_sample": true}' ELSE x.data END::text END,
-           -- Not infinite, nor beyond what a sender can hold.
+           -- Brought within the range of times that a sender can represent.
            l.attempts, greatest(least(e.created_at, '9000-01-01'), '0001-01-01'),
            CASE WHEN l.next_attempt_at IS NOT NULL THEN greatest(least(l.next_attempt_at, '9000-01-01'), '0001-01-01') END, l.event_id,
            e.id IS NOT NULL OR EXISTS (SELECT FROM zentry_notify.event later WHERE later.id > l.event_id),
            CASE WHEN e.id IS NOT NULL THEN l.traceparent END,
-           -- A digest is all that has happened before it: what is not routed yet may be of it as well.
+           -- A digest holds all events before its time, which may include some that are not routed yet.
            CASE WHEN c.shown < c.page THEN (SELECT zentry_notify.unrouted_since()) END, clock_timestamp()
       FROM unnest(claim_deliveries.webhook_ids, claim_deliveries.pages, claim_deliveries.cursors, claim_deliveries.shown) c (queue, page, cursor, shown)
       JOIN zentry_notify.sender_queue q ON q.webhook_integration_id = c.queue AND q.sender_id = claim_deliveries.sender
@@ -3706,15 +3726,15 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zentry_notify.claim_deliveries(bigint, bigint[], integer[], bigint[], integer[]) IS
-    'The first deliveries that wait of queues that the sender holds: at most so many of each, from these ids on, with the data of no more than the last shown. unrouted_since, of digests: when the first event happened of which nobody knows yet who hears of it; null: there is none';
+    'Returns the first waiting deliveries of queues that the sender holds: for each webhook at most pages, with ids from cursors on, and the data of the last shown of them only. unrouted_since, for digests: when the first event that is not routed yet happened; null: all are routed';
 
--- As the worker records (src/worker/statements/deliveries.rs), for the queues whose epochs are still those that the outcomes come with. What is told is brought within
--- bounds that nothing true exceeds, so that who reads it, worker or sender, can.
+-- As the worker records (src/worker/statements/deliveries.rs), for the queues that still have the reported epochs. Reported values are limited to plausible
+-- ranges, so that the worker and other senders can read them.
 CREATE OR REPLACE FUNCTION zentry_notify.record_outcomes(sender bigint, report jsonb) RETURNS bigint[]
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    -- Queues whose outcomes are taken.
+    -- Queues whose outcomes are accepted.
     held     bigint[];
     refused  bigint[];
     earliest timestamptz := now() - interval '1 year';
@@ -3723,9 +3743,9 @@ DECLARE
     most     bigint := 1000000000;
 BEGIN
     PERFORM zentry_notify.check_sender(sender);
-    -- As the worker: what somebody else keeps locked is reported again, and holds up no other.
+    -- As in the worker: the outcomes fail if a row stays locked, and the sender reports them again.
     PERFORM set_config('lock_timeout', '500ms', true);
-    -- What this session holds nobody takes from it. What it does not hold, somebody may be about to take.
+    -- No other session takes queues that this one holds. Queues that it no longer holds may be taken at the same time, so they are locked.
     PERFORM FROM zentry_notify.sender_queue q
             JOIN jsonb_to_recordset(report->'epochs') c (webhook_id bigint, epoch bigint) ON c.webhook_id = q.webhook_integration_id
            WHERE q.sender_id IS DISTINCT FROM record_outcomes.sender AND q.epoch = c.epoch
@@ -3735,7 +3755,7 @@ BEGIN
       FROM jsonb_to_recordset(report->'epochs') c (webhook_id bigint, epoch bigint)
       LEFT JOIN zentry_notify.sender_queue q ON q.webhook_integration_id = c.webhook_id
      CROSS JOIN LATERAL (
-           -- An epoch is no secret: what the session of another role holds is that one's, whatever is told.
+           -- An epoch is not a secret, so it does not suffice for a queue that a session of another role holds.
            SELECT q.epoch IS NOT DISTINCT FROM c.epoch AND q.epoch IS NOT NULL AND CASE WHEN q.sender_id <> record_outcomes.sender THEN NOT EXISTS (
                       SELECT FROM zentry_notify.sender s
                        CROSS JOIN LATERAL pg_stat_get_activity(s.process) a
@@ -3747,7 +3767,7 @@ BEGIN
            SET status = o.status::"char", attempts = greatest(o.attempts, 0), response_status_code = o.code, response_body = left(o.body, 1000),
                error_message = left(o.error, 1000),
                finished_at = CASE WHEN o.status <> 'r' THEN greatest(least(coalesce(o.finished_at, now()), latest), earliest) END,
-               -- What was against it when a person mended or resumed the webhook keeps it from nothing.
+               -- If the webhook was reactivated since the attempt, its result does not delay the next one.
                next_attempt_at = CASE WHEN o.status = 'r' THEN greatest(least(o.next_attempt_at,
                    CASE WHEN o.webhook_since <> (SELECT w.activated_at FROM zentry_notify.webhook w WHERE w.id = l.webhook_integration_id)
                         THEN now() ELSE latest END), earliest) END
@@ -3769,7 +3789,7 @@ BEGIN
                last_failed_at = coalesce(e.last_failed_at, n.last_failed_at), last_error = coalesce(e.last_error, n.last_error)
           FROM ends e WHERE n.webhook_integration_id = e.webhook_id
         RETURNING n.webhook_integration_id)
-    -- Where the worker counts the first ones at the same time, the trigger adds both.
+    -- If the worker inserts the row at the same time, a trigger adds both.
     INSERT INTO zentry_notify.webhook_count (webhook_integration_id, sent, failed, last_sent_at, last_failed_at, last_error)
     SELECT e.* FROM ends e
      WHERE e.webhook_id NOT IN (SELECT c.webhook_integration_id FROM counted c) AND EXISTS (SELECT FROM zentry_notify.webhook w WHERE w.id = e.webhook_id);
@@ -3782,12 +3802,12 @@ BEGIN
                    id bigint, webhook_id bigint, at timestamptz, next_attempt_at timestamptz, code smallint, attempt smallint, error text)
              WHERE m.webhook_id = ANY (held)) a
      WHERE (SELECT true FROM zentry_notify.delivery l WHERE l.id = a.id AND l.webhook_integration_id = a.webhook_id)
-       -- One that is sent anew by hand may be given up again.
+       -- A delivery that is re-sent by hand may fail for good again.
        AND a.row_number + (SELECT count(*) FROM (SELECT FROM zentry_notify.delivery_attempt k WHERE k.delivery_id = a.id LIMIT 100) known)
            <= CASE WHEN a.next_attempt_at IS NULL THEN 100 ELSE 50 END
     ON CONFLICT DO NOTHING;
 
-    -- Of a webhook that is another one since it was read, nothing.
+    -- Webhooks that were reactivated since the sender read them are left as they are.
     UPDATE zentry_notify.webhook w SET is_active = false, switched_off_at = greatest(least(o.at, latest), earliest), switched_off_reason = left(o.reason, 1000)
       FROM jsonb_to_recordset(report->'switched_off') o (webhook_id bigint, since timestamptz, at timestamptz, reason text)
      WHERE w.id = o.webhook_id AND w.is_active AND w.activated_at = o.since AND w.id = ANY (held);
@@ -3806,7 +3826,7 @@ BEGIN
 
     INSERT INTO zentry_notify.webhook_state AS s (webhook_integration_id, failures, refusals, limits, posted_at)
     SELECT o.webhook_id, greatest(o.failures, 0), greatest(o.refusals, 0), greatest(o.limits, 0),
-           -- A rate counts no more of them.
+           -- No rate limit counts more than these.
            ARRAY(SELECT k.at FROM (SELECT p.at FROM unnest(o.posts) p (at) WHERE p.at BETWEEN earliest AND latest ORDER BY p.at DESC LIMIT 10000) k ORDER BY k.at)
       FROM jsonb_to_recordset(report->'in_a_row') o (
                webhook_id bigint, since timestamptz, failures integer, refusals integer, limits integer, posts timestamptz[])
@@ -3823,7 +3843,7 @@ BEGIN
      WHERE s.expired_at IS NULL
         OR s.expired_at < (SELECT n.last_sent_at FROM zentry_notify.webhook_count n WHERE n.webhook_integration_id = s.webhook_integration_id);
 
-    -- What was counted happened, whichever sender holds the queue by now.
+    -- Counters are accepted whichever sender holds the queue now, since the requests were made.
     INSERT INTO zentry_notify.delivery_stat AS s
            (span, since, webhook_integration_id, event_type, sent, failed, retried, requests, messages, rate_limited, latency_sum, latency)
     SELECT p.span, p.since, t.webhook_id, t.event_type, least(greatest(t.sent, 0), most), least(greatest(t.failed, 0), most), least(greatest(t.retried, 0), most),
@@ -3840,17 +3860,17 @@ BEGIN
            requests = s.requests + EXCLUDED.requests, messages = s.messages + EXCLUDED.messages, rate_limited = s.rate_limited + EXCLUDED.rate_limited,
            latency_sum = s.latency_sum + EXCLUDED.latency_sum, latency = zentry_notify.add_histograms(s.latency, EXCLUDED.latency);
     IF NOT current_setting('zentry_notify.log_payloads')::boolean THEN
-        -- Data that are not kept are for the worker to remove.
+        -- The worker removes data that are not to be stored.
         PERFORM zentry_notify.wake('{}');
     END IF;
     RETURN refused;
 END
 $$;
 COMMENT ON FUNCTION zentry_notify.record_outcomes(bigint, jsonb) IS
-    'Writes down what became of deliveries, of the queues whose epochs are still those that it is reported with, and returns the others';
+    'Writes the outcomes of deliveries whose queues still have the reported epochs. Returns the webhooks whose outcomes are refused';
 -- ---- 30_statistics.sql ----
 
--- Counters for people and for collectors of metrics.
+-- Statistics: counters for people and for collectors of metrics.
 
 CREATE OR REPLACE FUNCTION zentry_notify.latency_bounds() RETURNS double precision[]
     LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'latency_bounds_wrapper';
@@ -3870,7 +3890,7 @@ CREATE OR REPLACE FUNCTION zentry_notify.quantile(histogram bigint[], share doub
 COMMENT ON FUNCTION zentry_notify.quantile(bigint[], double precision) IS
     'Returns the quantile (0 to 1) of a histogram, in seconds, as exactly as the buckets allow; null when it is empty';
 
--- While a dump is restored by several jobs, the worker may count what it sends before the dump's own row is there.
+-- While several jobs restore a dump, the worker may send something and count it before the dump's own row is restored.
 CREATE OR REPLACE FUNCTION zentry_notify.add_count() RETURNS trigger
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
@@ -3886,7 +3906,7 @@ END
 $$;
 COMMENT ON FUNCTION zentry_notify.add_count() IS 'Trigger: adds a restored count to what the worker has counted meanwhile';
 
--- While a dump is restored, the worker may count what it sends before the dump's own rows are there.
+-- While a dump is restored, the worker may send something and count it before the dump's own rows are restored.
 CREATE OR REPLACE FUNCTION zentry_notify.add_delivery_stat() RETURNS trigger
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
@@ -3909,9 +3929,9 @@ SELECT s.webhook_integration_id, w.name AS webhook_integration_name, w.webhook_t
   JOIN zentry_notify.webhook w ON w.id = s.webhook_integration_id
  WHERE s.span = 'ever';
 COMMENT ON VIEW zentry_notify.delivery_totals IS
-    'Counters for a collector of metrics: they only grow, over restarts and whatever is removed from the log. For sums over event types use the rows that are not *, for requests those that are';
-COMMENT ON COLUMN zentry_notify.delivery_totals.webhook_integration_name IS 'The integration''s name';
-COMMENT ON COLUMN zentry_notify.delivery_totals.webhook_type IS 'Which service it is of, or webhook for a program: zentry_webhook_types() lists them';
+    'Counters for a collector of metrics, which only grow, also over restarts and when rows are removed from the log. The rows of event type * have the sums for a webhook; a request counts for each event type in its message, so requests cannot be summed up otherwise';
+COMMENT ON COLUMN zentry_notify.delivery_totals.webhook_integration_name IS 'The webhook''s name';
+COMMENT ON COLUMN zentry_notify.delivery_totals.webhook_type IS 'The webhook''s type: zentry_webhook_types() lists them';
 
 -- The other columns are the table's own, and are described there.
 DO $$
@@ -4148,51 +4168,51 @@ COMMENT ON FUNCTION zentry_notify.put_own_triggers() IS 'Creates the triggers of
 SELECT zentry_notify.put_own_triggers();
 -- ---- 32_status_server.sql ----
 
--- Is it working, and if not, what do I do: what the cluster has (library, launcher, databases), and the settings.
+-- The parts of zentry_status() about the cluster (library, launcher, databases, ways out) and about settings.
 
 CREATE OR REPLACE FUNCTION zentry_notify.server_state()
     RETURNS TABLE (library_version text, fits boolean, preloaded boolean, worker_died boolean, refused_since timestamptz, databases_waiting integer,
                    short_of_workers_since timestamptz, discord_parked_until timestamptz)
     LANGUAGE c ROWS 1 AS 'MODULE_PATHNAME', 'server_state_wrapper';
-COMMENT ON FUNCTION zentry_notify.server_state() IS 'What the library and its shared memory know: one row';
+COMMENT ON FUNCTION zentry_notify.server_state() IS 'Returns what the library and its shared memory know, in one row';
 
 CREATE OR REPLACE FUNCTION zentry_notify.ways_out()
     RETURNS TABLE (number integer, way text, requests bigint, unreached bigint, refused bigint, discord_parked_until timestamptz, down_until timestamptz)
     LANGUAGE c ROWS 2 AS 'MODULE_PATHNAME', 'ways_out_wrapper';
 COMMENT ON FUNCTION zentry_notify.ways_out() IS
-    'The ways out of zentry_notify.proxy, without logins, and of each since the server started: requests, those for which no connection came about, those that Discord refused (401, 403, 429); until when Discord has banned its address; when it is tried again because nobody was reached by it';
+    'Returns the ways out of zentry_notify.proxy, without logins. requests, unreached (no connection could be made) and refused (Discord answered 401, 403 or 429) are counts since the server started; discord_parked_until: until when nothing is sent to Discord by it, because Discord has banned its address; down_until: when it is tried again, because no endpoint could be reached by it';
 
 CREATE OR REPLACE FUNCTION zentry_notify.databases_with_work() RETURNS SETOF oid
     LANGUAGE c ROWS 10 AS 'MODULE_PATHNAME', 'databases_with_work_wrapper';
-COMMENT ON FUNCTION zentry_notify.databases_with_work() IS 'Databases in which there may be something to do, and no worker is';
+COMMENT ON FUNCTION zentry_notify.databases_with_work() IS 'Returns the databases that may have work and have no worker';
 
 CREATE OR REPLACE FUNCTION zentry_notify.stuck_workers() RETURNS TABLE (database oid, pid integer, since timestamptz, replaced boolean)
     LANGUAGE c ROWS 1 AS 'MODULE_PATHNAME', 'stuck_workers_wrapper';
 COMMENT ON FUNCTION zentry_notify.stuck_workers() IS
-    'Processes of workers, of all databases, that were told to end because of what is looked up, and have not; and whether another one has their work';
+    'Returns the workers of all databases that were told to end, because a look-up took too long, and have not; replaced: another worker does their work';
 
--- A template, or one that takes no connections (launcher.rs).
+-- The launcher (launcher.rs) starts no worker in a template and where connections are not allowed.
 CREATE OR REPLACE FUNCTION zentry_notify.closed_databases() RETURNS TABLE (database oid, name name, why text, remedy text)
     LANGUAGE sql STABLE ROWS 10 SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT d.oid, d.datname, CASE WHEN d.datallowconn THEN 'is a template' ELSE 'takes no connections' END,
+    SELECT d.oid, d.datname, CASE WHEN d.datallowconn THEN 'is a template' ELSE 'allows no connections' END,
            concat_ws(' ', CASE WHEN d.datistemplate THEN format('ALTER DATABASE %I IS_TEMPLATE false;', d.datname) END,
                      CASE WHEN NOT d.datallowconn THEN format('ALTER DATABASE %I ALLOW_CONNECTIONS true;', d.datname) END)
       FROM pg_database d
      WHERE (d.datistemplate OR NOT d.datallowconn) AND d.datconnlimit <> -2
 $$;
-COMMENT ON FUNCTION zentry_notify.closed_databases() IS 'Databases that no worker serves, why, and the statement that lets one in';
+COMMENT ON FUNCTION zentry_notify.closed_databases() IS 'Returns the databases that have no worker because of their attributes, the reason, and the statement that changes it';
 
--- Names in a comment may hold the end of a line, behind which is no comment.
+-- Names within a comment may contain a line break, and what follows that would not be a comment.
 CREATE OR REPLACE FUNCTION zentry_notify.one_comment(remedy text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$ SELECT CASE WHEN remedy LIKE '--%' THEN translate(remedy, E'\n\r', '  ') ELSE remedy END $$;
-COMMENT ON FUNCTION zentry_notify.one_comment(text) IS 'The remedy; one that begins as a comment is a comment to its end';
+COMMENT ON FUNCTION zentry_notify.one_comment(text) IS 'Returns the remedy; one that begins with a comment has no line breaks, so that all of it is a comment';
 
 CREATE OR REPLACE FUNCTION zentry_notify.moment(at timestamptz) RETURNS text
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$ SELECT CASE WHEN isfinite(at) THEN to_char(at, CASE WHEN at::date = current_date THEN 'HH24:MI:SS' ELSE 'YYYY-MM-DD HH24:MI' END) ELSE at::text END $$;
-COMMENT ON FUNCTION zentry_notify.moment(timestamptz) IS 'A time for people: without the date if it is today''s';
+COMMENT ON FUNCTION zentry_notify.moment(timestamptz) IS 'Returns a time as text for people, without the date if it is today';
 
 CREATE OR REPLACE FUNCTION zentry_notify.background_workers() RETURNS bigint
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -4201,7 +4221,7 @@ AS $$
      WHERE a.backend_type NOT IN ('client backend', 'autovacuum launcher', 'autovacuum worker', 'background writer', 'checkpointer', 'walwriter',
                                   'archiver', 'logger', 'startup', 'walreceiver', 'walsender', 'walsummarizer', 'slotsync worker', 'io worker');
 $$;
-COMMENT ON FUNCTION zentry_notify.background_workers() IS 'How many processes take a place of max_worker_processes';
+COMMENT ON FUNCTION zentry_notify.background_workers() IS 'Returns the number of processes that count towards max_worker_processes';
 
 CREATE OR REPLACE FUNCTION zentry_notify.more_workers() RETURNS text
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -4209,7 +4229,7 @@ AS $$
     SELECT format('ALTER SYSTEM SET max_worker_processes = %s; -- then restart the server',
                   current_setting('max_worker_processes')::int + current_setting('zentry_notify.max_workers')::int + 1);
 $$;
-COMMENT ON FUNCTION zentry_notify.more_workers() IS 'The remedy for too few places for background workers';
+COMMENT ON FUNCTION zentry_notify.more_workers() IS 'Returns the remedy for too low a max_worker_processes';
 
 CREATE OR REPLACE FUNCTION zentry_notify.status_server() RETURNS TABLE (subject text, state text, detail text, remedy text)
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -4239,7 +4259,7 @@ BEGIN
             'ALTER EXTENSION zentry_notify UPDATE;';
     ELSE
         RETURN QUERY SELECT 'library', 'broken', format('version %s, but the SQL is of %s: nothing is sent', server.library_version, installed),
-            '-- restart the server: it still has the library of before';
+            '-- restart the server: it still has the previous library';
     END IF;
     IF pg_is_in_recovery() THEN
         RETURN QUERY SELECT 'launcher', 'ok', 'none on a standby: nothing is sent before it is promoted', '';
@@ -4256,14 +4276,14 @@ BEGIN
                  ELSE '-- the server log says why it ends; it is started again every second' END;
     END IF;
     FOR invalid IN SELECT d.oid, d.datname FROM pg_database d WHERE d.datconnlimit = -2 ORDER BY d.datname LOOP
-        -- One that is being dropped is locked, and gone when it is not any more.
+        -- While DROP DATABASE runs, the database is marked invalid too, and locked.
         IF NOT EXISTS (SELECT FROM pg_locks l WHERE l.classid = 'pg_database'::regclass AND l.objid = invalid.oid AND l.mode = 'AccessExclusiveLock' AND l.granted)
            AND has_database_privilege(invalid.oid, 'CONNECT') IS NOT NULL THEN
             RETURN QUERY SELECT 'database ' || quote_ident(invalid.datname), 'attention',
                 'a DROP DATABASE of it was interrupted: nobody can connect to it, and nothing of it is sent', format('DROP DATABASE %I;', invalid.datname);
         END IF;
     END LOOP;
-    -- Of this one the line of the worker tells.
+    -- (The line of the worker is about this database.)
     RETURN QUERY SELECT 'database ' || quote_ident(c.name), 'attention', c.why || ' and is not served: what is due there waits until it is opened', c.remedy
                    FROM zentry_notify.closed_databases() c
                    JOIN zentry_notify.databases_with_work() w ON w = c.database
@@ -4275,10 +4295,10 @@ BEGIN
                    concat_ws('; ', format('%s: %s requests', o.way, o.requests),
                              CASE WHEN o.unreached > 0 THEN format('%s did not come through', o.unreached) END,
                              CASE WHEN o.refused > 0 THEN format('%s were refused by Discord', o.refused) END,
-                             'nobody is reached by it, and it is tried again at ' || zentry_notify.moment(o.down_until),
+                             'no endpoint could be reached by it, and it is tried again at ' || zentry_notify.moment(o.down_until),
                              'Discord has banned its address until ' || zentry_notify.moment(o.discord_parked_until)),
-                   CASE WHEN o.down_until IS NOT NULL THEN '-- see to this proxy; what can, goes by the others'
-                        WHEN o.discord_parked_until IS NOT NULL THEN '-- it is waited for, and messages to Discord go by the others; see that nothing else at this address calls Discord too often'
+                   CASE WHEN o.down_until IS NOT NULL THEN '-- repair this proxy; meanwhile the other ways out are used'
+                        WHEN o.discord_parked_until IS NOT NULL THEN '-- messages to Discord use the other ways out until then; see that nothing else at this address calls Discord too often'
                         ELSE '' END
               FROM zentry_notify.ways_out() o ORDER BY o.number;
     END IF;
@@ -4287,13 +4307,13 @@ BEGIN
             coalesce((SELECT format('SELECT @extschema@.zentry_resume(%s); -- once nothing else at this address calls Discord too often', min(w.id)) FROM zentry_notify.webhook w
                         JOIN zentry_notify.webhook_secret u ON u.webhook_integration_id = w.id AND u.webhook_url ~ '^https://([a-z]+[.])?discord(app)?[.]com[/:]'
                        WHERE w.is_active HAVING count(*) > 0),
-                     '-- it is waited for; see that nothing else at this address calls Discord too often');
+                     '-- messages to Discord wait until then; see that nothing else at this address calls Discord too often');
     END IF;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.status_server() IS 'Status of what the cluster has: library, launcher, databases';
+COMMENT ON FUNCTION zentry_notify.status_server() IS 'Returns the status of the cluster: library, launcher, databases, ways out';
 
--- The worker is the bootstrap superuser's (10), so what is set for that role is the worker's; what is set for the role that asks is not.
+-- The worker runs as the bootstrap superuser (OID 10), so settings of that role hold for it, and those of the role that calls this do not.
 CREATE OR REPLACE FUNCTION zentry_notify.set_for_worker(name text) RETURNS TABLE (value text, change text)
     LANGUAGE sql STABLE ROWS 1 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -4303,7 +4323,7 @@ AS $$
            coalesce('ALTER ' || d.place, 'ALTER SYSTEM')
       FROM pg_settings s
       LEFT JOIN LATERAL (
-           -- Of a role in a database, of a role, of a database, of all: the first holds.
+           -- The order in which PostgreSQL applies them: role in database, role, database, all roles.
            SELECT substr(c, strpos(c, '=') + 1) AS value,
                   CASE WHEN r.setrole <> 0 THEN 'ROLE ' || quote_ident(pg_get_userbyid(r.setrole)) || CASE WHEN r.setdatabase = 0 THEN '' ELSE ' IN DATABASE ' || quote_ident(current_database()) END
                        WHEN r.setdatabase <> 0 THEN 'DATABASE ' || quote_ident(current_database())
@@ -4316,7 +4336,7 @@ AS $$
      WHERE s.name = set_for_worker.name
 $$;
 COMMENT ON FUNCTION zentry_notify.set_for_worker(text) IS
-    'What a worker that starts now has for a setting, whatever the session that asks has, and the beginning of the statement that changes it where it was set';
+    'Returns the value of a setting in a worker that starts now, whatever it is in this session, and the beginning of the statement that changes it where it is set';
 
 CREATE OR REPLACE FUNCTION zentry_notify.status_settings() RETURNS TABLE (subject text, state text, detail text, remedy text)
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -4330,14 +4350,14 @@ AS $$
           CROSS JOIN pg_db_role_setting r
           CROSS JOIN LATERAL (SELECT substr(x, strpos(x, '=') + 1) AS value FROM unnest(r.setconfig) x WHERE split_part(x, '=', 1) = v.name) c
          WHERE r.setdatabase IN (0, (SELECT d.oid FROM pg_database d WHERE d.datname = current_database()))),
-    -- Of each role and of all: what is set for this database holds, and then what is set for every one.
+    -- For each role, and for all: a value for this database takes precedence over one for every database.
     stored AS (
         SELECT DISTINCT ON (e.name, e.setrole) e.* FROM entry e ORDER BY e.name, e.setrole, e.setdatabase = 0),
     setting AS (
         SELECT v.name, v.normal, v.means, s.setting AS here, s.reset_val, d.setdatabase,
                coalesce(d.value,
                         CASE WHEN s.source IN ('default', 'configuration file', 'command line', 'environment variable') THEN s.setting
-                             -- This session has something else.
+                             -- The session has a value of its own, so the files say what others have.
                              ELSE (SELECT CASE v.normal WHEN 'on' THEN CASE WHEN f.setting::boolean THEN 'on' ELSE 'off' END ELSE f.setting END
                                      FROM pg_file_settings f WHERE f.name = v.name AND f.applied ORDER BY f.seqno DESC LIMIT 1) END,
                         s.boot_val) AS for_all,
@@ -4359,23 +4379,23 @@ AS $$
       FROM setting s
      WHERE s.for_all <> s.normal
      UNION ALL
-    -- An application's role, as a rule; one that loads data may be meant to be so.
+    -- Probably a mistake for the role of an application; a role that loads data may be meant to have it.
     SELECT e.name, 'attention', format('writes of role %I fire nothing', pg_get_userbyid(e.setrole)),
            format('ALTER ROLE %I%s RESET %s;', pg_get_userbyid(e.setrole), CASE WHEN e.setdatabase = 0 THEN '' ELSE format(' IN DATABASE %I', current_database()) END, e.name)
       FROM stored e
      WHERE e.setrole <> 0 AND e.value <> e.normal
      UNION ALL
-    -- What is not said above: set in this session, or before the session was given its settings.
+    -- Only what the lines above do not report: the value was set in this session or with its connection.
     SELECT s.name, 'attention', s.means || ', in this session', format(CASE WHEN s.reset_val = s.normal THEN 'RESET %s;' ELSE 'SET %s = %s;' END, s.name, s.normal)
       FROM setting s
      WHERE s.here <> s.normal AND s.for_all = s.normal AND s.for_role = s.normal;
 $$;
-COMMENT ON FUNCTION zentry_notify.status_settings() IS 'Status of the settings that switch something off';
+COMMENT ON FUNCTION zentry_notify.status_settings() IS 'Returns the status of settings that switch something off';
 -- ---- 33_status_worker.sql ----
 
--- Status of this database's worker, and what it should be doing.
+-- The parts of zentry_status() about this database's worker and about senders.
 
--- The worker records when it posted, as far as that counts for a rate that is worth waiting for.
+-- The worker records in webhook_state.posted_at when it posted, where a rate is so low that a message may have to wait.
 CREATE OR REPLACE FUNCTION zentry_notify.pace_of(webhook_id bigint) RETURNS TABLE (until timestamptz, what text)
     LANGUAGE sql STABLE ROWS 1 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -4405,7 +4425,7 @@ AS $$
      WHERE greatest(s.next_at, o.next_at) IS NOT NULL
 $$;
 COMMENT ON FUNCTION zentry_notify.pace_of(bigint) IS
-    'Until when what is set for a webhook (its rate, its group''s, min_interval) holds its next message back, and what does; it may be over';
+    'Returns until when the settings of a webhook (its rate, that of its group, min_interval) hold back its next message, and which of them does. The time may be past';
 
 CREATE OR REPLACE VIEW zentry_notify.due_delivery AS
 SELECT d.id, w.id AS webhook_integration_id, greatest(d.due_at, p.until) AS due_at
@@ -4427,10 +4447,10 @@ SELECT d.id, w.id AS webhook_integration_id, greatest(d.due_at, p.until) AS due_
    AND EXISTS (SELECT FROM zentry_notify.webhook_secret u WHERE u.webhook_integration_id = w.id)
    AND NOT EXISTS (SELECT FROM zentry_notify.webhook_circuit c WHERE c.webhook_integration_id = w.id);
 COMMENT ON VIEW zentry_notify.due_delivery IS
-    'The first delivery of each webhook that nothing keeps from being sent but the worker: neither its quiet hours, nor its digest, nor the pace that is set for it. Those behind it wait for it';
-COMMENT ON COLUMN zentry_notify.due_delivery.id IS 'Its number in the log';
-COMMENT ON COLUMN zentry_notify.due_delivery.webhook_integration_id IS 'Where it goes';
-COMMENT ON COLUMN zentry_notify.due_delivery.due_at IS 'Since when it may go';
+    'The first delivery of each webhook for which the worker should send it now: neither quiet hours, digest, rate nor circuit hold it back. Later deliveries of the webhook wait for it';
+COMMENT ON COLUMN zentry_notify.due_delivery.id IS 'The delivery''s id';
+COMMENT ON COLUMN zentry_notify.due_delivery.webhook_integration_id IS 'The webhook that it goes to';
+COMMENT ON COLUMN zentry_notify.due_delivery.due_at IS 'Since when it is due';
 
 CREATE OR REPLACE FUNCTION zentry_notify.status_worker() RETURNS TABLE (subject text, state text, detail text, remedy text)
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -4449,11 +4469,11 @@ BEGIN
     BEGIN
         SELECT * INTO server FROM zentry_notify.server_state();
     EXCEPTION WHEN OTHERS THEN
-        RETURN; -- the line of the library says why
+        RETURN; -- the line of the library has the reason
     END;
     FOR stuck IN SELECT s.pid, s.since, s.replaced FROM zentry_notify.stuck_workers() s
                    JOIN pg_database d ON d.oid = s.database AND d.datname = current_database() ORDER BY s.since LOOP
-        -- It takes three seconds until another one has its place.
+        -- Another worker takes its place after three seconds.
         IF stuck.replaced THEN
             RETURN QUERY SELECT 'stuck worker', 'attention',
                 format('pid %s does not end, since %s: what is looked up in it heeds no interrupts. Another one has its work. Until it ends, VACUUM keeps dead rows, '
@@ -4509,7 +4529,7 @@ BEGIN
     END IF;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.status_worker() IS 'Status of this database''s worker';
+COMMENT ON FUNCTION zentry_notify.status_worker() IS 'Returns the status of this database''s worker';
 
 CREATE OR REPLACE FUNCTION zentry_notify.status_senders() RETURNS TABLE (subject text, state text, detail text, remedy text)
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -4521,24 +4541,24 @@ AS $$
                (SELECT count(*) FROM zentry_notify.sender s WHERE s.banned_until > now()) AS banned)
     SELECT 'senders', CASE WHEN w.sends = 'remote' AND w.senders = 0 THEN 'broken' WHEN w.sends = 'local' OR w.banned > 0 THEN 'attention' ELSE 'ok' END,
            concat_ws('; ', format('zentry_notify.senders is %s, and connected are %s', w.sends, w.senders),
-                     CASE WHEN w.sends = 'remote' AND w.senders = 0 THEN format('nobody sends for %s webhooks', w.queues)
-                          WHEN w.sends <> 'local' THEN format('%s webhooks are theirs', w.queues) END,
-                     CASE WHEN w.banned > 0 THEN format('Discord turns %s of their addresses away', w.banned) END),
+                     CASE WHEN w.sends = 'remote' AND w.senders = 0 THEN format('%s webhooks have no sender', w.queues)
+                          WHEN w.sends <> 'local' THEN format('they send to %s webhooks', w.queues) END,
+                     CASE WHEN w.banned > 0 THEN format('Discord has banned the addresses of %s', w.banned) END),
            CASE WHEN w.sends = 'remote' AND w.senders = 0 THEN '-- start zentry-notify send on a machine that may call out, as a role with SELECT @extschema@.zentry_grant(role, ''sender'')'
-                WHEN w.sends = 'local' THEN '-- they have nothing to do: end them, or set zentry_notify.senders to remote'
-                WHEN w.banned > 0 THEN '-- others have their webhooks of Discord, while there are any' ELSE '' END
+                WHEN w.sends = 'local' THEN '-- they have nothing to send: end them, or set zentry_notify.senders to remote'
+                WHEN w.banned > 0 THEN '-- the other senders, if there are any, send to their webhooks of Discord until then' ELSE '' END
       FROM who w
      WHERE w.sends <> 'local' OR w.senders > 0
 $$;
-COMMENT ON FUNCTION zentry_notify.status_senders() IS 'Status of senders on other machines; nothing while there are none and the worker sends';
+COMMENT ON FUNCTION zentry_notify.status_senders() IS 'Returns the status of senders on other machines; no row if there are none and the worker sends';
 -- ---- 34_status_tables.sql ----
 
--- Status of our own tables: the rights on them, what others have put on them or taken off, who locks them, what is replicated.
+-- The parts of zentry_status() about the extension's tables: privileges, what others have changed, locks, replication.
 
 CREATE OR REPLACE FUNCTION zentry_notify.status_privileges() RETURNS TABLE (subject text, state text, detail text, remedy text)
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    -- Postgres keeps what CREATE EXTENSION granted: what is not there any more has been taken away since.
+    -- pg_init_privs has what CREATE EXTENSION granted: what is missing now was revoked since.
     WITH granted AS (
         SELECT i.classoid, i.objoid, a.privilege_type
           FROM pg_init_privs i
@@ -4569,7 +4589,7 @@ AS $$
     SELECT 'privileges', 'broken', 'there is no role zentry_notify_agent: nothing is captured, nothing is sent', '-- it was renamed: give it its name back'
      WHERE to_regrole('zentry_notify_agent') IS NULL
      UNION ALL
-    -- CREATE EXTENSION takes no role that is more than this.
+    -- (CREATE EXTENSION refuses a role that has one.)
     SELECT 'privileges', 'attention', 'zentry_notify_agent, which must have no attribute, has ' || string_agg(a.attribute, ', '),
            format('ALTER ROLE zentry_notify_agent %s;', string_agg('NO' || a.attribute, ' '))
       FROM pg_roles r
@@ -4581,18 +4601,18 @@ AS $$
     SELECT 'privileges', 'attention',
            CASE m.roleid WHEN to_regrole('zentry_notify_agent') THEN format('%s is a member of zentry_notify_agent, and reads the webhooks'' URLs', m.member::regrole)
                          ELSE format('zentry_notify_agent is a member of %s', m.roleid::regrole) END,
-           -- From 16 on each grantor has a grant of its own.
+           -- From PostgreSQL 16 on, each grantor has a grant of its own.
            format('REVOKE %s FROM %s%s;', m.roleid::regrole, m.member::regrole,
                   CASE WHEN current_setting('server_version_num')::int >= 160000 THEN ' GRANTED BY ' || m.grantor::regrole END)
       FROM pg_auth_members m
      WHERE to_regrole('zentry_notify_agent') IN (m.roleid, m.member)
      UNION ALL
-    -- PostgreSQL asks it of whoever makes a partition, which gets its table's triggers.
+    -- Whoever makes a partition of a table needs EXECUTE on the functions of the triggers of that table.
     SELECT 'privileges', 'attention', 'PUBLIC may not call zentry_notify.capture(): only superusers can attach tables, and make partitions of those that are attached',
            'GRANT EXECUTE ON FUNCTION zentry_notify.capture() TO PUBLIC;'
      WHERE NOT has_function_privilege('public', 'zentry_notify.capture()', 'EXECUTE')
      UNION ALL
-    -- A later version's functions are nobody's: what an update grants, pg_dump would take for the extension's own and leave out.
+    -- Functions that came with an update. Its script cannot grant them: pg_dump leaves out what the script of an extension has granted.
     SELECT 'privileges', 'attention', format('%s may not call %s', g.grantee, min(f::text)),
            format('SELECT @extschema@.zentry_grant(%L, %L);', g.grantee, g.privilege)
       FROM zentry_notify.grants() g
@@ -4600,7 +4620,7 @@ AS $$
      WHERE NOT has_function_privilege(g.grantee, f, 'EXECUTE')
      GROUP BY g.grantee, g.privilege;
 $$;
-COMMENT ON FUNCTION zentry_notify.status_privileges() IS 'Status of the rights that the agent needs, and of those that zentry_grant gave';
+COMMENT ON FUNCTION zentry_notify.status_privileges() IS 'Returns the status of the privileges that the agent needs, and of those that zentry_grant gave';
 
 CREATE OR REPLACE FUNCTION zentry_notify.status_tables() RETURNS TABLE (subject text, state text, detail text, remedy text)
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -4610,7 +4630,7 @@ AS $$
       FROM pg_class c
      WHERE c.relnamespace = 'zentry_notify'::regnamespace AND c.relkind = 'r' AND c.relrowsecurity
      UNION ALL
-    -- What pg_restore --disable-triggers has switched off and on again is not what it was.
+    -- pg_restore --disable-triggers disables triggers and enables them again, but not in the modes that they had.
     SELECT 'tables', CASE t.tgenabled WHEN 'D' THEN 'broken' ELSE 'attention' END,
            format(CASE t.tgenabled WHEN 'D' THEN 'trigger %s on %s is disabled' ELSE 'trigger %s on %s does not fire when it has to' END,
                   quote_ident(t.tgname), t.tgrelid::regclass),
@@ -4620,11 +4640,11 @@ AS $$
       JOIN zentry_notify.own_triggers() meant ON meant.relation = c.relname AND meant.name = t.tgname
      WHERE (t.tgenabled = 'D' OR meant.mode = 'REPLICA ' AND t.tgenabled <> 'R' OR meant.mode = 'ALWAYS ' AND t.tgenabled <> 'A')
      UNION ALL
-    -- As after a switch-over of logical replication: the next number is one that there is already.
+    -- As after a switch-over of logical replication, which does not replicate sequences: the next id exists already.
     SELECT 'tables', 'broken', format('%s is behind its table', b.sequence), format('SELECT setval(%L, %s);', b.sequence, b.highest)
       FROM zentry_notify.sequences_behind() b
      UNION ALL
-    -- A table that was made in the place of one that was renamed: sessions and worker go by the name.
+    -- Somebody has renamed a table and made another one of its name. Sessions and the worker find tables by name.
     SELECT 'tables', 'broken', format('%s is not the extension''s table, which was renamed', c.oid::regclass),
            CASE count(m.oid) WHEN 1 THEN format('ALTER TABLE %s RENAME TO %I; ALTER TABLE %s RENAME TO %I;', c.oid::regclass, left(c.relname, 50) || '_other',
                                                 min(m.oid)::regclass, c.relname)
@@ -4643,6 +4663,17 @@ AS $$
            format('DROP RULE %I ON %s;', w.rulename, w.ev_class::regclass)
       FROM pg_rewrite w JOIN zentry_notify.members() m ON m.classid = 'pg_class'::regclass AND m.objid = w.ev_class
      WHERE w.ev_type <> '1'
+     UNION ALL
+    -- What reads the log of 0.2.0 followed its table when the update renamed it.
+    SELECT 'tables', 'attention', format('%s %s reads zentry_notify.legacy_delivery, the log of 0.2.0, and sees no new delivery', i.type, i.identity),
+           zentry_notify.one_comment(format('-- make the %s %s again, to read zentry_notify.notification_log', i.type, i.identity))
+      FROM (SELECT DISTINCT CASE WHEN w.oid IS NULL THEN d.classid ELSE 'pg_class'::regclass END AS classid, coalesce(w.ev_class, d.objid) AS objid
+              FROM pg_depend d
+              LEFT JOIN pg_rewrite w ON d.classid = 'pg_rewrite'::regclass AND w.oid = d.objid
+             WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = to_regclass('zentry_notify.legacy_delivery')
+               AND d.classid IN ('pg_rewrite'::regclass, 'pg_proc'::regclass)) r
+     CROSS JOIN LATERAL pg_identify_object(r.classid, r.objid, 0) i
+     WHERE NOT EXISTS (SELECT FROM zentry_notify.members() m WHERE m.classid = r.classid AND m.objid = r.objid)
      UNION ALL
     SELECT 'tables', 'attention', format('%s is UNLOGGED: after a crash it is empty, and a standby does not have it', c.oid::regclass),
            format('ALTER TABLE %s SET LOGGED;', c.oid::regclass)
@@ -4670,7 +4701,7 @@ AS $$
       FROM pg_index x JOIN zentry_notify.members() m ON m.classid = 'pg_class'::regclass AND m.objid = x.indrelid
      WHERE NOT (x.indisvalid AND x.indisready AND x.indislive)
      UNION ALL
-    -- Who owns it may put on it what runs with the rights of those who write it. A sequence belongs to who has its table.
+    -- The owner of a table may put triggers on it, which run with the rights of the role that writes it. (A sequence has the owner of its table.)
     SELECT 'tables', 'attention', format('%s belongs to %s, and not to the owner of the extension', o.name, o.owner::regrole),
            format('ALTER %s OWNER TO %s;', o.name, e.extowner::regrole)
       FROM zentry_notify.members() m
@@ -4685,17 +4716,18 @@ AS $$
            ) o (name, owner)
      WHERE o.owner <> e.extowner
      UNION ALL
-    -- What the worker and the triggers write. On the others an application may have triggers of its own.
+    -- The tables that capture, the worker and senders write. On the others an application may have triggers of its own.
     SELECT 'tables', 'attention', format('trigger %I on %s is not the extension''s: it runs within what writes there, and an error of it loses events or holds them up',
                                          t.tgname, t.tgrelid::regclass),
            format('DROP TRIGGER %I ON %s;', t.tgname, t.tgrelid::regclass)
       FROM pg_trigger t
       JOIN pg_class c ON c.oid = t.tgrelid AND c.relnamespace = 'zentry_notify'::regnamespace
      WHERE NOT t.tgisinternal
-       AND c.relname IN ('event', 'event_detail', 'delivery', 'route_cursor', 'webhook_circuit', 'webhook_count', 'delivery_stat', 'project_progress', 'progress_note')
+       AND c.relname IN ('event', 'event_detail', 'delivery', 'delivery_attempt', 'route_cursor', 'webhook_circuit', 'webhook_state', 'webhook_count', 'delivery_stat',
+                         'project_progress', 'progress_note', 'sender', 'sender_queue')
        AND NOT EXISTS (SELECT FROM zentry_notify.members() m WHERE m.classid = 'pg_proc'::regclass AND m.objid = t.tgfoid)
      UNION ALL
-    -- What is sent is sent in the order of its numbers.
+    -- Events and deliveries are sent in the order of their ids.
     SELECT 'tables', 'attention', format('%s gives each session %s numbers at a time: a later event may have a lower one', q.seqrelid::regclass, q.seqcache),
            format('ALTER SEQUENCE %s CACHE 1;', q.seqrelid::regclass)
       FROM pg_sequence q JOIN pg_class c ON c.oid = q.seqrelid AND c.relnamespace = 'zentry_notify'::regnamespace
@@ -4706,7 +4738,7 @@ AS $$
       FROM pg_sequence q JOIN pg_class c ON c.oid = q.seqrelid AND c.relnamespace = 'zentry_notify'::regnamespace
      WHERE q.seqincrement < 1
      UNION ALL
-    -- Who may write them, lock them or put a trigger on them has more than any of our privileges; who reads all may make dumps.
+    -- No privilege of zentry_grant includes writing, locking or TRIGGER on a table. SELECT is not reported: a role that makes dumps needs it.
     SELECT 'tables', 'attention', format('%s may %s on %s, which is the extension''s alone', coalesce(r.name, 'PUBLIC'), string_agg(a.privilege_type, ', ' ORDER BY a.privilege_type), c.oid::regclass),
            format('REVOKE ALL ON %s FROM %s;', c.oid::regclass, coalesce(r.name, 'PUBLIC'))
       FROM pg_class c
@@ -4716,16 +4748,16 @@ AS $$
        AND a.grantee <> c.relowner AND r.rolname IS DISTINCT FROM 'zentry_notify_agent' AND a.privilege_type <> 'SELECT'
      GROUP BY c.oid, r.name
      UNION ALL
-    SELECT 'tables', 'attention', format('%s may create things in the schema zentry_notify', coalesce(quote_ident(r.rolname), 'PUBLIC')),
+    SELECT 'tables', 'attention', format('%s may create objects in the schema zentry_notify', coalesce(quote_ident(r.rolname), 'PUBLIC')),
            format('REVOKE CREATE ON SCHEMA zentry_notify FROM %s;', coalesce(quote_ident(r.rolname), 'PUBLIC'))
       FROM pg_namespace n
       CROSS JOIN LATERAL aclexplode(n.nspacl) a
       LEFT JOIN pg_roles r ON r.oid = a.grantee
      WHERE n.nspname = 'zentry_notify' AND a.privilege_type = 'CREATE' AND a.grantee <> n.nspowner;
 $$;
-COMMENT ON FUNCTION zentry_notify.status_tables() IS 'Status of our own tables: what others have put on them or taken off';
+COMMENT ON FUNCTION zentry_notify.status_tables() IS 'Returns the status of the extension''s tables: what others have added, removed or changed';
 
--- Who waits to have a table alone lets nobody in behind.
+-- A process that waits for an ACCESS EXCLUSIVE lock is reported as well, because later requests for the table queue behind it.
 CREATE OR REPLACE FUNCTION zentry_notify.status_locks() RETURNS TABLE (subject text, state text, detail text, remedy text)
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -4749,7 +4781,7 @@ AS $$
       LEFT JOIN pg_prepared_xacts p ON p.transaction = t.transactionid
      ORDER BY l.name::text;
 $$;
-COMMENT ON FUNCTION zentry_notify.status_locks() IS 'Status of our own tables: who keeps everybody else from them';
+COMMENT ON FUNCTION zentry_notify.status_locks() IS 'Returns the status of the extension''s tables: which processes and prepared transactions lock them';
 
 CREATE OR REPLACE FUNCTION zentry_notify.subscribed_tables() RETURNS TABLE (subscription text, relation oid)
     LANGUAGE plpgsql STABLE ROWS 20 SET search_path = pg_catalog, pg_temp
@@ -4768,10 +4800,10 @@ BEGIN
     END IF;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.subscribed_tables() IS 'The tables that logical replication, built-in or pglogical''s, brings into this database';
+COMMENT ON FUNCTION zentry_notify.subscribed_tables() IS 'Returns the tables of this database that logical replication, built-in or pglogical''s, writes to';
 
--- Rows that are applied were told of where they were written, if that server has the extension. Where it has, some of our own tables come along, or nothing
--- of it is seen here.
+-- If the publisher has the extension, it sends the events of the rows that are applied here. Whether it has can be seen only if some of the extension's
+-- tables are replicated too.
 CREATE OR REPLACE FUNCTION zentry_notify.status_replication() RETURNS TABLE (subject text, state text, detail text, remedy text)
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
@@ -4802,7 +4834,7 @@ AS $$
              WHERE t.tgfoid = 'zentry_notify.capture()'::regprocedure AND t.tgenabled IN ('A', 'R')) f
      WHERE (SELECT s.is_on FROM sending s)
      UNION ALL
-    -- As FOR ALL TABLES does.
+    -- A publication FOR ALL TABLES includes these.
     SELECT 'subscription ' || quote_ident(b.subscription), 'attention',
            format('brings what its publisher''s worker keeps for itself (%s), and of which nothing is stored here: both servers have the extension and send, each what is written to it',
                   string_agg(DISTINCT b.ours, ', ' ORDER BY b.ours)),
@@ -4819,12 +4851,12 @@ AS $$
      WHERE p.puballtables OR EXISTS (SELECT FROM pg_publication_namespace n WHERE n.pnpubid = p.oid AND n.pnnspid = 'zentry_notify'::regnamespace)
      ORDER BY 1, 2 DESC, 3;
 $$;
-COMMENT ON FUNCTION zentry_notify.status_replication() IS 'Status of logical replication that would have messages go out twice, or secrets go out at all';
+COMMENT ON FUNCTION zentry_notify.status_replication() IS 'Returns the status of logical replication: what would send messages twice or publish secrets';
 -- ---- 35_status_events.sql ----
 
--- Status of events on their way: the attached tables, what is routed, the webhooks, the queue, the failures.
+-- The parts of zentry_status() about events: attached tables, routing, webhooks, the queue, failures.
 
--- PostgreSQL takes what it reads for large, and would compile it for seconds.
+-- jit is off, because the planner expects far more rows than there are, and JIT compilation would take seconds.
 CREATE OR REPLACE FUNCTION zentry_notify.status_sources() RETURNS TABLE (subject text, state text, detail text, remedy text)
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
@@ -4833,8 +4865,8 @@ AS $$
          UNION
         SELECT f.source, i.inhrelid FROM family f JOIN pg_inherits i ON i.inhparent = f.oid),
     trigger AS (
-        -- What a source attached by 0.1.0 has is not known, until somebody attaches it again. Partitions get their table's from PostgreSQL, and
-        -- keep them.
+        -- The triggers that each attached table should have. For a source that 0.1.0 attached they are not known until it is attached again. The triggers
+        -- of partitions are made by PostgreSQL and cannot be dropped.
         SELECT s.id, c.oid AS relation, c.oid = s.relation AS itself, t.name, t.present, t.live, t.made
           FROM zentry_notify.event_source s
           JOIN family f ON f.source = s.id
@@ -4847,7 +4879,7 @@ AS $$
                SELECT NULL WHERE coalesce(s.insert_when, s.update_when, s.delete_when) IS NULL) wanted
           CROSS JOIN LATERAL (
                SELECT coalesce(wanted.name, min(t.tgname::text)) AS name, count(*) > 0 AS present, coalesce(bool_and(t.tgenabled IN ('O', 'A')), false) AS live,
-                      -- By zentry_attach, which makes it depend on the extension. Those of partitions are PostgreSQL's.
+                      -- Whether zentry_attach made it, which makes it depend on the extension, or PostgreSQL, on a partition.
                       wanted.name IS NULL
                       OR bool_and(t.tgparentid <> 0 OR EXISTS (SELECT FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'zentry_notify'
                                                                WHERE d.classid = 'pg_trigger'::regclass AND d.objid = t.oid
@@ -4857,14 +4889,14 @@ AS $$
                   AND CASE WHEN wanted.name IS NULL THEN t.tgname <> 'zentry_notify_moved' ELSE t.tgname = wanted.name END) t
          WHERE t.present OR c.oid = s.relation OR NOT c.relispartition),
     swapped AS (
-        -- Another table has the name by which one of Zentry's was attached.
+        -- The attached table was renamed, and another one has its name.
         SELECT s.id, z.relation
           FROM zentry_notify.event_source s
           JOIN zentry_notify.zentry_source z ON z.event_type = s.event_type
          WHERE NOT s.by_hand AND to_regclass(z.relation) <> s.relation
            AND NOT EXISTS (SELECT FROM zentry_notify.event_source o WHERE o.event_type = s.event_type AND o.relation = to_regclass(z.relation))),
     fault AS (
-        -- The first of each source.
+        -- One fault of each source.
         SELECT DISTINCT ON (t.id) t.id, t.itself, t.present, t.live, t.name, t.relation::regclass,
                NOT EXISTS (SELECT FROM trigger o WHERE o.id = t.id AND o.relation = t.relation AND o.present) AS all_gone
           FROM trigger t WHERE NOT (t.live AND t.made)
@@ -4875,26 +4907,24 @@ AS $$
            CASE WHEN c.oid IS NULL THEN 'its table does not exist any more'
                 WHEN w.id IS NOT NULL THEN format('%s is another table now, and is not attached: %s is, which had its name', w.relation, s.relation)
                 WHEN s.suspended_at IS NOT NULL THEN format('%s, suspended since %s: %s', s.relation, zentry_notify.moment(s.suspended_at), s.suspended_reason)
-                WHEN f.present AND f.live THEN format('trigger %I on %s was made by somebody else: it may fire for other writes', f.name, f.relation)
+                WHEN f.present AND f.live THEN format('trigger %I on %s was not made by zentry_attach, and may fire for other writes', f.name, f.relation)
                 WHEN f.present THEN format('trigger %I on %s is disabled', f.name, f.relation)
                 WHEN f.itself AND NOT f.all_gone THEN format('trigger %I on %s is gone', f.name, f.relation)
                 WHEN f.itself THEN format('the triggers on %s are gone', f.relation)
                 WHEN f.id IS NOT NULL THEN format('%s inherits from %s and has no trigger for it: what is written to it fires nothing', f.relation, s.relation)
-                WHEN x.strange THEN format('%s; its expressions were given by %s, and the table belongs to %s now: they are not run, with null in their place',
-                                           s.relation, coalesce(s.written_by, 'nobody knows whom'), pg_get_userbyid(c.relowner))
+                WHEN x.strange THEN format('%s; its expressions were given by %s, and the table belongs to %s now: they are not evaluated, and their keys are null',
+                                           s.relation, coalesce(s.written_by, 'an unknown role'), pg_get_userbyid(c.relowner))
                 WHEN s.suspended_reason IS NOT NULL THEN format('%s; %s', s.relation, s.suspended_reason)
-                WHEN t.name IS NULL THEN format('%s fires an event type that there is no more: nobody hears of it', s.relation)
+                WHEN t.name IS NULL THEN format('%s fires an event type that no longer exists: no webhook hears it', s.relation)
                 ELSE format('%s', s.relation) END,
-           CASE WHEN c.oid IS NULL THEN format('SELECT @extschema@.zentry_detach(%s);', s.relation::oid)
+           CASE WHEN c.oid IS NULL THEN format('SELECT @extschema@.zentry_detach(%s, %L);', s.relation::oid, s.event_type)
                 WHEN w.id IS NOT NULL THEN 'SELECT * FROM @extschema@.zentry_attach();'
                 WHEN f.present AND NOT f.live AND s.suspended_at IS NULL THEN format('ALTER TABLE %s ENABLE TRIGGER %I;', f.relation, f.name)
-                -- Not as a call: whoever runs it would let somebody else's SQL run as the owner.
+                -- A comment and not a call, which would let the SQL of another role run as the owner.
                 WHEN x.strange THEN format('-- look at its columns in zentry_notify.event_sources, and attach it again with those expressions that are to run as %s: zentry_attach(%L, %L, columns => ...)',
                                            pg_get_userbyid(c.relowner), s.event_type, s.relation::text)
                 WHEN f.id IS NOT NULL AND NOT (f.present AND NOT f.live) AND zentry_notify.has_own_condition(s) THEN zentry_notify.attach_again(s)
-                -- Attaching again does not give the owner what it must be able to read, nor make a table of a view.
-                WHEN s.suspended_reason ~ 'row-level security|permission denied' AND b.remedy IS NOT NULL THEN b.remedy || ' SELECT * FROM @extschema@.zentry_attach();'
-                -- Attached again as it is, it would end a worker again.
+                -- Attached again unchanged, it would end a worker again.
                 WHEN s.suspended_reason ~ 'reading a table of its owner has ended a worker' THEN
                      '-- let the owner of that table drop what does not end (an index with a predicate, a check, statistics), and an hour later: SELECT * FROM @extschema@.zentry_attach();'
                 WHEN s.suspended_reason ~ 'were killed or crashed$' THEN
@@ -4906,22 +4936,24 @@ AS $$
                 WHEN s.suspended_reason ~ ' is a (view|foreign table), which is not looked into' THEN
                      format('-- give it a table to look into: zentry_attach(%L, %L, columns => ...); or with a table of that name, SELECT * FROM @extschema@.zentry_attach();',
                             s.event_type, s.relation::text)
+                -- Attaching it again is not enough: the owner needs a privilege. What PostgreSQL says of that is in the language of lc_messages.
+                WHEN b.remedy IS NOT NULL THEN b.remedy || ' SELECT * FROM @extschema@.zentry_attach();'
                 WHEN s.suspended_reason IS NOT NULL OR s.suspended_at IS NOT NULL OR f.id IS NOT NULL THEN 'SELECT * FROM @extschema@.zentry_attach();'
                 ELSE '' END
       FROM zentry_notify.event_source s
       LEFT JOIN pg_class c ON c.oid = s.relation
       LEFT JOIN zentry_notify.event_type t ON t.name = s.event_type
       LEFT JOIN LATERAL (
-           -- Of the tables that it looks into, those that the owner of the attached one may not read.
+           -- The tables of its look-ups that the owner of the attached table may not read.
            SELECT string_agg(zentry_notify.one_comment(m.statement), ' ' ORDER BY m.statement COLLATE "C" DESC) AS remedy
              FROM (SELECT DISTINCT n.oid AS schema, n.nspname, l.oid, l.relowner, l.relrowsecurity, l.relforcerowsecurity
-                     -- What is no look-up, but a constant, names nothing.
+                     -- (Constants are left out, which may have a key "from" too.)
                      FROM jsonb_path_query(jsonb_build_array(s.columns, s.audience), '$[*].* ? (!exists(@.value)).**.from') f (name)
                      JOIN pg_class l ON l.relkind IN ('r', 'p', 'm')
                      JOIN pg_namespace n ON n.oid = l.relnamespace AND format('%I.%I', n.nspname, l.relname) = f.name #>> '{}') l
              JOIN pg_roles o ON o.oid = c.relowner
             CROSS JOIN LATERAL (
-                  -- Not as a call: whoever runs it would give the owner what the owner asks for.
+                  -- A comment and not a call: a superuser should not grant the owner whatever table the owner has named.
                   SELECT format('-- if %I may read %s: %sGRANT SELECT ON %2$s TO %1$I;', o.rolname, l.oid::regclass,
                                 CASE WHEN NOT has_schema_privilege(o.oid, l.schema, 'USAGE') THEN format('GRANT USAGE ON SCHEMA %I TO %I; ', l.nspname, o.rolname) END)
                    WHERE NOT (has_schema_privilege(o.oid, l.schema, 'USAGE') AND has_table_privilege(o.oid, l.oid, 'SELECT'))
@@ -4939,46 +4971,46 @@ AS $$
      WHERE NOT EXISTS (SELECT FROM zentry_notify.event_source)
      ORDER BY 1;
 $$;
-COMMENT ON FUNCTION zentry_notify.status_sources() IS 'Status of the attached tables';
+COMMENT ON FUNCTION zentry_notify.status_sources() IS 'Returns the status of the attached tables';
 
 CREATE OR REPLACE FUNCTION zentry_notify.status_events() RETURNS TABLE (subject text, state text, detail text, remedy text)
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
     WITH cursor AS (
         SELECT s.since, c.restored IS NULL OR c.restored = 'awaited' AS awaited,
-               -- What nobody can have captured yet.
+               -- Ids that no event can have yet.
                coalesce(upper_inf(c.routed) OR upper(c.routed)::numeric > greatest((SELECT q.last_value FROM zentry_notify.event_id_seq q),
                                                                                  (SELECT max(e.id) FROM zentry_notify.event e))::numeric + 1, false) AS ahead
           FROM (SELECT zentry_notify.unrouted_since() AS since) s
           LEFT JOIN zentry_notify.route_cursor c ON true)
     SELECT 'routing',
            CASE WHEN c.awaited OR c.ahead THEN 'broken' WHEN c.since < now() - interval '5 minutes' THEN 'attention' ELSE 'ok' END,
-           CASE WHEN c.awaited THEN 'events were restored without the row of zentry_notify.route_cursor: nothing is routed. The remedy takes them as sent; where they were not, UPDATE zentry_notify.route_cursor SET restored = ''no'' sends all that waits'
-                WHEN c.ahead THEN 'zentry_notify.route_cursor takes events for routed that are still to come: nobody will hear of them'
+           CASE WHEN c.awaited THEN 'events were restored without the row of zentry_notify.route_cursor: nothing is routed. The remedy marks all events as routed; if they were not sent, UPDATE zentry_notify.route_cursor SET restored = ''no'' routes them'
+                WHEN c.ahead THEN 'zentry_notify.route_cursor has ids of future events, which would not be routed'
                 WHEN c.since IS NULL THEN 'every event is routed'
                 ELSE format('%s events wait for it, the first since %s', zentry_notify.unrouted_events(), zentry_notify.moment(c.since)) END,
            CASE WHEN c.awaited OR c.ahead THEN 'SELECT zentry_notify.route_from_now();'
                 WHEN c.since < now() - interval '5 minutes' THEN 'SELECT zentry_notify.wake(''{}''); -- if that does not help, see the line of the worker' ELSE '' END
       FROM cursor c
      UNION ALL
-    (SELECT format('webhook %s', w.id), 'broken', format('the database does not take %s of its deliveries: they stay in memory, and near 10000 nothing more is routed', count(*)),
+    (SELECT format('webhook %s', w.id), 'broken', format('the database refuses the outcomes of %s of its deliveries: they stay in memory, and from about 10000 on no more events are routed', count(*)),
             '-- the server log says why, in a line that begins with zentry_notify'
        FROM zentry_notify.route_cursor c
       CROSS JOIN jsonb_each(c.split) e
       CROSS JOIN LATERAL jsonb_array_elements(CASE jsonb_typeof(e.value) WHEN 'array' THEN e.value ELSE '[]' END) w (id)
       GROUP BY w.id ORDER BY count(*) DESC LIMIT 20)
      UNION ALL
-    SELECT 'lost events', 'attention', format('%s since the server started: they could not be written, and nobody hears of them', l.lost),
+    SELECT 'lost events', 'attention', format('%s since the server started: they could not be written, and no webhook hears them', l.lost),
            '-- the server log has a warning for each, which begins with zentry_notify'
       FROM (SELECT zentry_notify.lost_events() AS lost) l WHERE l.lost > 0;
 $$;
-COMMENT ON FUNCTION zentry_notify.status_events() IS 'Status of what was captured: whether the worker has found out who hears of it, and whether any is lost';
+COMMENT ON FUNCTION zentry_notify.status_events() IS 'Returns the status of captured events: whether they are routed, and whether any were lost';
 
 CREATE OR REPLACE FUNCTION zentry_notify.status_webhooks() RETURNS TABLE (subject text, state text, detail text, remedy text)
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
     WITH setting AS MATERIALIZED (
-        -- As the worker has them, who may have others than the session that asks.
+        -- The worker's values, which may differ from this session's.
         SELECT n.name, v.value, v.change
           FROM unnest('{zentry_notify.allowed_hosts,zentry_notify.allow_http,zentry_notify.allow_private_addresses,zentry_notify.proxy}'::text[]) n (name)
          CROSS JOIN zentry_notify.set_for_worker(n.name) v),
@@ -5005,11 +5037,11 @@ AS $$
                           (SELECT h.value::boolean FROM setting h WHERE h.name = 'zentry_notify.allow_private_addresses')) WITH ORDINALITY l (setting, needed, place)
                  JOIN setting s ON s.name = l.setting) x ON w.is_active)
     SELECT 'webhooks', CASE WHEN coalesce(sum(n.count) FILTER (WHERE n.state = 'active'), 0) = 0 THEN 'attention' ELSE 'ok' END,
-           coalesce(string_agg(format('%s %s', n.count, n.state), ', ' ORDER BY n.state), 'none is registered: nobody hears anything'),
+           coalesce(string_agg(format('%s %s', n.count, n.state), ', ' ORDER BY n.state), 'none is registered: nothing is sent'),
            CASE WHEN count(*) = 0 THEN 'SELECT @extschema@.zentry_register_webhook(''NAME'', ''discord'', ''URL'');' ELSE '' END
       FROM (SELECT w.state, count(*) FROM webhook w GROUP BY w.state) n
      UNION ALL
-    (SELECT format('webhook %s', w.id), 'broken', 'has no URL any more, somebody has taken its row of zentry_notify.webhook_secret away: nothing is sent',
+    (SELECT format('webhook %s', w.id), 'broken', 'has no URL, because its row of zentry_notify.webhook_secret was deleted: nothing is sent',
             format('SELECT @extschema@.zentry_update_webhook(%s, webhook_url => ''URL'');', w.id)
        FROM webhook w WHERE w.without_url ORDER BY w.id LIMIT 20)
      UNION ALL
@@ -5026,7 +5058,7 @@ AS $$
                  WHEN w.untried THEN format('resumed at %s, when nothing waited for it; %s', zentry_notify.moment(w.since), w.reason)
                  ELSE format('fails since %s, next try %s: %s', zentry_notify.moment(w.since), zentry_notify.moment(w.next_try_at), w.reason) END,
             CASE WHEN w.untried THEN format('SELECT * FROM @extschema@.zentry_test_webhook(%s);', w.id)
-                 -- What is said of threads is mended by the webhook's own settings.
+                 -- Faults of threads are corrected by settings of the webhook.
                  WHEN w.reason ~ 'thread_name is for forum|has both thread_name and' THEN
                      format('SELECT @extschema@.zentry_update_webhook(%s, thread_name => ''''), @extschema@.zentry_resume(%s)', w.id, w.id)
                      || CASE w.state WHEN 'gone' THEN format(', @extschema@.zentry_retry_failed(%s);', w.id) ELSE ';' END
@@ -5034,16 +5066,16 @@ AS $$
                      format('SELECT @extschema@.zentry_update_webhook(%s, thread_name => ''NAME''), @extschema@.zentry_resume(%s)', w.id, w.id)
                      || CASE w.state WHEN 'gone' THEN format(', @extschema@.zentry_retry_failed(%s);', w.id) ELSE ';' END
                  WHEN w.reason ~ '^the (webhook has no secret|secret (must|is not))' THEN format('SELECT @extschema@.zentry_new_secret(%s);', w.id)
-                 -- As it is, it would end a worker again.
+                 -- Unchanged, it would end a worker again.
                  WHEN w.state = 'gone' AND w.reason ~ '^its filter ' THEN
                      format('SELECT @extschema@.zentry_update_webhook(%s, filter => ''''), @extschema@.zentry_resume(%s), @extschema@.zentry_retry_failed(%s);', w.id, w.id, w.id)
                  WHEN w.state = 'gone' THEN format('SELECT @extschema@.zentry_update_webhook(%s, webhook_url => ''URL''), @extschema@.zentry_retry_failed(%s);', w.id, w.id)
-                 -- What stands between here and the webhook: trying again mends none of it.
+                 -- The fault is in between, so trying again is not enough.
                  WHEN w.reason ~ 'by way of zentry_notify[.]proxy|a proxy between here and the webhook asks for a login' AND (SELECT s.value <> '' FROM setting s WHERE s.name = 'zentry_notify.proxy') THEN
-                     format('-- see to the proxy, or name another one: %s SET zentry_notify.proxy = ''URL''; SELECT pg_reload_conf(); and then SELECT @extschema@.zentry_resume(%s);',
+                     format('-- repair the proxy, or set another one: %s SET zentry_notify.proxy = ''URL''; SELECT pg_reload_conf(); then SELECT @extschema@.zentry_resume(%s);',
                             (SELECT s.change FROM setting s WHERE s.name = 'zentry_notify.proxy'), w.id)
                  WHEN w.reason ~ 'by way of --proxy' THEN
-                     format('-- see to the proxy of zentry-notify send, which is its option --proxy; and then SELECT @extschema@.zentry_resume(%s);', w.id)
+                     format('-- repair the proxy of zentry-notify send, which its option --proxy names; then SELECT @extschema@.zentry_resume(%s);', w.id)
                  WHEN w.reason ~ 'is not a public address' AND NOT (SELECT s.value::boolean FROM setting s WHERE s.name = 'zentry_notify.allow_private_addresses') THEN
                      format('%s SET zentry_notify.allow_private_addresses = on; SELECT pg_reload_conf(); SELECT @extschema@.zentry_resume(%s);',
                             (SELECT s.change FROM setting s WHERE s.name = 'zentry_notify.allow_private_addresses'), w.id)
@@ -5051,15 +5083,15 @@ AS $$
        FROM webhook w WHERE w.state IN ('gone', 'failing') AND w.lacks IS NULL ORDER BY w.state DESC, w.id LIMIT 20)
      UNION ALL
     (SELECT format('stream of webhook %s', w.id), 'attention', w.stream_note,
-            '-- configure the stream as docs/guide/nats.md says; this line goes when the next event has passed'
+            '-- configure the stream as docs/guide/nats.md says; this line disappears with the next event'
        FROM webhook w WHERE w.stream_note IS NOT NULL ORDER BY w.id LIMIT 20);
 $$;
-COMMENT ON FUNCTION zentry_notify.status_webhooks() IS 'Status of the integrations: how many are in which state, the first 20 that fail or are gone, and the first 20 streams that are not as they should be';
+COMMENT ON FUNCTION zentry_notify.status_webhooks() IS 'Returns the status of webhooks: how many are in each state, the first 20 that are failing or gone, and the first 20 whose stream is not configured as it should be';
 
 CREATE OR REPLACE FUNCTION zentry_notify.status_queue() RETURNS TABLE (subject text, state text, detail text, remedy text)
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    -- What is held is as its webhook wants it.
+    -- Deliveries that the settings of their webhook hold back are not late.
     WITH held AS MATERIALIZED (
         SELECT w.id, w.pending, w.held_until FROM zentry_notify.webhooks w
          WHERE w.is_active AND (w.digest IS NOT NULL OR w.quiet_hours IS NOT NULL) AND w.held_until > now() AND w.pending > 0)
@@ -5074,14 +5106,14 @@ AS $$
       FROM (SELECT count(*) AS waiting, min(l.id) FILTER (WHERE l.webhook_integration_id NOT IN (SELECT h.id FROM held h)) AS first
               FROM zentry_notify.notification_log l WHERE l.status IN ('pending', 'retry')) q
       CROSS JOIN (SELECT coalesce(sum(h.pending), 0) AS pending, min(h.held_until) AS until FROM held h) h
-      -- Of the first alone it is asked when it happened: each answer is a look at its event.
+      -- created_at is read for one row only, because for each it is looked up in event.
       LEFT JOIN zentry_notify.notification_log l ON l.id = q.first
       LEFT JOIN (SELECT d.due_at, d.webhook_integration_id FROM zentry_notify.due_delivery d ORDER BY d.due_at LIMIT 1) d ON true
      UNION ALL
-    -- Nothing is wrong with what waits for its turn, unless it is more than the rate takes.
+    -- Waiting for a rate is normal, unless more deliveries come than the rate permits.
     (SELECT format('webhook %s', p.id), CASE WHEN p.oldest < now() - interval '5 minutes' THEN 'attention' ELSE 'ok' END,
             format('%s wait for its %s: the next message leaves at %s', p.pending, p.what, zentry_notify.moment(p.until)),
-            CASE WHEN p.oldest < now() - interval '5 minutes' THEN '-- more comes than leaves: raise that, let it hear of less, or give it a digest' ELSE '' END
+            CASE WHEN p.oldest < now() - interval '5 minutes' THEN '-- more deliveries come than it permits: raise it, let the webhook hear fewer events, or set a digest' ELSE '' END
        FROM (SELECT w.id, pace.until, pace.what, waiting.pending,
                     (SELECT e.created_at FROM zentry_notify.event e WHERE e.id = waiting.event_id) AS oldest
                FROM zentry_notify.webhook w
@@ -5098,34 +5130,34 @@ AS $$
             format('SELECT @extschema@.zentry_resume(%s);', l.webhook_integration_id)
        FROM zentry_notify.notification_log l
       WHERE l.status IN ('pending', 'retry') AND l.next_attempt_at > now() + CASE WHEN l.response_status_code = 429 THEN interval '0' ELSE interval '10 minutes' END
-        -- One that fails has a line of its own.
+        -- (A failing webhook has a line of its own.)
         AND NOT EXISTS (SELECT FROM zentry_notify.webhook_circuit c WHERE c.webhook_integration_id = l.webhook_integration_id)
       GROUP BY l.webhook_integration_id ORDER BY max(l.next_attempt_at) DESC LIMIT 20);
 $$;
-COMMENT ON FUNCTION zentry_notify.status_queue() IS 'Status of what waits';
+COMMENT ON FUNCTION zentry_notify.status_queue() IS 'Returns the status of deliveries that wait';
 
 CREATE OR REPLACE FUNCTION zentry_notify.mended_failures(since timestamptz) RETURNS bigint
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    -- Back along the chains that end with a success. What repeats another delivery is little, and has an index.
+    -- From each re-sent delivery that was sent back to the first one. There are few of these, and they have an index.
     WITH RECURSIVE mended (id) AS (
         SELECT d.retry_of FROM zentry_notify.delivery d WHERE d.retry_of IS NOT NULL AND d.status = 's' AND d.finished_at >= since
          UNION
         SELECT d.retry_of FROM mended m JOIN zentry_notify.delivery d ON d.id = m.id WHERE d.retry_of IS NOT NULL)
     SELECT count(*) FROM mended m JOIN zentry_notify.delivery d ON d.id = m.id AND d.status = 'f' AND d.finished_at >= since;
 $$;
-COMMENT ON FUNCTION zentry_notify.mended_failures(timestamptz) IS 'How many deliveries that failed since then were repeated with success';
+COMMENT ON FUNCTION zentry_notify.mended_failures(timestamptz) IS 'Returns how many deliveries that failed since then were re-sent with success';
 
 CREATE OR REPLACE FUNCTION zentry_notify.status_log() RETURNS TABLE (subject text, state text, detail text, remedy text)
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT 'failures', CASE WHEN f.day > 0 THEN 'attention' ELSE 'ok' END,
-           format('%s in 24 hours', f.day) || CASE WHEN f.mended = 0 THEN '' ELSE format(', and %s that were sent anew', f.mended) END
+           format('%s in 24 hours', f.day) || CASE WHEN f.mended = 0 THEN '' ELSE format(', and %s that were re-sent', f.mended) END
                || CASE WHEN e.last_failed_at IS NULL THEN ''
                ELSE format('; the last, %s: %s', zentry_notify.moment(e.last_failed_at), left(e.last_error, 200)) END,
            CASE WHEN f.day = 0 THEN ''
-                -- Which of them are mended is not known by webhook: in doubt there is something to send.
-                WHEN f.day <= f.off AND f.mended = 0 THEN '-- they are of webhooks that are switched off: nothing is sent to these'
+                -- (f.mended is not known for each webhook, so if it is not 0, some of the rest may be of active ones.)
+                WHEN f.day <= f.off AND f.mended = 0 THEN '-- their webhooks are switched off, so they cannot be re-sent'
                 ELSE 'SELECT @extschema@.zentry_retry_failed(since => now() - interval ''1 day'');' END
       FROM (SELECT greatest(s.failed - m.mended, 0) AS day, least(m.mended, s.failed) AS mended, s.off
               FROM (SELECT coalesce(sum(s.failed), 0) AS failed, coalesce(sum(s.failed) FILTER (WHERE NOT w.is_active), 0) AS off
@@ -5137,15 +5169,15 @@ AS $$
      UNION ALL
     SELECT 'clock', CASE WHEN l.created_at > clock_timestamp() + interval '1 minute' THEN 'attention' ELSE 'ok' END,
            CASE WHEN l.created_at > clock_timestamp() + interval '1 minute'
-                THEN format('the last event is of %s, and now it is %s', l.created_at, now()) ELSE date_trunc('second', now())::text END,
-           CASE WHEN l.created_at > clock_timestamp() + interval '1 minute' THEN '-- the server''s clock was set back: set it right' ELSE '' END
+                THEN format('the last event is of %s, which is in the future: now it is %s', l.created_at, now()) ELSE date_trunc('second', now())::text END,
+           CASE WHEN l.created_at > clock_timestamp() + interval '1 minute' THEN '-- the server''s clock was set back: correct it' ELSE '' END
       FROM (SELECT greatest((SELECT e.created_at FROM zentry_notify.event e ORDER BY e.id DESC LIMIT 1),
                             (SELECT d.created_at FROM zentry_notify.legacy_delivery d ORDER BY d.id DESC LIMIT 1)) AS created_at) l;
 $$;
-COMMENT ON FUNCTION zentry_notify.status_log() IS 'Status of what became of deliveries, and of the time';
+COMMENT ON FUNCTION zentry_notify.status_log() IS 'Returns the status of failed deliveries, and of the server''s clock';
 -- ---- 36_status.sql ----
 
--- The whole status. One function for each part of the way from the write to the message; what they return, zentry_status() returns.
+-- zentry_status(), which returns what the functions for its parts return.
 
 CREATE OR REPLACE FUNCTION zentry_notify.status_part(part text) RETURNS TABLE (subject text, state text, detail text, remedy text)
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -5167,19 +5199,30 @@ BEGIN
     END CASE;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.status_part(text) IS 'One of the parts of zentry_status()';
+COMMENT ON FUNCTION zentry_notify.status_part(text) IS 'Returns one part of zentry_status(), with PostgreSQL''s own errors';
 
--- Whatever our tables hold, and whoever locks them: the other parts are told all the same, and nobody is waited for.
+-- An error in one part, or a locked table, must not hide the other parts.
 CREATE OR REPLACE FUNCTION @extschema@.zentry_status() RETURNS TABLE (subject text, state text, detail text, remedy text)
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '100ms'
 AS $$
 DECLARE
-    -- The schema of these functions may have been renamed since they were made.
+    -- The schema may have been renamed since the functions of the parts were created, which contain its former name.
     here      CONSTANT text := (SELECT e.extnamespace::regnamespace FROM pg_extension e WHERE e.extname = 'zentry_notify') || '.zentry_';
     is_locked boolean := false;
+    -- Null, as it should be, if the owner is a superuser.
+    former    CONSTANT name := (SELECT r.rolname FROM pg_roles r WHERE r.rolname = current_user AND NOT r.rolsuper);
     part      text;
     line      record;
 BEGIN
+    IF former IS NOT NULL THEN
+        subject := 'owner';
+        state := 'broken';
+        detail := format('%s, to whom the extension belongs, is not a superuser: its functions fail, and parts of this are missing', former);
+        -- A comment: either statement does more than a person may want.
+        remedy := zentry_notify.one_comment(format('-- as a superuser, make it one again (ALTER ROLE %I SUPERUSER), or give all that it owns to one: REASSIGN OWNED BY %1$I TO %I',
+            former, (SELECT r.rolname FROM pg_roles r WHERE r.oid = 10)));
+        RETURN NEXT;
+    END IF;
     FOREACH part IN ARRAY '{server,worker,senders,settings,privileges,tables,replication,events,webhooks,routing,queue,failures}'::text[] LOOP
         BEGIN
             FOR line IN SELECT * FROM zentry_notify.status_part(part) LOOP
@@ -5194,14 +5237,15 @@ BEGIN
                 is_locked := true;
                 subject := part;
                 state := 'attention';
-                detail := 'cannot be found out while a table is locked';
-                remedy := '-- see the line of the table, or ask again';
+                detail := 'unknown while a table is locked';
+                remedy := '-- see the line about the table, or repeat the call';
                 RETURN NEXT;
             WHEN OTHERS THEN
-                -- Without PostgreSQL's message, which may show a value.
+                CONTINUE WHEN former IS NOT NULL AND SQLSTATE = '42501';
+                -- The message is left out, because it may contain a secret value.
                 subject := part;
                 state := 'broken';
-                detail := format('cannot be found out (SQLSTATE %s): somebody has changed our tables, or has written into them what does not belong there', SQLSTATE);
+                detail := format('unknown, because of an error (SQLSTATE %s): the extension''s tables were changed, or have rows that it did not write', SQLSTATE);
                 remedy := format('-- as a superuser, SELECT * FROM zentry_notify.status_part(%L); says more', part);
                 RETURN NEXT;
         END;
@@ -5212,17 +5256,17 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_status() IS
-    'Whether everything works: one row for each part of the way from the write to the message. state is ok, attention or broken; remedy is the SQL that mends it, or a comment that says what to do';
+    'Returns whether everything works: one row or more for each part of the path from the write to the message. state is ok, attention or broken; remedy is SQL that corrects it, or a comment that says what to do';
 -- ---- 37_import.sql ----
 
--- The integrations of the application's own notifications, taken over.
+-- Import of the integrations that an application with notifications of its own has.
 
--- Reading is the caller's, with their rights, and of plain tables with plain types alone: a view, a type's cast, a policy or a column that is
--- computed when it is read would run its author's code with those rights. The settings are what pg_dump has for the same reason.
+-- The table is read with the caller's rights. It must be a plain table with PostgreSQL's own types: a view, a cast, a policy or a virtual generated
+-- column would run the code of its author with those rights. pg_dump uses the same settings for the same reason.
 CREATE OR REPLACE FUNCTION zentry_notify.rows_of(relation regclass, columns text[]) RETURNS SETOF text
     LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'rows_of_wrapper';
 COMMENT ON FUNCTION zentry_notify.rows_of(regclass, text[]) IS
-    'Rows of a table as JSON, read with the caller''s rights; an error where code of another role would run with these (of an index, a check, statistics)';
+    'Returns the rows of a table as JSON, read with the caller''s rights; an error where code of another role would run with these (of an index, a check, statistics)';
 
 CREATE OR REPLACE FUNCTION zentry_notify.read_integrations(relation regclass) RETURNS SETOF jsonb
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -5239,8 +5283,8 @@ BEGIN
         PERFORM zentry_notify.refuse('undefined_table', format('there is no table with OID %s', relation::oid),
             'Name the table: SELECT * FROM zentry_import_integrations(''schema.table'');');
     END IF;
-    IF (SELECT c.relkind FROM pg_class c WHERE c.oid = relation) NOT IN ('r', 'p') THEN
-        PERFORM zentry_notify.refuse('wrong_object_type', format('%s is not a table', relation),
+    IF (SELECT c.relkind IN ('r', 'p') AND NOT c.relisshared FROM pg_class c WHERE c.oid = relation) IS NOT TRUE THEN
+        PERFORM zentry_notify.refuse('wrong_object_type', format('%s is not a table of this database', relation),
             'Copy what it shows into one: CREATE TABLE integrations AS SELECT ...');
     END IF;
     IF NOT has_table_privilege(relation, 'SELECT')
@@ -5252,7 +5296,7 @@ BEGIN
         PERFORM zentry_notify.refuse('insufficient_privilege', format('%s has row security', relation),
             'Copy the rows into a table without: CREATE TABLE integrations AS SELECT ...');
     END IF;
-    -- From now on it stays as it is. It is named, and who owns it may have put another one in its place while this waited.
+    -- The lock keeps the table from being changed. LOCK TABLE takes a name, and the owner may have renamed another table to it while this waited.
     EXECUTE format('LOCK TABLE %s IN ACCESS SHARE MODE', relation);
     IF NOT EXISTS (SELECT FROM pg_locks l WHERE l.locktype = 'relation' AND l.pid = pg_backend_pid() AND l.relation = relation_oid AND l.granted
                                             AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())) THEN
@@ -5265,17 +5309,17 @@ BEGIN
       FROM pg_attribute a WHERE a.attrelid = relation AND a.attnum > 0 AND NOT a.attisdropped AND a.attname = ANY (wanted);
     IF NOT wanted <@ coalesce(known, '{}') THEN
         PERFORM zentry_notify.refuse('undefined_column', format('%s lacks the columns %s', relation, (SELECT string_agg(w, ', ') FROM unnest(wanted) w WHERE w <> ALL (coalesce(known, '{}')))),
-            'They are those of Zentry''s model WebhookIntegration.');
+            'The columns needed are those of Zentry''s model WebhookIntegration.');
     END IF;
     IF foreign_type IS NOT NULL THEN
-        PERFORM zentry_notify.refuse('datatype_mismatch', format('column %s of %s is of no type of PostgreSQL', foreign_type, relation),
+        PERFORM zentry_notify.refuse('datatype_mismatch', format('column %s of %s is not of a built-in type, or is computed when it is read', foreign_type, relation),
             'Copy the rows into a table with plain types: CREATE TABLE integrations AS SELECT ...');
     END IF;
-    -- Had it row security by now, PostgreSQL would refuse this.
+    -- (If the table has row security by now, row_security = off makes this an error.)
     RETURN QUERY SELECT r::jsonb FROM zentry_notify.rows_of(relation, wanted::text[]) r;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.read_integrations(regclass) IS 'The rows of a table like notifications_webhookintegration, as JSON';
+COMMENT ON FUNCTION zentry_notify.read_integrations(regclass) IS 'Returns the rows of a table with the columns of notifications_webhookintegration as JSON';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_import_integrations(source regclass DEFAULT NULL)
     RETURNS TABLE (id bigint, name text, state text, reason text)
@@ -5296,7 +5340,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_import_integrations(regclass) IS
-    'Takes over the rows of notifications_webhookintegration (or of another table with its columns) under their ids; each is imported, there already, or refused, with the reason. May be repeated';
+    'Registers a webhook for each row of notifications_webhookintegration, or of another table with its columns, under the row''s id. state is imported, there already, or refused, with the reason. May be repeated';
 
 CREATE OR REPLACE FUNCTION zentry_notify.import_integration(entry jsonb) RETURNS TABLE (id bigint, name text, state text, reason text)
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET session_replication_role = origin
@@ -5314,8 +5358,7 @@ BEGIN
         old := jsonb_populate_record(NULL::zentry_notify.webhook_integration, entry);
         SELECT w.* INTO same FROM zentry_notify.webhook_integration w WHERE w.id = old.id;
         IF FOUND THEN
-            -- Changed since or not, it is the same if it was made at the same moment.
-            -- Where nobody knows when that was, it is the one of that URL.
+            -- It is the same webhook, even if it was changed since, if it was created at the same time; where that is unknown, if it has the same URL.
             IF coalesce(same.created_at = old.created_at, (same.webhook_type, same.webhook_url) = (old.webhook_type, old.webhook_url), false) THEN
                 state := 'there already';
             ELSE
@@ -5335,7 +5378,7 @@ BEGIN
             VALUES (old.id, old.name, old.webhook_type, old.webhook_url, old.project_id, old.created_by_id, old.event_types,
                     coalesce(old.is_active, true), coalesce(old.created_at, now()));
         ELSE
-            -- It is kept for its name and what it hears; a new URL switches it on.
+            -- Imported switched off, to keep its name and events; a new URL switches it on.
             PERFORM zentry_notify.require_event_types(old.event_types);
             PERFORM zentry_notify.check_room_for_webhook();
             INSERT INTO zentry_notify.webhook AS w
@@ -5344,14 +5387,14 @@ BEGIN
                     false, coalesce(old.created_at, now()), CASE WHEN coalesce(old.is_active, true) THEN now() END, gone);
             INSERT INTO zentry_notify.webhook_secret (webhook_integration_id, webhook_url) VALUES (old.id, old.webhook_url);
         END IF;
-        -- Ids given from now on must not be those that were taken over.
+        -- New webhooks must not get the ids of imported ones.
         PERFORM setval(s.sequence, old.id) FROM pg_get_serial_sequence('zentry_notify.webhook', 'id') AS s (sequence)
           WHERE old.id > coalesce(pg_sequence_last_value(s.sequence::regclass), 0);
         state := 'imported';
         reason := CASE WHEN gone IS NOT NULL THEN 'it is switched off: ' || gone
                        WHEN old.event_types = '[]' THEN 'it hears nothing: its list of event types is empty' END;
     EXCEPTION WHEN data_exception OR integrity_constraint_violation OR invalid_parameter_value OR object_not_in_prerequisite_state
-                OR insufficient_privilege THEN
+                OR configuration_limit_exceeded OR insufficient_privilege THEN
         GET STACKED DIAGNOSTICS reason = MESSAGE_TEXT, hint = PG_EXCEPTION_HINT;
         reason := concat_ws('; ', reason, nullif(hint, ''));
         state := 'refused';
@@ -5359,10 +5402,10 @@ BEGIN
     RETURN NEXT;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.import_integration(jsonb) IS 'Takes over one integration, a row of the application''s table as JSON';
+COMMENT ON FUNCTION zentry_notify.import_integration(jsonb) IS 'Registers a webhook for one integration, a row of the application''s table as JSON';
 -- ---- 38_event_types.sql ----
 
--- Event types of users, wordings, previews; and the rows of the built-in types.
+-- The rows of the built-in event types; functions for event types of users, wordings, languages and previews.
 
 INSERT INTO zentry_notify.event_type AS t (name, title, built_in, text, fields, colour, emoji, footer, time_key, sample)
 SELECT d.definition ->> 'name', d.definition ->> 'title', true, d.definition ->> 'text', d.definition -> 'fields', d.definition ->> 'colour',
@@ -5386,7 +5429,7 @@ BEGIN
     RETURN type;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.require_event_type(text) IS 'The event type, or an error that names those that there are';
+COMMENT ON FUNCTION zentry_notify.require_event_type(text) IS 'Returns the event type, or raises an error that names those that exist';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_register_event_type(
     name text, title text, text text DEFAULT NULL, fields json DEFAULT NULL, colour text DEFAULT NULL, emoji text DEFAULT NULL,
@@ -5409,8 +5452,8 @@ BEGIN
         PERFORM zentry_notify.put_wording(name, NULL, title, text, fields, colour, emoji, footer, url, thumbnail);
         RETURN;
     END IF;
-    PERFORM zentry_notify.check_length(name, 50, 'name'); -- an error of ours, not of the column's
-    -- Not ON CONFLICT: the rules would be looked at twice, and their warnings be said twice.
+    PERFORM zentry_notify.check_length(name, 50, 'name'); -- before the column refuses it, for the name of the parameter
+    -- Not ON CONFLICT, for which both triggers run: each warning would come twice.
     UPDATE zentry_notify.event_type t
        SET title = title, text = coalesce(text, ''), fields = coalesce(ordered, '[]'), colour = coalesce(colour, '#808080'),
            emoji = coalesce(emoji, ''), footer = footer, time_key = time_key, sample = sample, url = nullif(url, ''), thumbnail = nullif(thumbnail, '')
@@ -5423,7 +5466,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_register_event_type(text, text, text, json, text, text, text, text, jsonb, text, text) IS
-    'Adds an event type, or replaces what one of that name says. title, text and the values of fields ({"name": "value"}) are templates over the event''s data. Of a built-in type it sets the installation''s wording';
+    'Adds an event type, or replaces the definition of the one of that name. title, text and the values of fields ({"name": "value"}) are templates over the event''s data. For a built-in type it sets the installation''s wording';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_unregister_event_type(name text) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET session_replication_role = origin SET plan_cache_mode = force_generic_plan
@@ -5451,7 +5494,7 @@ BEGIN
     DELETE FROM zentry_notify.event_type t WHERE t.name = name;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.zentry_unregister_event_type(text) IS 'Removes an event type that no table fires and no webhook names; what is in the log stays';
+COMMENT ON FUNCTION @extschema@.zentry_unregister_event_type(text) IS 'Removes an event type that no table fires and no webhook names. Its deliveries stay in the log';
 
 CREATE OR REPLACE FUNCTION zentry_notify.put_wording(
     event_type text, webhook_id bigint, title text, text text, fields json, colour text, emoji text, footer text,
@@ -5466,7 +5509,7 @@ BEGIN
     IF webhook_id IS NOT NULL AND NOT EXISTS (SELECT FROM zentry_notify.webhook w WHERE w.id = webhook_id) THEN
         PERFORM zentry_notify.no_such_webhook(webhook_id);
     END IF;
-    -- Not ON CONFLICT: the rules would be looked at twice, and their warnings be said twice.
+    -- Not ON CONFLICT, for which both triggers run: each warning would come twice.
     UPDATE zentry_notify.event_wording w
        SET title = coalesce(title, w.title), text = coalesce(text, w.text), fields = coalesce(ordered, w.fields),
            colour = coalesce(colour, w.colour), emoji = coalesce(emoji, w.emoji), footer = coalesce(footer, w.footer),
@@ -5478,7 +5521,7 @@ BEGIN
     END IF;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.put_wording(text, bigint, text, text, json, text, text, text, text, text) IS 'Changes what is given of a wording and leaves the rest';
+COMMENT ON FUNCTION zentry_notify.put_wording(text, bigint, text, text, json, text, text, text, text, text) IS 'Changes those parts of a wording that are given, and leaves the rest as it is (null)';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_set_wording(
     event_type text, webhook_id bigint DEFAULT NULL, title text DEFAULT NULL, text text DEFAULT NULL, fields json DEFAULT NULL,
@@ -5488,7 +5531,7 @@ AS $$
     SELECT zentry_notify.put_wording(event_type, webhook_id, title, text, fields, colour, emoji, footer, url, thumbnail)
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_set_wording(text, bigint, text, text, json, text, text, text, text, text) IS
-    'Sets other words, another colour or emoji for an event, in the messages of one webhook or (null) of all. What is not given stays as it is';
+    'Sets the wording of an event type (words, colour, emoji, links) in the messages of one webhook or (null) of all. What is null stays as it is';
 
 CREATE OR REPLACE FUNCTION zentry_notify.language_of(webhook_id bigint) RETURNS text
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -5497,7 +5540,7 @@ AS $$
      WHERE w.event_type = '*' AND (w.webhook_integration_id = webhook_id OR w.webhook_integration_id IS NULL)
      ORDER BY w.webhook_integration_id NULLS LAST LIMIT 1
 $$;
-COMMENT ON FUNCTION zentry_notify.language_of(bigint) IS 'The language of a webhook''s messages; null: English, as nobody has said otherwise';
+COMMENT ON FUNCTION zentry_notify.language_of(bigint) IS 'Returns the language of a webhook''s messages; null: none is set, which is English';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_set_language(language text, webhook_id bigint DEFAULT NULL) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET session_replication_role = origin SET plan_cache_mode = force_generic_plan
@@ -5507,7 +5550,7 @@ BEGIN
     IF webhook_id IS NOT NULL AND NOT EXISTS (SELECT FROM zentry_notify.webhook w WHERE w.id = webhook_id) THEN
         PERFORM zentry_notify.no_such_webhook(webhook_id);
     END IF;
-    -- The installation's own is English where nothing is said.
+    -- English is what the installation has without a row.
     IF language IS NULL OR language = 'en' AND webhook_id IS NULL THEN
         DELETE FROM zentry_notify.event_wording w WHERE w.event_type = '*' AND w.webhook_integration_id IS NOT DISTINCT FROM webhook_id;
         RETURN;
@@ -5519,7 +5562,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_set_language(text, bigint) IS
-    'Sets the language of messages, of one webhook or (null) of all: de, en, es, fr, ja or pt. Own wordings stay as they are. A webhook''s null is as the others have it';
+    'Sets the language of the messages of one webhook or (webhook_id null) of all: de, en, es, fr, ja or pt. language null removes the setting: a webhook then has the installation''s language. Wordings stay as they are';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_reset_event_type(event_type text, webhook_id bigint DEFAULT NULL) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET session_replication_role = origin SET plan_cache_mode = force_generic_plan
@@ -5536,14 +5579,14 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_reset_event_type(text, bigint) IS
-    'Takes back the wording that was set for an event: in the messages of one webhook, or (null) that of the installation';
+    'Removes the wording that was set for an event type: that of one webhook or (null) the installation''s';
 
 CREATE OR REPLACE FUNCTION zentry_notify.without_keys(data jsonb, keys text[]) RETURNS jsonb
     LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT CASE jsonb_typeof(data) WHEN 'object' THEN data - keys ELSE data END
 $$;
-COMMENT ON FUNCTION zentry_notify.without_keys(jsonb, text[]) IS 'The data without these keys';
+COMMENT ON FUNCTION zentry_notify.without_keys(jsonb, text[]) IS 'Returns the data without these keys';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_preview(
     event_type text, webhook_type text DEFAULT 'discord', data jsonb DEFAULT NULL, webhook_id bigint DEFAULT NULL) RETURNS json
@@ -5567,14 +5610,14 @@ BEGIN
      WHERE d.event_type = type.name AND (d.webhook_integration_id IS NULL OR d.webhook_integration_id = webhook_id)
      ORDER BY d.webhook_integration_id NULLS LAST LIMIT 1;
     RETURN zentry_notify.event_message(definition, left(coalesce(webhook_type, 'discord'), 20),
-        -- As zentry_test_event posts it to the webhook.
+        -- With the mark of a sample, as zentry_test_event posts it to the webhook.
         zentry_notify.without_keys(coalesce(data, zentry_notify.sample_event(type.name)
                                                     || CASE WHEN webhook_id IS NULL THEN '{}' ELSE '{"zentry_sample": true}' END::jsonb), omit_keys), zentry_notify.appearance_of(webhook_id), mention);
 END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_preview(text, text, jsonb, bigint) IS
-    'Returns the message of an event as it would be posted, of its sample or of given data, without sending it. webhook_type: a type or a format of zentry_webhook_types(), such as teams (an Adaptive Card for Workflows), teams_connector (a MessageCard) or webhook (the event as JSON); with webhook_id: in the format and the wording of that webhook';
--- Everybody may call the trigger's function now, so that what managers were granted says nothing any more.
+    'Returns the message of an event as it would be posted, made of its sample or of the given data, and sends nothing. webhook_type: a type or a format of zentry_webhook_types(), such as teams (an Adaptive Card for Workflows), teams_connector (a MessageCard) or webhook (the event as JSON); with webhook_id: in the format and the wording of that webhook';
+-- PUBLIC may call capture() now, so the grants to managers are superfluous.
 DO $$
 DECLARE
     grantee pg_catalog.regrole;
@@ -5590,10 +5633,10 @@ $$;
 
 -- ---- 39_privileges.sql ----
 
--- PUBLIC has nothing but the trigger function; the agent what capture and delivery need; readers and managers are granted by calls.
+-- Privileges: PUBLIC has EXECUTE on capture() and nothing else, the agent has what capture and delivery need, and zentry_grant gives other roles theirs.
 
--- Only what lacks is granted and only what is there is revoked: PostgreSQL takes an object's privileges as they are after a GRANT or a
--- REVOKE of an extension's script for the extension's own, and would not dump what zentry_grant has given by then.
+-- Grants only what is missing, and below revokes only what is there: when a script of an extension grants or revokes something, PostgreSQL records all
+-- privileges of the object as the extension's own, and pg_dump then leaves out those that zentry_grant has given.
 DO $$
 DECLARE
     relation  regclass;
@@ -5648,18 +5691,18 @@ AS $$
                 WHEN p.proname IN ('begin_sending', 'end_sending', 'take_queues', 'release_queues', 'sending_settings', 'sending_webhooks', 'claim_deliveries', 'record_outcomes')
                     THEN privilege = 'sender'
                 WHEN privilege IN ('server', 'sender') THEN false
-                -- A view checks whether its reader may call what it calls.
+                -- What views and the functions of readers call with the rights of the caller.
                 WHEN p.proname IN ('zentry_status', 'zentry_stats', 'zentry_stats_by_hour', 'zentry_preview', 'zentry_webhook_types', 'zentry_logs', 'log_ids', 'latency_bounds', 'redact_url', 'language_words', 'languages',
                                    'look_up', 'look_up_in', 'lookup_of', 'quiet_until', 'digest_due', 'library_version', 'unrouted_events', 'ways_out', 'doubts', 'refuse', 'source_arguments') THEN true
                 WHEN p.proname IN ('zentry_grant', 'zentry_revoke', 'zentry_promote') THEN false
                 WHEN starts_with(p.proname::text, 'zentry_')
-                    -- What functions of ours call with the caller's rights.
+                    -- What functions of managers call with the rights of the caller.
                     OR p.proname IN ('check_length', 'to_interval', 'import_integration', 'read_integrations', 'rows_of', 'require_membership', 'put_api_token', 'drop_api_token')
-                    -- A form says what is wrong with a URL before it is sent.
+                    -- Forms check a URL while it is typed.
                     OR p.proname = 'check_webhook_url' THEN privilege IN ('manager', 'application')
                 ELSE false END;
 $$;
-COMMENT ON FUNCTION zentry_notify.functions_of(text) IS 'The functions that a privilege of zentry_grant lets a role call';
+COMMENT ON FUNCTION zentry_notify.functions_of(text) IS 'Returns the functions that a role with this privilege of zentry_grant may call';
 
 CREATE OR REPLACE FUNCTION zentry_notify.check_grantee(grantee regrole, hint text) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -5668,16 +5711,16 @@ BEGIN
     IF grantee IS NULL OR NOT EXISTS (SELECT FROM pg_roles r WHERE r.oid = grantee) THEN
         PERFORM zentry_notify.refuse('undefined_object', format('there is no role %s', coalesce(grantee::oid::text, 'null')), hint);
     END IF;
-    -- What the worker acts as would lose what it needs.
+    -- A grant or revoke would take from the worker what it needs.
     IF grantee = to_regrole('zentry_notify_agent') THEN
         PERFORM zentry_notify.refuse('invalid_parameter_value', 'the privileges of zentry_notify_agent are the extension''s own',
             'The worker acts as it. Name a role that somebody logs in as, or its group.');
     END IF;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.check_grantee(regrole, text) IS 'An error unless it is a role, and another one than the agent';
+COMMENT ON FUNCTION zentry_notify.check_grantee(regrole, text) IS 'Raises an error unless it is a role other than the agent';
 
--- What calls functions of ours by name finds them in a schema that is ours: others may belong to the owner of the database.
+-- zentry_grant calls this one, which is in a schema that only the extension's owner can change; that of zentry_grant may be somebody else's.
 CREATE OR REPLACE FUNCTION zentry_notify.grant_privilege(grantee regrole, privilege text) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
@@ -5687,7 +5730,7 @@ BEGIN
     IF privilege IS NULL OR privilege NOT IN ('reader', 'manager', 'application', 'server', 'sender') THEN
         PERFORM zentry_notify.refuse('invalid_parameter_value',
             format('unknown privilege "%s"', coalesce(privilege, '(null)')),
-            'reader: the views. manager: the views, and register, change, delete, test, retry, attach. application: all that, and webhook_integration and notification_log, URLs included. server: look API tokens up. sender: send, as zentry-notify send does.');
+            'reader: the views. manager: the views, and register, change, delete, test, retry, attach. application: all of that, and webhook_integration and notification_log, URLs included. server: look up API tokens. sender: send, as zentry-notify send does.');
     END IF;
     PERFORM zentry_notify.revoke_former(grantee);
     EXECUTE format('GRANT USAGE ON SCHEMA zentry_notify TO %s', grantee);
@@ -5702,7 +5745,7 @@ BEGIN
     END IF;
     IF privilege = 'application' THEN
         EXECUTE format('GRANT SELECT ON zentry_notify.notification_log, zentry_notify.webhook_integration TO %s', grantee);
-        -- Not what the extension keeps there itself: since when it is active, and why it was switched off.
+        -- Without the columns that only the extension writes: since when it is active, and why it was switched off.
         EXECUTE (SELECT format('GRANT INSERT (%s), UPDATE (%1$s), DELETE ON zentry_notify.webhook_integration TO %s',
                                string_agg(quote_ident(a.attname), ', '), grantee)
                    FROM pg_attribute a
@@ -5711,7 +5754,7 @@ BEGIN
     END IF;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.grant_privilege(regrole, text) IS 'What zentry_grant does';
+COMMENT ON FUNCTION zentry_notify.grant_privilege(regrole, text) IS 'Does what zentry_grant is called for';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_grant(grantee regrole, privilege text) RETURNS void
     LANGUAGE sql SET search_path = pg_catalog, pg_temp
@@ -5719,9 +5762,9 @@ AS $$
     SELECT zentry_notify.grant_privilege(grantee, privilege)
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_grant(regrole, text) IS
-    'Lets a role read the redacted views (reader), also register, change, delete, test, retry and attach (manager), also use webhook_integration and notification_log as its own, URLs included (application), nothing but look API tokens up (server), or nothing but send, URLs and secrets of what it sends included (sender). Nobody has a privilege on a table';
+    'Gives a role a privilege. reader: the views, in which URLs are redacted. manager: also to register, change, delete, test, retry and attach. application: also to read and write webhook_integration, URLs included, and to read notification_log. server: only to look up API tokens. sender: only to send, which includes the URLs and secrets of what it sends. None includes a privilege on a table';
 
--- A privilege on a table would let a role lock it. Versions before 0.3 gave some, and functions that are nobody's now.
+-- A privilege on a table would let a role lock it. Versions before 0.3 granted some, and functions that no privilege includes now.
 CREATE OR REPLACE FUNCTION zentry_notify.revoke_former(grantee regrole) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
@@ -5729,7 +5772,7 @@ DECLARE
     granted regclass;
     f       regprocedure;
 BEGIN
-    PERFORM zentry_notify.check_grantee(grantee, 'Name a role that there is: SELECT zentry_grant(''reports'', ''reader'');');
+    PERFORM zentry_notify.check_grantee(grantee, 'Name an existing role: SELECT zentry_grant(''reports'', ''reader'');');
     FOR granted IN SELECT DISTINCT c.oid
                      FROM pg_class c
                      LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attacl IS NOT NULL
@@ -5751,10 +5794,10 @@ BEGIN
     END LOOP;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.revoke_former(regrole) IS 'Takes back what a role has that no privilege of zentry_grant gives any more';
+COMMENT ON FUNCTION zentry_notify.revoke_former(regrole) IS 'Revokes from a role what no privilege of zentry_grant includes any more';
 
--- What was given to a role itself: what it has as a member of another, it may lose by leaving it. (SELECT on what is the table webhook now was an
--- application's in versions before 0.3.)
+-- Only what was granted to the role itself, not what it has as a member of another one. (Versions before 0.3 granted applications SELECT on what is the
+-- table webhook now.)
 CREATE OR REPLACE FUNCTION zentry_notify.grants() RETURNS TABLE (grantee regrole, privilege text)
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -5779,7 +5822,7 @@ AS $$
      UNION ALL
     SELECT g.grantee, 'sender' FROM granted g WHERE g.object = 'begin_sending';
 $$;
-COMMENT ON FUNCTION zentry_notify.grants() IS 'The roles that zentry_grant has given a privilege, with the highest of reader, manager and application';
+COMMENT ON FUNCTION zentry_notify.grants() IS 'Returns the roles to which zentry_grant has given a privilege: of reader, manager and application the highest, and server and sender';
 
 CREATE OR REPLACE FUNCTION zentry_notify.renew_grants() RETURNS void
     LANGUAGE sql SET search_path = pg_catalog, pg_temp
@@ -5787,7 +5830,7 @@ AS $$
     SELECT zentry_notify.grant_privilege(g.grantee, g.privilege) FROM zentry_notify.grants() g;
 $$;
 COMMENT ON FUNCTION zentry_notify.renew_grants() IS
-    'Gives readers, managers, applications, servers and senders what became theirs with a new version. The library calls it after ALTER EXTENSION UPDATE, not the update itself: a script''s grants are not dumped';
+    'Repeats the grants of zentry_grant, so that they include what a new version adds. The library calls it after ALTER EXTENSION UPDATE, because pg_dump leaves out what the script of an update grants';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_revoke(grantee regrole) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -5807,7 +5850,7 @@ BEGIN
     END LOOP;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.zentry_revoke(regrole) IS 'Takes back every privilege that zentry_grant gave to the role';
+COMMENT ON FUNCTION @extschema@.zentry_revoke(regrole) IS 'Revokes every privilege that zentry_grant gave to the role';
 
 DO $$
 DECLARE
@@ -5824,17 +5867,17 @@ BEGIN
     LOOP
         EXECUTE pg_catalog.format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', f);
     END LOOP;
-    -- Whoever makes a partition makes the triggers of its table on it, and PostgreSQL asks whether that role may call their function. It is
-    -- a trigger's alone, and nobody without USAGE on its schema can name it.
+    -- Whoever makes a partition makes the triggers of its table there, for which PostgreSQL requires EXECUTE on their function. It can be called as a
+    -- trigger only, and only a role with USAGE on its schema can name it for a trigger.
     GRANT EXECUTE ON FUNCTION zentry_notify.capture() TO PUBLIC;
     IF NOT pg_catalog.has_function_privilege('zentry_notify_agent', 'zentry_notify.sum_histogram(bigint[])', 'EXECUTE') THEN
         GRANT EXECUTE ON FUNCTION zentry_notify.add_histograms(bigint[], bigint[]), zentry_notify.sum_histogram(bigint[]) TO zentry_notify_agent;
     END IF;
-    -- The view of definitions calls it.
+    -- The view event_definition calls it.
     IF NOT pg_catalog.has_function_privilege('zentry_notify_agent', 'zentry_notify.language_words(text)', 'EXECUTE') THEN
         GRANT EXECUTE ON FUNCTION zentry_notify.language_words(text) TO zentry_notify_agent;
     END IF;
-    -- The worker numbers deliveries before it writes them.
+    -- The worker takes ids for deliveries before it writes them.
     IF NOT pg_catalog.has_sequence_privilege('zentry_notify_agent', 'zentry_notify.delivery_id_seq', 'USAGE') THEN
         GRANT USAGE ON SEQUENCE zentry_notify.delivery_id_seq TO zentry_notify_agent;
     END IF;
@@ -5852,7 +5895,7 @@ BEGIN
 END
 $$;
 
--- ALTER DEFAULT PRIVILEGES may have given somebody what is new here. (What a version's zentry_grant gave is zentry_grant's to take.)
+-- Revokes what ALTER DEFAULT PRIVILEGES has granted on new relations. (zentry_grant itself revokes what a former version of it has granted.)
 DO $$
 DECLARE
     given record;
@@ -5871,8 +5914,8 @@ BEGIN
 END
 $$;
 
--- What is set for a role or a database must not keep our functions from our own views. (Who reads others' tables has a value of its own.) What is called
--- for each row is called by others of ours.
+-- restrict_nonsystem_relation_kind, set for a role or a database, must not keep the extension's functions from its views. (Functions that read tables of
+-- others have a value of their own.) Functions that are called for each row are left out: the functions that call them have the setting.
 DO $$
 DECLARE
     f regprocedure;
@@ -5894,4 +5937,4 @@ BEGIN
 END
 $$;
 
--- The structure that the above leads to, as digests of its files.
+-- Digests of the files with the structure that this step leads to.

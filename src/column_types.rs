@@ -1,4 +1,4 @@
-//! Types of a table's columns, as they may be used with the rights of a table's owner.
+//! The types of a table's columns, as code with the rights of the table's owner may use them.
 
 use std::collections::HashMap;
 
@@ -6,29 +6,30 @@ use pgrx::prelude::*;
 
 use crate::plan::{Plan, with_spi};
 
+/// The type of a column.
 pub struct ColumnType {
-    /// What a text is cast to. Qualified where it has to be.
+    /// The name of the type that a text is cast to, qualified where it has to be. A type with checks of another role is replaced by a name
+    /// that does not exist, so that the cast fails.
     pub type_name: String,
-    /// Of a domain, what it is a domain of.
+    /// The type; of a domain, its base type.
     pub type_oid: pg_sys::Oid,
-    /// Whether JSON has more for it than a string or a number.
+    /// Whether to_jsonb makes more of a value than a string or a number.
     pub is_composite: bool,
-    /// Part of it belongs to a role that is neither the owner nor a superuser, and may have casts to JSON.
+    /// Whether a part of it belongs to a role that is neither the owner nor a superuser, and so may have a cast to JSON of that role.
     pub is_foreign: bool,
 }
 
-/// What the row `t` of pg_type has within it: an array's elements, what a domain is one of, a range's bounds, a row's columns.
+/// Selects the types that values of `t`, a row of pg_type, contain: an array's elements, a domain's base type, a range's bounds, a row's columns.
 const TYPES_WITHIN: &str = "SELECT t.typelem WHERE t.typcategory = 'A' UNION ALL SELECT t.typbasetype WHERE t.typtype = 'd' \
      UNION ALL SELECT r.rngsubtype FROM pg_catalog.pg_range r WHERE r.rngtypid = t.oid \
      UNION ALL SELECT r.rngtypid FROM pg_catalog.pg_range r WHERE r.rngmultitypid = t.oid \
      UNION ALL SELECT a.atttypid FROM pg_catalog.pg_attribute a \
                 WHERE a.attrelid = t.typrelid AND t.typtype = 'c' AND a.attnum > 0 AND NOT a.attisdropped";
 
-/// The types of the relation's columns, by their names, as `owner` may use them. The search path must be pinned.
+/// Returns the types of the relation's columns, by the columns' names, as `owner` may use them. The search path must be pinned.
 pub fn of(relation: pg_sys::Oid, owner: pg_sys::Oid) -> HashMap<String, ColumnType> {
-    // What to_jsonb makes more of than a string: JSON itself, arrays, rows, and what an extension gives a cast to json. A domain of a third
-    // role is read as what it is a domain of: its checks, which may say anything, are not asked again. What has one within, or may get one
-    // as a composite type does, is not read.
+    // is_composite: JSON itself, arrays, rows, and types that an extension gives a cast to json. A domain of a third role is read as its base
+    // type, since its checks may be any code. A type that contains such a domain, or may get one as a composite type can, is not read at all.
     let sql = format!(
         "WITH RECURSIVE base (attname, declared, oid) AS (\
            SELECT a.attname, a.atttypid, a.atttypid FROM pg_catalog.pg_attribute a \
@@ -73,8 +74,8 @@ pub fn of(relation: pg_sys::Oid, owner: pg_sys::Oid) -> HashMap<String, ColumnTy
     })
 }
 
-/// A type with checks, among these or within them, of a role that is neither `owner` nor a superuser: its name and the role's. The search path
-/// must be pinned.
+/// Returns a type that may have checks of a role that is neither `owner` nor a superuser, among the types or contained in them: its name and the
+/// role's. The search path must be pinned.
 pub fn checked_by_others(types: Vec<pg_sys::Oid>, owner: pg_sys::Oid) -> Option<(String, String)> {
     let sql = format!(
         "WITH RECURSIVE part (oid) AS (\

@@ -1,4 +1,4 @@
-//! The HTTP client as the settings want it, and the socket by which its thread wakes Postgres' own.
+//! The HTTP thread of a process of PostgreSQL, configured by the settings, and the socket by which it wakes the main thread.
 
 use std::io::Read;
 use std::os::fd::{AsRawFd, RawFd};
@@ -9,17 +9,18 @@ use webhook::http_thread::{HttpThread, Incoming, Outgoing, Stopped};
 
 use crate::settings;
 
-/// A thread that posts, for one process of Postgres.
+/// The thread that sends requests for one process.
 pub struct Http {
     thread: HttpThread,
+    /// The end of the socket pair that can be read when there are answers.
     answered: UnixStream,
 }
 
 impl Http {
-    /// `idle`: connections that are kept for the next request, for each host.
+    /// Starts the thread. `idle` is the number of idle connections that are kept for each host.
     ///
     /// # Errors
-    /// What hinders it, for people: a setting, or the system.
+    /// Why it cannot start, for people: a setting, or the system.
     pub fn start(idle: usize) -> Result<Http, String> {
         let (answered, wake) = UnixStream::pair().map_err(|error| error.to_string())?;
         answered
@@ -29,31 +30,33 @@ impl Http {
         Ok(Http { thread, answered })
     }
 
-    /// Uses the settings as they are now.
+    /// Makes a new client with the present settings, for the requests to come.
     ///
     /// # Errors
-    /// As [`Http::start`]; the client of before stays.
+    /// As for [`Http::start`]; the old client stays.
     pub fn reconfigure(&self, idle: usize) -> Result<(), String> {
         self.thread
             .reconfigure(client(idle)?)
             .map_err(|error| error.to_string())
     }
 
-    /// Can be read when answers are there.
+    /// Returns the socket that can be read when there are answers.
     pub fn socket(&self) -> RawFd {
         self.answered.as_raw_fd()
     }
 
+    /// Sends a request.
+    ///
     /// # Errors
-    /// When the thread has ended.
+    /// The thread has ended.
     pub fn send(&self, request: Outgoing) -> Result<(), Stopped> {
         self.thread.send(request)
     }
 
-    /// All answers that are there.
+    /// Returns all answers that have come, without waiting.
     pub fn answers(&mut self) -> Vec<Incoming> {
         let mut bytes = [0; 64];
-        // A full buffer: there may be more.
+        // If the buffer was filled, there may be more.
         while matches!(self.answered.read(&mut bytes), Ok(n) if n == bytes.len()) {}
         std::iter::from_fn(|| self.thread.try_recv()).collect()
     }

@@ -1,5 +1,5 @@
-//! What CREATE EXTENSION runs, in this order. Up to `11_` it makes tables; what follows can be run again, and is, by an update
-//! (`sql/steps`). It is the order of the files' numbers: `scripts/install` puts them together by these, and the tests compare.
+//! The SQL files that CREATE EXTENSION runs, in this order, which is that of their numbers: `scripts/install` concatenates them by number, and a test
+//! compares. The files up to `12_` create tables; those after it can be run again, and an update does that (`sql/steps`).
 
 use pgrx::prelude::*;
 

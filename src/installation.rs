@@ -1,5 +1,5 @@
-//! Which version of our SQL a database has, and whether this library goes with it. Between a server's restart with a new library
-//! and ALTER EXTENSION UPDATE the SQL is that of an earlier version.
+//! The version of the extension's SQL in a database, and whether this library works with it. Between a restart of the server with a new library and
+//! ALTER EXTENSION UPDATE, the SQL is of an earlier version.
 
 use pgrx::prelude::*;
 
@@ -8,27 +8,28 @@ use crate::pg::{process, role, transaction};
 use crate::plan::{Plan, with_spi};
 use crate::subtransaction;
 
+/// The version of this library.
 pub const LIBRARY: &str = env!("CARGO_PKG_VERSION");
-/// Versions of the SQL that this library works with. Add an earlier one when nothing but comments changed since.
+/// The versions of the SQL that this library works with. An earlier one is added when nothing but comments has changed since.
 const WORKS_WITH: [&str; 1] = [LIBRARY];
 
 /// The extension in this database.
 #[derive(Clone, Debug)]
 pub struct Installation {
-    /// Another one after DROP and CREATE EXTENSION.
+    /// The OID of the extension, which DROP and CREATE EXTENSION change.
     pub oid: pg_sys::Oid,
     pub owner: pg_sys::Oid,
     version: String,
 }
 
-/// The SQL is of a version that this library does not go with.
+/// The SQL is of a version that this library does not work with.
 #[derive(Debug)]
 pub struct Mismatch {
     version: String,
 }
 
 impl Installation {
-    /// None: the extension is not in this database.
+    /// Returns the extension in this database; None: there is none.
     pub fn find() -> Option<Self> {
         const SQL: &str = "SELECT e.oid, e.extowner, e.extversion FROM pg_catalog.pg_extension e WHERE e.extname OPERATOR(pg_catalog.=) 'zentry_notify'";
         with_spi(|spi| {
@@ -44,6 +45,10 @@ impl Installation {
         })
     }
 
+    /// Checks whether this library works with the SQL.
+    ///
+    /// # Errors
+    /// It does not.
     pub fn fits(&self) -> Result<(), Mismatch> {
         if WORKS_WITH.contains(&self.version.as_str()) {
             return Ok(());
@@ -62,9 +67,9 @@ impl Mismatch {
         )
     }
 
-    /// What mends it.
+    /// Returns a sentence that says what to do.
     pub fn hint(&self) -> String {
-        if newer(&self.version) {
+        if is_newer(&self.version) {
             format!("Install zentry_notify {} and restart the server.", self.version)
         } else {
             "Run in this database: ALTER EXTENSION zentry_notify UPDATE;".to_owned()
@@ -72,13 +77,23 @@ impl Mismatch {
     }
 }
 
-/// Than the library.
-fn newer(version: &str) -> bool {
+/// Raises the error for a database without the extension.
+pub fn refuse_missing() -> ! {
+    crate::report::error(
+        PgSqlErrorCode::ERRCODE_UNDEFINED_OBJECT,
+        "extension \"zentry_notify\" is not installed in this database".to_owned(),
+        "",
+        "Run CREATE EXTENSION zentry_notify.",
+    )
+}
+
+/// Whether `version` is newer than this library.
+fn is_newer(version: &str) -> bool {
     let parts = |text: &str| text.split('.').map(|n| n.parse::<u32>().ok()).collect::<Vec<_>>();
     parts(version) > parts(LIBRARY)
 }
 
-/// Whether the schema of our tables is there, as the extension's, and the current role may rename it.
+/// Whether the schema zentry_notify belongs to the extension, and the current role may rename it.
 pub fn is_callers_schema() -> bool {
     const SQL: &str = "SELECT n.nspowner FROM pg_catalog.pg_namespace n
           JOIN pg_catalog.pg_depend d ON d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_namespace'::pg_catalog.regclass
@@ -92,7 +107,7 @@ pub fn is_callers_schema() -> bool {
     owner.is_some_and(|owner| role::has_privileges(role::current(), owner))
 }
 
-/// After ALTER EXTENSION UPDATE: roles that were granted something before get what came with the new version.
+/// Grants the readers and managers what came with a new version, after ALTER EXTENSION UPDATE. A failure is a warning.
 pub fn renew_grants() {
     let Some(installation) = Installation::find().filter(|installation| installation.fits().is_ok()) else {
         return;
@@ -116,20 +131,19 @@ pub fn renew_grants() {
     }
 }
 
-/// An error unless the SQL is of a version that the library goes with: for functions whose statements need its tables.
+/// Raises an error if the SQL is of a version that this library does not work with, for functions whose statements need the present tables.
 pub fn require_fitting() {
     if let Some(Err(mismatch)) = Installation::find().map(|installation| installation.fits()) {
-        pgrx::pg_sys::panic::ErrorReport::new(
+        crate::report::error(
             PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
             mismatch.message(),
-            "zentry_notify",
-        )
-        .set_hint(mismatch.hint())
-        .report(pgrx::PgLogLevel::ERROR);
+            "",
+            &mismatch.hint(),
+        );
     }
 }
 
-/// An error on a standby and in a read-only transaction, in PostgreSQL's words: for functions that do more than write rows.
+/// Raises an error on a standby and in a read-only transaction, as PostgreSQL does for statements that write.
 pub fn require_writable(function: &str) {
     let (when, hint) = match (process::recovers(), transaction::is_read_only()) {
         (true, _) => ("during recovery", "Call it on the primary."),

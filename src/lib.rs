@@ -1,8 +1,8 @@
-//! zentry_notify: writes to an application's tables become Discord and Microsoft Teams messages.
+//! zentry_notify: writes to an application's tables become messages in Discord, Microsoft Teams, Slack and others.
 //!
-//! A trigger (`capture`) writes pending deliveries in the application's transaction, the commit sets a flag in shared
-//! memory (`wake`), and a background worker (`worker`) formats and posts them. What is decided without Postgres is
-//! in the crate `webhook`.
+//! A trigger (`capture`) writes one row of `event` in the application's transaction, the commit sets a flag in shared
+//! memory (`wake`), and a background worker (`worker`) routes the event, formats its messages and posts them. Everything that can be
+//! decided without PostgreSQL is in the crate `webhook`.
 
 #![deny(unsafe_code)]
 
@@ -40,14 +40,14 @@ pub extern "C-unwind" fn _PG_init() {
     if process::is_preloading() {
         shared::request();
         pg::utility::register_hook();
-        // pg_upgrade's servers are there for its own sessions alone.
+        // The servers that pg_upgrade starts serve its own sessions only.
         if !process::is_upgrading() {
             worker::register_launcher();
         }
     }
 }
 
-/// Where `cargo pgrx test` looks for the settings of its server.
+/// The settings of the server that `cargo pgrx test` starts; it looks for this module by name.
 #[cfg(test)]
 pub mod pg_test {
     pub fn setup(_options: Vec<&str>) {}

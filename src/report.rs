@@ -1,4 +1,4 @@
-//! Messages with a hint, for users.
+//! Errors and warnings for users, with a hint.
 
 use pgrx::PgSqlErrorCode;
 
@@ -16,7 +16,7 @@ pub fn warning(code: PgSqlErrorCode, message: String, hint: &str) {
     );
 }
 
-/// Raises an error. An empty detail is none.
+/// Raises an error. An empty detail or hint is left out.
 pub fn error(code: PgSqlErrorCode, message: String, detail: &str, hint: &str) -> ! {
     error::raise(
         code,
@@ -29,7 +29,7 @@ pub fn error(code: PgSqlErrorCode, message: String, detail: &str, hint: &str) ->
     )
 }
 
-/// Raises an error about a value that cannot be taken. `column` is the column or parameter that has it.
+/// Raises an error about an invalid value (`invalid_parameter_value`) of the column or parameter `column`.
 pub fn refuse(column: &str, message: &str, hint: &str) -> ! {
     error::raise(
         PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,

@@ -1,4 +1,4 @@
-//! The SQL API inside a server: what it makes of good input, and what it says to bad input.
+//! Tests of the SQL functions inside a server: what they do with good input, and their errors for bad input.
 
 #![allow(clippy::unwrap_used)]
 
@@ -31,7 +31,7 @@ mod tests {
         Spi::get_one(sql).unwrap().unwrap()
     }
 
-    /// Whoever catches it would otherwise roll back our subtransaction instead of their own, and the session would be left in it.
+    /// Otherwise, whoever catches the interrupt would roll back our subtransaction instead of their own, and the session would stay in that.
     #[pg_test]
     fn an_interrupt_leaves_no_subtransaction_behind() {
         let depth = crate::pg::transaction::depth;
@@ -52,7 +52,7 @@ mod tests {
         assert_eq!((depth(), number("SELECT 1::bigint")), (before, 1));
     }
 
-    /// SQLSTATE and hint of the statement's error.
+    /// Returns the SQLSTATE and the hint of the statement's error.
     fn error_of(statement: &str) -> (String, String) {
         let sql = format!(
             "DO $outer$ DECLARE state text; hint text; BEGIN \

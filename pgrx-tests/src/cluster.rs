@@ -5,6 +5,7 @@ mod guard;
 mod log;
 mod options;
 mod process;
+mod run;
 mod shared;
 mod stage;
 mod template;
@@ -14,7 +15,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
-use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use nix::sys::signal::{Signal, kill};
@@ -22,7 +22,7 @@ use postgres::{Client, NoTls};
 
 use self::guard::Guard;
 pub use self::options::{ClusterOptions, StopMode};
-use self::process::pid;
+use self::process::{START_TIMEOUT, pid};
 pub use self::shared::TestDatabase;
 pub use self::stage::Stage;
 use self::stage::run_to_end;
@@ -30,7 +30,6 @@ use crate::wait::eventually;
 
 const SUPERUSER: &str = "postgres";
 const PORT: u16 = 5432; // names the socket only: every cluster has a directory of its own for it
-const START_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A cluster of its own. Dropping it stops the server and removes its files; when the thread panics, the end of the
 /// server's log is printed first.

@@ -93,7 +93,7 @@ class Admin(SceneTest):
         webhook.webhook_url = URL
         webhook.save()
         answer = self.client.post(WEBHOOKS, {"action": "retry_failed", "_selected_action": [webhook.pk]}, follow=True)
-        self.assertIn("1 deliveries are sent again", answer.content.decode())
+        self.assertIn("1 failed deliveries are sent again", answer.content.decode())
 
     def test_the_log_is_listed_and_not_written(self) -> None:
         entry = self.failed()

@@ -21,7 +21,7 @@ for act in (webhook.full_clean, webhook.save):
     try:
         act()
     except Refused as refused:
-        assert "is no PostgreSQL" in refused.text
+        assert "is not PostgreSQL" in refused.text
     else:
         raise AssertionError("nothing was refused")
 import notifications.urls

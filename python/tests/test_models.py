@@ -3,12 +3,12 @@
 from datetime import timedelta
 
 from django.core.exceptions import ValidationError
-from django.db import NotSupportedError, transaction
+from django.db import NotSupportedError, OperationalError, connection, transaction
 from django.db.models import F
 from scene import DEAD_URL, EMPTY_URL, SECRET, TEAMS_URL, URL, WEBSITE, SceneTest, eventually
 from tasks.models import Project
 
-from zentry_notify_django.functions import Refused, test_event
+from zentry_notify_django.functions import Refused, asking, test_event
 from zentry_notify_django.models import NotificationLog, WebhookIntegration
 
 
@@ -106,6 +106,15 @@ class Models(SceneTest):
         self.assertFalse(WebhookIntegration.objects.exists())
         with self.assertRaises(NotSupportedError):
             self.webhook(pk=7)
+
+    def test_a_limit_that_is_reached_is_a_refusal(self) -> None:
+        raised = "DO $$BEGIN RAISE 'there are 2' USING ERRCODE = 'configuration_limit_exceeded'{}; END$$"
+        with self.assertRaises(Refused) as refused, asking("default"), connection.cursor() as cursor:
+            cursor.execute(raised.format(", HINT = 'Delete one.'"))
+        self.assertEqual(refused.exception.text, "There are 2. Delete one.")
+        # PostgreSQL's own, of temp_file_limit, has no hint, and is nothing that who has asked can mend.
+        with self.assertRaises(OperationalError), asking("default"), connection.cursor() as cursor:
+            cursor.execute(raised.format(""))
 
     def test_a_refusal_leaves_the_transaction_as_it_is(self) -> None:
         with transaction.atomic():

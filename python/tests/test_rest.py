@@ -2,9 +2,12 @@
 
 from typing import Any
 
-from scene import EMPTY_URL, SECRET, URL, SceneTest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test.client import BOUNDARY, MULTIPART_CONTENT, encode_multipart
+from scene import EMPTY_URL, PROGRAM_URL, SECRET, URL, SceneTest
 
 from zentry_notify_django.models import WebhookIntegration
+from zentry_notify_django.serializers import WebhookIntegrationSerializer
 
 API = "/api/notifications/api/webhook-integrations/"
 LOGS = "/api/notifications/api/notification-logs/"
@@ -94,6 +97,32 @@ class Rest(SceneTest):
             self.assertEqual((status, list(refused)), (400, list(changed)))
         for query in ("is_active=perhaps", "project=one", "webhook_type=irc", "state=well", "notices=perhaps", "notify_webhook_id=one"):
             self.assertEqual(self.client.get(f"{API}?{query}").status_code, 400, query)
+
+    def test_a_form_changes_what_it_has(self) -> None:
+        webhook = self.webhook(webhook_type="webhook", webhook_url=PROGRAM_URL, headers={"x-team": "blue"})
+
+        def patched(form: dict[str, Any]) -> tuple[int, Any]:
+            answer = self.client.patch(f"{API}{webhook.pk}/", encode_multipart(BOUNDARY, form), content_type=MULTIPART_CONTENT)
+            return answer.status_code, answer.json()
+
+        for form, names in [
+            ({"name": "Billing"}, ["x-team"]),
+            ({"headers.x-one": "1", "headers.x-two": "2"}, ["x-one", "x-two"]),
+            ({"headers": '{"x-three": "3"}'}, ["x-three"]),
+        ]:
+            status, changed = patched(form)
+            self.assertEqual((status, changed.get("header_names")), (200, names), changed)
+        for name, field in WebhookIntegrationSerializer().fields.items():
+            if not field.read_only:
+                with self.subTest(name=name):
+                    status, refused = patched({name: SimpleUploadedFile("file.json", b"{}", "application/json")})
+                    self.assertEqual((status, list(refused)), (400, [name]), refused)
+        self.assertEqual(patched({"headers": "blue"})[0], 400)
+        kept = self.client.get(f"{API}{webhook.pk}/").json()
+        self.assertEqual((kept["name"], kept["header_names"]), ("Billing", ["x-three"]))
+        for nothing in ("", "{}"):
+            self.assertEqual(patched({"headers": '{"x-team": "blue"}'})[1]["header_names"], ["x-team"])
+            self.assertEqual(patched({"headers": nothing})[1]["header_names"], [], nothing)
 
     def test_failed_deliveries_are_sent_again(self) -> None:
         entry = self.failed()

@@ -1,27 +1,27 @@
-//! Tokens of the REST API are written as the extension's owner, once it is known that who calls has the rights that a token passes on. A
-//! definer function in SQL could not tell who calls it.
+//! Tokens of the REST API. They are written with the rights of the extension's owner, once it is known that the caller has the rights that a token
+//! passes on. A SECURITY DEFINER function in SQL could not tell who calls it.
 
 use pgrx::prelude::*;
 
-use crate::installation::Installation;
+use crate::installation::{self, Installation};
 use crate::pg::acting_as::ActingAs;
 use crate::pg::plan::{Plan, with_spi};
 use crate::pg::role;
 use crate::pg::setting::{self, Held};
 use crate::report;
 
-/// Characters of a key.
+/// Number of characters of a key.
 const KEY: usize = 8;
-/// Characters.
-const LONGEST_NAME: usize = 100;
-/// Bytes of a hash.
+/// Maximum length of a name in characters.
+const MAX_NAME: usize = 100;
+/// Length of a hash in bytes.
 const SHA_256: usize = 32;
 
 fn is_key(text: &str) -> bool {
     text.len() == KEY && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
-/// Notes a token whose requests run as `role`.
+/// Stores a token whose requests run as `role`. It raises an error for invalid arguments, and if the caller lacks the privileges of the role.
 #[pg_extern(sql = false)]
 fn put_api_token(
     token_key: Option<&str>,
@@ -44,14 +44,14 @@ fn put_api_token(
     let caller = require_membership(role);
     if !is_key(token_key)
         || name.trim().is_empty()
-        || name.chars().count() > LONGEST_NAME
+        || name.chars().count() > MAX_NAME
         || token_hash.len() != SHA_256
         || !role::exists(role)
     {
         report::error(
             PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
             format!(
-                "a token has a key of {KEY} letters and digits, a name of up to {LONGEST_NAME} characters, a role and a hash of {SHA_256} bytes"
+                "a token has a key of {KEY} letters and digits, a name of up to {MAX_NAME} characters, a role and a hash of {SHA_256} bytes"
             ),
             "",
             "zentry_create_api_token(name, role) makes tokens.",
@@ -81,7 +81,7 @@ fn put_api_token(
     });
 }
 
-/// Whether there was such a token.
+/// Deletes the token of that name, and returns whether there was one. It raises an error if the caller lacks the privileges of its role.
 #[pg_extern(sql = false)]
 fn drop_api_token(name: &str) -> bool {
     const ROLE: &str = "SELECT r.oid FROM zentry_notify.api_token t \
@@ -101,7 +101,7 @@ fn drop_api_token(name: &str) -> bool {
         Some(Some(role)) => {
             require_membership(role);
         }
-        // Whoever may call this may take away what is left of a role that is gone.
+        // The token of a role that was dropped may be deleted by whoever may call this function.
         Some(None) => (),
     }
     let _owner = as_owner();
@@ -112,7 +112,7 @@ fn drop_api_token(name: &str) -> bool {
     }) > 0
 }
 
-/// The role that calls, if it has the privileges of `role`.
+/// Returns the calling role. It raises an error if that lacks the privileges of `role`.
 fn require_membership(role: pg_sys::Oid) -> pg_sys::Oid {
     let caller = role::current();
     if !role::has_privileges(caller, role) {
@@ -124,24 +124,15 @@ fn require_membership(role: pg_sys::Oid) -> pg_sys::Oid {
                 role::name_of(role)
             ),
             "",
-            "A token passes on rights that its maker has: let a member of that role, or a superuser, do it.",
+            "A token passes on rights that its creator has. Let a member of that role, or a superuser, do it.",
         );
     }
     caller
 }
 
-/// While it lives, what is written is written as the extension's owner, and by the rules.
+/// While the result lives, statements run with the rights of the extension's owner, and the triggers of its tables fire.
 fn as_owner() -> (Held, ActingAs) {
-    match Installation::find() {
-        Some(installation) => {
-            let owner = ActingAs::role(installation.owner);
-            (setting::hold(&setting::ALL_TRIGGERS), owner)
-        }
-        None => report::error(
-            PgSqlErrorCode::ERRCODE_UNDEFINED_OBJECT,
-            "the extension zentry_notify is not in this database".to_owned(),
-            "",
-            "CREATE EXTENSION zentry_notify;",
-        ),
-    }
+    let installation = Installation::find().unwrap_or_else(|| installation::refuse_missing());
+    let owner = ActingAs::role(installation.owner);
+    (setting::hold(&setting::ALL_TRIGGERS), owner)
 }

@@ -1,4 +1,4 @@
-//! How a webhook's messages appear, and which keys of the data it may name.
+//! How a webhook's messages appear, and the keys of the data that its settings name.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ use webhook::thread::ThreadBy;
 
 use crate::{report, settings};
 
-/// Raises an error unless the services take messages that look so; null stands for nothing special.
+/// Raises an error unless the services accept messages with this appearance; null stands for none.
 #[pg_extern(sql = false)]
 fn check_appearance(
     username: Option<&str>,
@@ -39,7 +39,7 @@ fn check_appearance(
     }
 }
 
-/// Raises an error for a thread's name where the URL names a thread. What is wrong with the URL itself is said elsewhere.
+/// Raises an error if the URL names a thread, which excludes a `thread_name`. An invalid URL is refused elsewhere.
 #[pg_extern(sql = false)]
 fn check_thread(webhook_type: &str, webhook_url: &str, thread_name: &str) {
     let endpoint = webhook_type
@@ -63,8 +63,8 @@ fn has_variables(filter: &str) -> bool {
     asks_for_variables(filter)
 }
 
-/// Raises an error for a key that is a slip of one that the events' data have, and warns of one that they do not have. Where it is not
-/// `certain` what they have, a slip is warned of as well.
+/// Raises an error for a key that is probably a misspelt one of `known`, and a warning for another that is not known. If `known` is not `certain` to be
+/// complete, a misspelt key is a warning too.
 #[pg_extern(sql = false)]
 fn check_keys(parameter: &str, keys: Vec<Option<String>>, known: Option<Vec<Option<String>>>, certain: bool) {
     let known: BTreeSet<String> = known.unwrap_or_default().into_iter().flatten().collect();

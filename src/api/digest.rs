@@ -1,4 +1,4 @@
-//! Digests: checked when they are written.
+//! Digests: their check when they are written, and when they are due.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::timestamp::{from_timestamptz, to_timestamptz};
 
 const HINT: &str = "For example '1 hour', or as cron has it '0 9 * * 1-5' or '0 9 * * MON-FRI Europe/Berlin': minute, hour, day, month, weekday, time zone.";
 
-/// Raises an error for what is no time of a digest. The time zone is that of the quiet hours unless it names one.
+/// Raises an error unless `digest` is valid. Its time zone is that of the quiet hours unless it names one.
 #[pg_extern(sql = false)]
 fn check_digest(digest: Option<&str>, quiet_hours: Option<&str>) {
     let Some(digest) = digest else { return };
@@ -23,7 +23,8 @@ fn check_digest(digest: Option<&str>, quiet_hours: Option<&str>) {
     }
 }
 
-/// Whether a delivery has waited for so many seconds. What is no digest and no quiet hours any more counts for nothing.
+/// Whether a delivery has waited for `seconds`, without the time in quiet hours and before its digest. A digest or quiet hours that are not valid any
+/// more are ignored.
 #[pg_extern(sql = false)]
 fn over_age(
     event_at: Option<TimestampWithTimeZone>,
@@ -42,7 +43,8 @@ fn over_age(
     Some(age.is_over(created_at, Timestamp::now()))
 }
 
-/// When the digest leaves that begins with an event of that moment. What is no digest any more is none: views must not fail for one.
+/// Returns when the digest leaves whose first event was at that moment. None for a digest that is not valid any more, since views must not fail for
+/// one.
 #[pg_extern(sql = false)]
 fn digest_due(
     digest: Option<&str>,

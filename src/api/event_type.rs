@@ -1,4 +1,4 @@
-//! Event types: what SQL asks of definitions. The rules are in `webhook::definition`.
+//! Event types: functions on definitions, for SQL. The rules are in `webhook::definition`.
 
 use std::collections::BTreeSet;
 
@@ -12,11 +12,10 @@ use webhook::definition::{
     Definition, DefinitionError, EventDefinition, TEST, builtin, parse_fields, placeholder, sample,
 };
 use webhook::digest::Digest;
-use webhook::endpoint::EndpointKind;
+use webhook::endpoint::{EndpointKind, parse_mention};
 use webhook::event::Event;
 use webhook::kinds::Setting;
 use webhook::language::Language;
-use webhook::mention::Mention;
 use webhook::message;
 
 use crate::pg::jsonb;
@@ -26,8 +25,9 @@ use crate::settings;
 const TEMPLATES: &str = "Templates are Jinja's language over the event's data: {{ task_title }}, {% if points %} ... {% endif %}, {{ user_name|upper }}; \
                          ** switches bold on and off.";
 
-const PARTS: &str = "The comments on the columns of zentry_notify.event_type say what each part is, \\d+ zentry_notify.event_type shows them.";
+const PARTS: &str = "The comments on the columns of zentry_notify.event_type say what each part is; \\d+ zentry_notify.event_type shows them.";
 
+/// Returns the definitions and samples of the built-in event types, without the test message.
 #[pg_extern(sql = false)]
 fn built_in_event_types() -> TableIterator<'static, (name!(definition, JsonB), name!(sample, JsonB))> {
     let types = builtin().iter().filter(|raw| raw.name != TEST);
@@ -37,7 +37,7 @@ fn built_in_event_types() -> TableIterator<'static, (name!(definition, JsonB), n
     }))
 }
 
-/// The words of the built-in events, and of the test message, in a language that there is.
+/// Returns the wordings of the built-in event types and of the test message in a language; none for an unknown language.
 #[pg_extern(sql = false)]
 fn language_words(
     language: &str,
@@ -47,7 +47,7 @@ fn language_words(
         let Value::Object(mut definition) = serde_json::to_value(&raw).ok()? else {
             return None;
         };
-        // The rest is the type's own; that of the test message is nowhere else.
+        // The other parts are those of the event type. The test message has no row of event_type, so all of its parts are here.
         let keys: &[&str] = if raw.name == TEST {
             &["title", "text", "emoji", "footer"]
         } else {
@@ -58,12 +58,13 @@ fn language_words(
     }))
 }
 
+/// Returns the codes of the languages.
 #[pg_extern(sql = false)]
 fn languages() -> Vec<&'static str> {
     Language::ALL.map(Language::code).to_vec()
 }
 
-/// Raises an error unless the definition makes messages, of the sample too; a warning for keys that are not `known`.
+/// Raises an error unless the definition is valid and makes a message of the sample, and a warning for keys of its templates that are not `known`.
 #[pg_extern(sql = false)]
 fn check_definition(
     definition: Option<AnyElement>,
@@ -110,7 +111,7 @@ fn check_definition(
     }
 }
 
-/// Returns the fields as an array, in the order of the text.
+/// Returns the fields, which are given as a JSON object or array, as an array in the order of the text.
 #[pg_extern(sql = false)]
 fn ordered_fields(fields: &str) -> JsonB {
     let fields = parse_fields(fields).unwrap_or_else(|error| {
@@ -124,19 +125,20 @@ fn ordered_fields(fields: &str) -> JsonB {
     if !jsonb::takes(&fields.to_string()) {
         report::refuse(
             "fields",
-            "a field has the character \\u0000, which PostgreSQL can't keep",
+            "a field has the character \\u0000, which PostgreSQL cannot store",
             "Leave that character out.",
         );
     }
     JsonB(fields)
 }
 
+/// Returns data for a message of the definition, made of its keys.
 #[pg_extern(sql = false)]
 fn placeholder_event(definition: AnyElement) -> JsonB {
     JsonB(Value::Object(placeholder(&parse(&definition))))
 }
 
-/// The body of the message: of `stored`, how a webhook's messages appear, where there is one.
+/// Returns the body of the message for an event in a format. `stored` is the JSON of how a webhook's messages appear; null for no webhook.
 #[pg_extern(sql = false)]
 fn event_message(
     definition: Option<AnyElement>,
@@ -159,7 +161,7 @@ fn event_message(
         None => card,
     };
     let mut appearance = stored.map_or_else(Appearance::default, |stored| settings::appearance(Some(stored)));
-    appearance.mention = mention.and_then(|text| Mention::parse(kind, text).ok());
+    appearance.mention = mention.and_then(|text| parse_mention(kind, text).ok());
     if kind.webhook_type().has(Setting::ThreadBy) && !is_digest {
         let data = serde_json::from_str(&data_of("data", data)).unwrap_or_default();
         appearance.thread = appearance.thread_by.and_then(|by| by.key(&data));
@@ -167,7 +169,7 @@ fn event_message(
     String::from_utf8(message::compose_with(kind, &[card], &appearance).body).ok()
 }
 
-/// What the SQL of 0.2.0 calls until it is updated.
+/// Returns the body of a message as JSON, for the SQL of 0.2.0, which calls it until the update.
 #[pg_extern(sql = false)]
 fn render_event(definition: AnyElement, format: &str, data: AnyElement) -> JsonB {
     let (kind, card) = event_card(&definition, format, &data);
@@ -198,6 +200,7 @@ fn event_card(definition: &AnyElement, format: &str, data: &AnyElement) -> (Endp
     (kind, definition.card(&event, settings::link_base().as_deref()))
 }
 
+/// Returns the name of the format of a webhook's messages. It raises an error for an invalid URL.
 #[pg_extern(sql = false)]
 fn webhook_format(webhook_type: &str, webhook_url: &str) -> &'static str {
     super::url::require_endpoint(webhook_type, webhook_url)
@@ -223,7 +226,7 @@ fn compile(raw: &EventDefinition) -> Definition {
     })
 }
 
-/// Returns the data, or raises the error that says why they are none.
+/// Returns the data as text. It raises an error unless they are a JSON object.
 fn data_of(parameter: &str, data: &AnyElement) -> String {
     let text = jsonb::text_of(data);
     let hint = "For example {\"task_title\": \"Write the release notes\"}.";
@@ -246,7 +249,7 @@ fn event(event_type: &str, data: String) -> Event {
     }
 }
 
-/// What the SQL of 0.1.0 calls until it is updated.
+/// Returns the sample of a built-in event type, for the SQL of 0.1.0, which calls it until the update.
 #[pg_extern(sql = false)]
 fn sample_event(event_type: &str) -> Option<JsonB> {
     sample(event_type).map(|data| JsonB(Value::Object(data)))

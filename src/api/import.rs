@@ -1,4 +1,4 @@
-//! Rows of the application's own webhooks.
+//! Reading the rows of the application's own table of webhooks, for `zentry_import_integrations`.
 
 use pgrx::prelude::*;
 
@@ -8,11 +8,11 @@ use crate::pg::plan::{Plan, with_spi};
 use crate::pg::relation::OpenRelation;
 use crate::pg::role;
 
-/// In the place of a value that jsonb does not take; what it stands for is refused.
+/// A JSON string in place of a value that cannot be converted to jsonb. The import refuses the row for it.
 const UNREADABLE: &str = "\"(not to be read as jsonb)\"";
 
-/// Rows of a table as JSON, in the order of `id`, with the caller's rights. What others have put into the table and would run with these is an
-/// error.
+/// Returns the given columns of a table's rows as JSON objects, in the order of `id`, read with the caller's rights. It raises an error if code of
+/// another role would run with them.
 #[pg_extern(sql = false)]
 fn rows_of(relation: pg_sys::Oid, columns: Vec<Option<String>>) -> SetOfIterator<'static, String> {
     let Some(relation) = OpenRelation::open(relation, pg_sys::AccessShareLock) else {
@@ -42,7 +42,7 @@ fn rows_of(relation: pg_sys::Oid, columns: Vec<Option<String>>) -> SetOfIterator
     SetOfIterator::new(rows)
 }
 
-/// A JSON object that is a jsonb.
+/// Returns a JSON object that can be converted to jsonb.
 fn object(columns: &[String], values: &[String]) -> String {
     let members = columns.iter().zip(values).map(|(column, value)| {
         let value = if jsonb::takes(value) { value } else { UNREADABLE };

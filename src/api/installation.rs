@@ -1,12 +1,12 @@
-//! What an installation needs, and how others wake its worker.
+//! What an installation needs, and waking the worker.
 
 use pgrx::prelude::*;
 
 use crate::installation::LIBRARY;
 use crate::wake;
 
-/// At commit, lets the worker look at what waits for these webhooks, and with `overdue` no longer wait to try again. Nulls
-/// are passed over. It looks at what was captured, too.
+/// Has the worker, at commit, look for waiting deliveries of these webhooks; with `overdue`, they are tried at once. Nulls are ignored. The
+/// worker looks for captured events too.
 #[pg_extern(sql = false)]
 fn wake(webhook_ids: pgrx::Array<i64>, overdue: bool) {
     wake::at_commit(|work| {
@@ -20,16 +20,13 @@ fn wake(webhook_ids: pgrx::Array<i64>, overdue: bool) {
     });
 }
 
-/// At commit, lets the worker try the integration's endpoint, whatever that has asked for.
+/// Has the worker, at commit, try the webhook at once, whatever its endpoint has asked for.
 #[pg_extern(sql = false)]
 fn resume(webhook_id: i64) {
-    wake::at_commit(|work| {
-        work.overdue.insert(webhook_id);
-        work.resumed = true;
-    });
+    wake::at_commit(|work| work.resumed.insert(webhook_id));
 }
 
-/// At commit, lets the worker read the configuration again, as after a change of it.
+/// Has the worker, at commit, read the configuration again, as after a change of it.
 #[pg_extern(sql = false)]
 fn wake_for_senders() {
     wake::at_commit(|work| work.configuration = true);
@@ -40,13 +37,14 @@ fn library_version() -> &'static str {
     LIBRARY
 }
 
+/// Raises a warning if the library was not preloaded.
 #[pg_extern(sql = false)]
 fn warn_unless_preloaded() {
     if wake::registry().is_none() {
         crate::report::warning(
             PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
             "zentry_notify is not preloaded: notifications are written but not sent".to_owned(),
-            "Add zentry_notify to shared_preload_libraries in postgresql.conf and restart the server; what waits is sent then.",
+            "Add zentry_notify to shared_preload_libraries in postgresql.conf and restart the server. What waits is sent then.",
         );
     }
 }

@@ -1,4 +1,4 @@
-//! Names that the REST API shows beside ids, from the tables that events' data come from.
+//! Names that the REST API shows beside ids, read from the tables that the data of events come from.
 
 use pgrx::prelude::*;
 
@@ -7,9 +7,9 @@ use crate::pg::plan::{Plan, with_spi};
 use crate::pg::relation::OpenRelation;
 use crate::pg::subtransaction;
 
-/// Ids and what `shown` has beside them in `relation`, whose column `key` has the ids. What the caller may not read is left out, and so is
-/// what would take a view, a policy or a type of somebody's own. It is read as the table's owner, restricted: what the owner put into the
-/// table runs with no rights but theirs.
+/// Returns the ids with the values of the column `shown` in the rows of `relation` whose column `key` has them. The result is empty for what the caller
+/// may not read, and for views, tables with row security and types that are not built in. The table is read as its owner, in a restricted
+/// operation, so that code of the owner (index expressions, checks) runs with no other rights than the owner's.
 #[pg_extern(sql = false)]
 fn look_up_in(
     relation: pg_sys::Oid,
@@ -21,7 +21,7 @@ fn look_up_in(
         .filter(|_| readable(relation, key, shown))
         .and_then(|relation| {
             let owner = relation.class().relowner;
-            // What fails is an owner's, and the names are an extra.
+            // A failure is due to the owner's code, and the names are optional.
             subtransaction::attempt(|| {
                 let _owner = AsOwner::of(owner);
                 read(&relation, key, shown, ids)
@@ -31,7 +31,7 @@ fn look_up_in(
     TableIterator::new(found.unwrap_or_default())
 }
 
-/// Asked with the caller's rights, while a lock keeps the table as it is.
+/// Whether the caller may read the two columns. The table is locked, so that the answer stays true.
 fn readable(relation: pg_sys::Oid, key: &str, shown: &str) -> bool {
     const SQL: &str = "SELECT true FROM pg_catalog.pg_class c \
         JOIN pg_catalog.pg_attribute k ON k.attrelid OPERATOR(pg_catalog.=) c.oid AND k.attname OPERATOR(pg_catalog.=) $2::pg_catalog.name \

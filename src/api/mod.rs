@@ -1,4 +1,4 @@
-//! The SQL functions that are written in Rust (`sql/13_rust_functions.sql` declares them), one file a noun.
+//! The SQL functions that are written in Rust, one file for each subject. `sql/13_rust_functions.sql` declares them.
 
 mod api_token;
 mod appearance;

@@ -1,4 +1,4 @@
-//! Quiet hours: checked when they are written, and shown.
+//! Quiet hours: their check when they are written, and when they end.
 
 use jiff::Timestamp;
 use pgrx::prelude::*;
@@ -10,7 +10,7 @@ use crate::timestamp::to_timestamptz;
 const HINT: &str =
     "For example 22:00-07:00 Europe/Berlin, or Mon-Fri 20:00-08:00, Sat-Sun 00:00-24:00 America/New_York.";
 
-/// Raises an error for what is no quiet hours.
+/// Raises an error unless `quiet_hours` is valid.
 #[pg_extern(sql = false)]
 fn check_quiet_hours(quiet_hours: &str) {
     if let Err(error) = quiet_hours.parse::<QuietHours>() {
@@ -18,8 +18,8 @@ fn check_quiet_hours(quiet_hours: &str) {
     }
 }
 
-/// When the quiet that there is now is over. What is no quiet hours, as of a time zone that the system does not know any
-/// more, is none: the view of all webhooks must not fail for one.
+/// Returns when the present quiet hours end; None outside of quiet hours, and for a value that is not valid any more (the system may not know its time
+/// zone any more), since the view of all webhooks must not fail for one.
 #[pg_extern(sql = false)]
 fn quiet_until(quiet_hours: &str) -> Option<TimestampWithTimeZone> {
     let hours: QuietHours = quiet_hours.parse().ok()?;

@@ -1,4 +1,4 @@
-//! Rates of webhooks: checked when they are written, and what they hold back.
+//! Rate limits of webhooks: their check when they are written, and until when they hold messages back.
 
 use std::time::Duration;
 
@@ -9,11 +9,12 @@ use webhook::schedule::{Policy, Rate};
 use crate::timestamp::{from_timestamptz, to_timestamptz};
 use crate::{report, settings};
 
+/// The period up to which a vendor's rate limit is not shown.
 const MOMENT: Duration = Duration::from_secs(1);
 
 const HINT: &str = "For example 25/5min, 4/s or 100/h; 0 is no limit.";
 
-/// Raises an error for what is no rate.
+/// Raises an error unless `rate_limit` is valid.
 #[pg_extern(sql = false)]
 fn check_rate_limit(rate_limit: &str) {
     if let Err(error) = rate_limit.parse::<Rate>() {
@@ -21,7 +22,7 @@ fn check_rate_limit(rate_limit: &str) {
     }
 }
 
-/// Returns the rate at which messages leave to such a webhook; None: nobody counts.
+/// Returns the rate limit of a webhook: its own, else the vendor's; None: there is none.
 #[pg_extern(sql = false)]
 fn rate_of(
     webhook_type: Option<&str>,
@@ -35,11 +36,9 @@ fn rate_of(
             teams_rate: settings::teams_rate(),
             ..Policy::default()
         };
-        // What opens again at once holds nothing back that anybody would look for.
-        endpoint
-            .ok()?
-            .vendor()
-            .rate(&policy)
+        // A limit of a second holds nothing back for so long that people would notice.
+        policy
+            .rate_of(endpoint.ok()?.vendor())
             .filter(|rate| rate.period > MOMENT)
     };
     own.or_else(of_vendor).map(|rate| rate.to_string())
@@ -50,12 +49,13 @@ fn lowest(rates: Option<Vec<Option<String>>>) -> Option<Rate> {
     Rate::lowest(rates.filter_map(|rate| rate.parse().ok()))
 }
 
+/// Returns the lowest of the rates; those that are not valid any more are ignored.
 #[pg_extern(sql = false)]
 fn lowest_rate(rates: Option<Vec<Option<String>>>) -> Option<String> {
     lowest(rates).map(|rate| rate.to_string())
 }
 
-/// Returns when the lowest of the rates lets the next message leave, after those of these moments; None: it holds none back.
+/// Returns when the lowest of the rates lets the next message leave, after messages that were posted at these moments; None: at once.
 #[pg_extern(sql = false)]
 fn rate_opens_at(
     rates: Option<Vec<Option<String>>>,

@@ -1,4 +1,4 @@
-//! Errors of the functions that are written in PL/pgSQL: raised from here, their CONTEXT does not lead through our functions.
+//! Errors of the functions that are written in PL/pgSQL. They are raised here so that their CONTEXT begins with the caller (`pg::error`).
 
 use pgrx::PgSqlErrorCode::{self, *};
 use pgrx::prelude::*;
@@ -6,7 +6,7 @@ use pgrx::prelude::*;
 use crate::pg::error::{self, Message};
 use crate::report;
 
-/// Raises the error.
+/// Raises an error. `condition` is the name of its SQLSTATE in PL/pgSQL.
 #[pg_extern(sql = false)]
 fn refuse(
     condition: Option<&str>,
@@ -26,7 +26,7 @@ fn refuse(
     )
 }
 
-/// Raises the error for an id that is null or unknown.
+/// Raises the error for the id of a webhook that is null or unknown.
 #[pg_extern(sql = false)]
 pub fn no_such_webhook(webhook_id: Option<i64>) {
     const HINT: &str = "SELECT id, name FROM zentry_notify.webhooks lists them.";
@@ -46,7 +46,7 @@ pub fn no_such_webhook(webhook_id: Option<i64>) {
     }
 }
 
-/// Raises the error for a webhook whose row of `webhook_secret` somebody has taken away.
+/// Raises the error for a webhook whose row of `webhook_secret` somebody has deleted.
 pub fn no_url(webhook_id: i64) -> ! {
     report::error(
         ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
@@ -56,7 +56,7 @@ pub fn no_url(webhook_id: i64) -> ! {
     )
 }
 
-/// Returns the SQLSTATE of a condition, by the name that PL/pgSQL has for it.
+/// Returns the SQLSTATE of a condition that our SQL uses, by its name in PL/pgSQL.
 fn code(condition: &str) -> PgSqlErrorCode {
     match condition {
         "check_violation" => ERRCODE_CHECK_VIOLATION,
@@ -78,7 +78,7 @@ fn code(condition: &str) -> PgSqlErrorCode {
         "undefined_table" => ERRCODE_UNDEFINED_TABLE,
         "wrong_object_type" => ERRCODE_WRONG_OBJECT_TYPE,
         "numeric_value_out_of_range" => ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE,
-        // As RAISE without a condition.
+        // The default of RAISE.
         _ => ERRCODE_RAISE_EXCEPTION,
     }
 }

@@ -1,4 +1,4 @@
-//! Secrets of receivers that check signatures, and headers: made, and checked when they are written.
+//! Signing secrets and headers: their check when they are written, and new secrets.
 
 use pgrx::prelude::*;
 use webhook::endpoint::WebhookType;
@@ -9,14 +9,14 @@ use webhook::signature::{SecretError, SigningSecret};
 
 use crate::report;
 
-/// Returns a secret that nobody knows.
+/// Returns a new random secret.
 #[pg_extern(sql = false)]
 fn make_secret() -> String {
     SigningSecret::generate().map_or_else(|error| refuse(error), |secret| secret.expose())
 }
 
-/// Raises an error for what is no secret of such a webhook, and for headers that no request could have; null stands for none. Another type than
-/// those that there are is refused elsewhere.
+/// Raises an error unless the secret is valid for the type of webhook, and the headers are valid; null stands for none. An unknown type is refused
+/// elsewhere.
 #[pg_extern(sql = false)]
 fn check_signing(webhook_type: Option<&str>, secret: Option<&str>, headers: Option<&str>) {
     let webhook_type = webhook_type.and_then(|name| name.parse::<WebhookType>().ok());

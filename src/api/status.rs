@@ -1,4 +1,4 @@
-//! What only the library knows of how things are; `sql/32_status_server.sql` and those after it make sense of it.
+//! The state that only the library knows, for `zentry_status()`: `sql/32_status_server.sql` and the files after it interpret it.
 
 use jiff::Timestamp;
 use pgrx::iter::SetOfIterator;
@@ -11,7 +11,7 @@ use crate::settings;
 use crate::timestamp::to_timestamptz;
 use crate::wake::{self, Registry, Slot, Stuck, WayState};
 
-/// One row. Without shared memory (the library is not preloaded) what comes from there is null or false.
+/// Returns one row. If the library is not preloaded, what comes from shared memory is null, 0 or false.
 #[pg_extern(sql = false)]
 #[allow(
     clippy::type_complexity,
@@ -52,7 +52,7 @@ fn server_state() -> TableIterator<
     ))
 }
 
-/// The ways out of `zentry_notify.proxy`, and what left by each since the server started; of none more than its address.
+/// Returns the ways out of `zentry_notify.proxy`, with counts of requests since the server started. A way is shown without user and password.
 #[pg_extern(sql = false)]
 #[allow(
     clippy::type_complexity,
@@ -91,7 +91,7 @@ fn ways_out() -> TableIterator<
     TableIterator::new(rows)
 }
 
-/// Events of this database that could not be written since the server started; 0 where the library is not preloaded.
+/// Returns how many events of this database could not be written since the server started; 0 if the library is not preloaded.
 #[pg_extern(sql = false)]
 fn lost_events() -> i64 {
     let database = process::database();
@@ -100,7 +100,8 @@ fn lost_events() -> i64 {
         .map_or(0, |slot| i64::try_from(slot.lost()).unwrap_or(i64::MAX))
 }
 
-/// Processes of workers that were told to end and have not, and whether another one has their work; nothing where the library is not preloaded.
+/// Returns the worker processes that were told to end and have not, and whether another one has replaced each. The result is empty if the library is not
+/// preloaded.
 #[pg_extern(sql = false)]
 fn stuck_workers() -> TableIterator<
     'static,
@@ -120,7 +121,7 @@ fn stuck_workers() -> TableIterator<
     TableIterator::new(found)
 }
 
-/// Databases in which there may be something to do, and no worker is.
+/// Returns the databases with work and without a worker.
 #[pg_extern(sql = false)]
 fn databases_with_work() -> SetOfIterator<'static, pg_sys::Oid> {
     let is_due = |slot: &Slot| slot.due().is_some_and(|due| due <= Timestamp::now());

@@ -1,4 +1,4 @@
-//! `zentry_test_webhook`: a message at once, from the caller's own session.
+//! `zentry_test_webhook`: sends a message at once, from the caller's own session.
 
 use std::time::Duration;
 
@@ -6,11 +6,10 @@ use jiff::Timestamp;
 use pgrx::prelude::*;
 use webhook::appearance::Appearance;
 use webhook::definition::Catalogue;
-use webhook::endpoint::{Endpoint, EndpointKind, SecretUrl};
+use webhook::endpoint::{Endpoint, EndpointKind, SecretUrl, parse_mention};
 use webhook::event::Event;
 use webhook::http_thread::Outgoing;
 use webhook::language::Language;
-use webhook::mention::Mention;
 use webhook::message;
 use webhook::nats::Publication;
 use webhook::outcome::{Answer, Judgement, Verdict, judge, judge_absence, remarks, stream_looked_at};
@@ -27,14 +26,15 @@ use crate::settings;
 use crate::wake;
 use webhook::signing::{Signing, StoredSigning};
 
-/// Code points of the message; the rest is cut off, and what would be half a character with it.
+/// Maximum length of the message in code points. A longer one is cut, between two characters as readers see them.
 const MAX_MESSAGE: usize = 500;
-/// Code points of what is noted of a stream.
+/// Maximum length of the remarks on a stream in code points.
 const MAX_NOTE: usize = 1_000;
 
-type Result = (i64, &'static str, Option<i32>, Option<String>);
+/// The row of the result: the delivery's id in the log, its status, the HTTP status and the error.
+type Row = (i64, &'static str, Option<i32>, Option<String>);
 
-/// Posts the message and waits for the answer. The log has it in any case; a failure to deliver is a result, not an error.
+/// Posts the message, waits for the answer, and writes both into the log. A message that cannot be delivered is a result, not an error.
 #[pg_extern(sql = false)]
 #[allow(
     clippy::type_complexity,
@@ -52,7 +52,7 @@ fn zentry_test_webhook(
         name!(error_message, Option<String>),
     ),
 > {
-    // Before anything is posted: the log could not have it.
+    // This is checked before anything is posted, since it could not be logged.
     installation::require_writable("zentry_test_webhook()");
     installation::require_fitting();
     let Found {
@@ -73,7 +73,7 @@ fn zentry_test_webhook(
         )
     });
     let mut appearance = settings::appearance(Some(&appearance));
-    appearance.mention = mention.and_then(|text| Mention::parse(endpoint.kind(), &text).ok());
+    appearance.mention = mention.and_then(|text| parse_mention(endpoint.kind(), &text).ok());
     appearance.topic = endpoint.topic().cloned();
     let event = event(test_message.unwrap_or("Test message from Zentry!"));
     let (judgement, stream) = post(&endpoint, &event, &appearance, signing.as_ref(), language);
@@ -88,7 +88,7 @@ fn zentry_test_webhook(
     TableIterator::once(logged)
 }
 
-/// It works: what waits for a channel that failed is sent now.
+/// Has the worker send what waits for a webhook that failed before, and works now.
 fn reopen(webhook_id: i64) {
     const SQL: &str = "SELECT zentry_notify.reopen($1)";
     with_spi(|spi| {
@@ -96,18 +96,19 @@ fn reopen(webhook_id: i64) {
     });
 }
 
+/// A webhook as it is stored.
 struct Found {
     id: i64,
     webhook_type: String,
     webhook_url: String,
     mention: Option<String>,
-    /// JSON.
+    /// The JSON of how its messages appear.
     appearance: String,
     signing: StoredSigning,
     language: Language,
 }
 
-/// The integration, switched off or not; an error when there is none, and when its URL is gone.
+/// Returns the webhook, also one that is switched off. It raises an error if there is none, or if its URL was deleted.
 fn find(webhook_id: Option<i64>) -> Found {
     const SQL: &str = "SELECT w.webhook_type::text, u.webhook_url::text, w.mention, zentry_notify.appearance_of(w.id), \
                               u.signing_secret, u.previous_secret, u.previous_until, u.headers::text, \
@@ -152,6 +153,7 @@ fn event(message: &str) -> Event {
     }
 }
 
+/// Posts the event, by one way out after the other until one reaches the endpoint. Returns what the answer means, and for a stream what was seen of it.
 fn post(
     endpoint: &Endpoint,
     event: &Event,
@@ -174,7 +176,7 @@ fn post(
         let card = Catalogue::of(language).card(event);
         message::compose_with(endpoint.kind(), &[card], appearance).body
     };
-    // It is told once.
+    // The id by which a receiver recognises a repeat; a test message is never repeated.
     let id = format!("test-{}", event.occurred_at.as_microsecond());
     let headers = signing.map(|signing| signing.headers(Some(&id), None, Timestamp::now(), &body));
     let publication = endpoint
@@ -205,11 +207,11 @@ fn post(
     let mut ways = ways(endpoint).into_iter();
     send(&http, ways.next().unwrap_or(WayId::DIRECT));
     loop {
-        // An interrupt (Ctrl-C) leaves from here; dropping the thread ends the request.
+        // An interrupt (Ctrl-C) raises its error here; dropping the thread ends the request.
         wait(&http);
         if let Some(answer) = http.answers().into_iter().next() {
             let url = endpoint.post_url();
-            // Nothing was sent: another way may lead there, as it does for the worker.
+            // Nothing was sent, so another way out is tried, as the worker does.
             if let Err(error) = &answer.result
                 && judge_absence(error).verdict == Verdict::Unreached
                 && let Some(next) = ways.next()
@@ -239,7 +241,7 @@ fn post(
     }
 }
 
-/// By which ways it may leave, one after the other: those first that Discord has not banned.
+/// Returns the ways out to try, in this order: those that Discord has not parked come first.
 fn ways(endpoint: &Endpoint) -> Vec<WayId> {
     if endpoint.kind() == EndpointKind::Nats {
         return vec![WayId::DIRECT];
@@ -255,17 +257,18 @@ fn ways(endpoint: &Endpoint) -> Vec<WayId> {
     ways
 }
 
-/// What people should know of the stream that was looked at.
+/// Remarks on the stream that a message was published to.
 struct LookedAt(Vec<String>);
 
 impl LookedAt {
+    /// Returns the remarks, redacted; None: the answer does not tell of a stream's configuration.
     fn of(answer: &Answer, url: &SecretUrl) -> Option<Self> {
         stream_looked_at(answer)?;
         let found = remarks(answer).map(|remark| url.redact(remark).into_owned());
         Some(Self(found.collect()))
     }
 
-    /// As the worker does.
+    /// Stores the remarks with the webhook's state, as the worker does.
     fn note(&self, webhook_id: i64) {
         const SQL: &str = "INSERT INTO zentry_notify.webhook_state AS s (webhook_integration_id, stream_note) \
                            SELECT w.id, $2 FROM zentry_notify.webhook w WHERE w.id = $1 \
@@ -281,15 +284,15 @@ impl LookedAt {
     }
 }
 
-/// Until the socket can be read or an interrupt comes. The request has a timeout of its own.
+/// Waits until the socket can be read, an interrupt comes, or some seconds have passed. The request has a timeout of its own.
 fn wait(http: &Http) {
     const LIMIT: Duration = Duration::from_secs(10);
     process::wait(Some(http.socket()), LIMIT, c"ZentryNotifyTestWebhook");
     pgrx::check_for_interrupts!();
 }
 
-/// The log has the message as an event of its own, and its delivery.
-fn log(webhook_id: i64, event: &Event, judgement: Judgement) -> Result {
+/// Writes the message into the log, as an event of its own with one delivery, and returns the row of the result.
+fn log(webhook_id: i64, event: &Event, judgement: Judgement) -> Row {
     const EVENT: &str = "INSERT INTO zentry_notify.event (event_type, data, context) \
                          VALUES ($1, $2::json, '{\"routed\": true}') RETURNING id";
     const DELIVERY: &str = "INSERT INTO zentry_notify.delivery \
@@ -302,19 +305,19 @@ fn log(webhook_id: i64, event: &Event, judgement: Judgement) -> Result {
     };
     let code = judgement.status_code.and_then(|code| i16::try_from(code).ok());
     let kept = settings::log_payloads();
-    // It has its number before the event has: the route cursor relies on that.
+    // The transaction needs its id before the event gets its id: the route cursor relies on that.
     process::number_transaction();
-    // An event that is written with this setting off is taken for a dump's (await_cursor).
+    // With this setting off, the event would be taken for one of a dump that is being restored (await_cursor).
     let _no_dump = setting::hold(&[(c"check_function_bodies", c"on")]);
     let id = with_spi(|spi| {
         let id = |rows: &crate::plan::Rows| rows.get::<i64>(0, 1);
         let event_id = if kept {
-            // Nobody else hears of it, but until the cursor has passed it, it counts as one that waits.
+            // The event is routed already, but until the route cursor has passed it, it counts as one that waits.
             wake::at_commit(|work| work.events = true);
             let arguments = [(&*event.event_type).into(), (&*event.data).into()];
             id(&Plan::prepare(spi, EVENT, &[TEXTOID, TEXTOID]).execute(spi, &arguments))
         } else {
-            // An event that was never written down.
+            // The id of an event that was never stored.
             Some(-1)
         };
         let types = [INT8OID, INT8OID, TEXTOID, TEXTOID, INT2OID, TEXTOID, TEXTOID];

@@ -1,18 +1,19 @@
 //! Webhook URLs: checked when they are written, redacted when they are shown.
 
 use pgrx::prelude::*;
-use webhook::endpoint::{Endpoint, EndpointError, UrlPolicy, WebhookType, parse_host_patterns, redact};
-use webhook::mention::Mention;
+use webhook::endpoint::{
+    Endpoint, EndpointError, UrlPolicy, WebhookType, parse_host_patterns, parse_mention, redact,
+};
 
 use crate::{report, settings};
 
-/// Raises an error unless `webhook_url` is the URL of such a webhook and may be called.
+/// Raises an error unless `webhook_url` is a URL of a webhook of this type, and the settings let it be called.
 #[pg_extern(sql = false)]
 fn check_webhook_url(webhook_type: &str, webhook_url: &str) {
     endpoint_or_refusal(webhook_type, webhook_url, Endpoint::parse_new);
 }
 
-/// Why a URL of a service that there is no more can be kept but not called; none for any other.
+/// Returns why a URL of a service that has ended can be kept but not called; None for every other URL.
 #[pg_extern(sql = false)]
 fn ended_service(webhook_type: &str, webhook_url: &str) -> Option<String> {
     let error = Endpoint::parse(webhook_type.parse().ok()?, webhook_url, &settings::url_policy()).err()?;
@@ -20,11 +21,11 @@ fn ended_service(webhook_type: &str, webhook_url: &str) -> Option<String> {
         .then(|| format!("{error}. {}", error.hint().unwrap_or_default()))
 }
 
-/// Raises an error unless messages to the webhook can ping so.
+/// Raises an error unless `mention` is valid for messages to the webhook.
 #[pg_extern(sql = false)]
 fn check_mention(webhook_type: &str, webhook_url: &str, mention: &str) {
     let endpoint = require_endpoint(webhook_type, webhook_url);
-    if let Err(error) = Mention::parse(endpoint.kind(), mention) {
+    if let Err(error) = parse_mention(endpoint.kind(), mention) {
         report::refuse("mention", &format!("mention: {error}"), error.hint());
     }
 }
@@ -39,7 +40,7 @@ fn require_type(name: &str) -> WebhookType {
     name.parse().unwrap_or_else(|_| {
         report::refuse(
             "webhook_type",
-            // What somebody took for the type may be a secret.
+            // Only the beginning is shown, since somebody may have passed a secret in its place.
             &format!(
                 "unknown webhook type \"{}\"",
                 name.chars().take(20).collect::<String>()
@@ -49,7 +50,7 @@ fn require_type(name: &str) -> WebhookType {
     })
 }
 
-/// Which settings, as they are given, keep the URL from being called, and what each would have to be; of allowed_hosts, what it lacks.
+/// Returns which of the given settings keep the URL from being called, and the value that each needs; of allowed_hosts, the entries that it lacks.
 #[pg_extern(sql = false)]
 #[allow(
     clippy::type_complexity,
@@ -72,7 +73,7 @@ fn settings_in_the_way(
     TableIterator::new(found)
 }
 
-/// One after the other, as the check finds them.
+/// Finds the settings one after the other: each is changed as it needs to be, and the URL is checked again.
 fn lacks(webhook_type: WebhookType, webhook_url: &str, mut policy: UrlPolicy) -> Vec<(&'static str, String)> {
     let on = || "on".to_owned();
     let mut hosts: Vec<String> = Vec::new();
@@ -93,7 +94,7 @@ fn lacks(webhook_type: WebhookType, webhook_url: &str, mut policy: UrlPolicy) ->
                     .extend(parse_host_patterns(&refused).unwrap_or_default());
                 hosts.push(refused);
             }
-            // The host alone does not allow another port than that of the scheme. There may be several servers.
+            // A host without a port allows the scheme's own port only. The URL may have several servers.
             EndpointError::PortNotAllowed { host: refused, port } => {
                 let with_port = format!("{refused}:{port}");
                 if hosts.contains(&with_port) {
@@ -105,7 +106,7 @@ fn lacks(webhook_type: WebhookType, webhook_url: &str, mut policy: UrlPolicy) ->
                 hosts.retain(|host| *host != refused);
                 hosts.push(with_port);
             }
-            // It is the URL itself that is wrong.
+            // The URL itself is invalid.
             _ => break,
         }
     }
@@ -121,7 +122,7 @@ fn redact_url(webhook_url: &str) -> String {
     redact(webhook_url)
 }
 
-/// Returns where the webhook's messages go, or raises the error that says why they can go nowhere.
+/// Returns the endpoint of a webhook. It raises an error if the URL is invalid or may not be called.
 pub fn require_endpoint(webhook_type: &str, webhook_url: &str) -> Endpoint {
     endpoint_or_refusal(webhook_type, webhook_url, Endpoint::parse)
 }

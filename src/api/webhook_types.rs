@@ -1,15 +1,16 @@
-//! The types of webhooks, for SQL: `webhook::kinds` has them.
+//! The types of webhooks (`webhook::kinds`), for SQL.
 
 use pgrx::prelude::*;
 use webhook::endpoint::WebhookType;
 
-/// Whether a type has a place for one of the settings that not all have; None: there is no such type.
+/// Whether webhooks of a type have one of the settings that not all types have; None: the type is unknown.
 #[pg_extern(sql = false)]
 fn type_has(webhook_type: &str, setting: &str) -> Option<bool> {
     let of: WebhookType = webhook_type.parse().ok()?;
     Some(of.settings().any(|has| has.name() == setting))
 }
 
+/// Returns all types, with their labels, example URLs, the syntax of mentions, settings and formats.
 #[pg_extern(sql = false)]
 #[allow(
     clippy::type_complexity,

@@ -1,4 +1,4 @@
-//! Who hears of an event: the webhooks of its project, those of a person's projects, or all.
+//! The audience of an event: the webhooks of its project, those of a person's projects, or all.
 
 use pgrx::pg_sys;
 use pgrx::prelude::*;
@@ -9,7 +9,8 @@ use super::table::{Table, text_of};
 use crate::event_source::Audience;
 use crate::report;
 
-/// Tables that name a person and a project: `[{"from", "match": column of the person, "column": column of the project}]`.
+/// Finds the tables with a foreign key to a table of people (`$1`) and one to a table of projects (`$2`), as JSON:
+/// `[{"from", "match": column of the person, "column": column of the project}]`.
 const MEMBERSHIPS: &str = "SELECT json_agg(json_build_object('from', format('%I.%I', n.nspname, c.relname), 'match', u.attname, 'column', p.attname)
                                           ORDER BY c.oid, u.attnum)::text
   FROM pg_constraint person
@@ -21,6 +22,7 @@ const MEMBERSHIPS: &str = "SELECT json_agg(json_build_object('from', format('%I.
   JOIN pg_attribute p ON p.attrelid = c.oid AND p.attnum = project.conkey[1]
  WHERE person.contype = 'f' AND person.confrelid = $1 AND cardinality(person.conkey) = 1";
 
+/// Returns the audience that is probably meant, as `event_source.audience` has it.
 pub fn guess(guess: &Guess, mapping: &Map<String, Value>) -> Value {
     let all = json!({ "all": true });
     if guess.event == "project_created" {
@@ -43,7 +45,8 @@ fn is_look_up(value: Option<&Value>) -> bool {
     value.is_some_and(|value| value.get("from").is_some())
 }
 
-/// Webhooks have projects by number: others cannot be asked for.
+/// Returns the tables that say which projects a person belongs to, as `projects` of an audience. None: there is none, or the keys of projects are
+/// no integers, as webhooks have them.
 fn memberships(guess: &Guess, person: &str) -> Option<Value> {
     let projects = guess.projects()?;
     let key = projects.key.clone()?;
@@ -70,7 +73,7 @@ fn memberships(guess: &Guess, person: &str) -> Option<Value> {
     (!found.is_empty()).then_some(Value::Array(found))
 }
 
-/// What a user gives: its form, and that its keys are among the data.
+/// Raises an error unless an audience that a user gives has a valid form, and its keys are among the data.
 pub fn check(audience: &Value, mapping: &Map<String, Value>) {
     let refuse = |message: String| -> ! {
         report::error(
@@ -97,7 +100,7 @@ pub fn check(audience: &Value, mapping: &Map<String, Value>) {
     }
 }
 
-/// Of projects whose ids are no numbers a webhook cannot ask for one.
+/// Raises a notice if the ids of projects are no integers: a webhook cannot be of such a project.
 pub fn tell_of_other_keys(table: &Table, mapping: &Map<String, Value>, audience: &Value) {
     let column = audience
         .get("project")

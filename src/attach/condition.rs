@@ -1,7 +1,7 @@
-//! On which writes an event fires: what its triggers ask.
+//! The conditions of an event: on which writes its triggers fire.
 //!
-//! Most ask nothing: `capture` does, by `event_source.transition` or `progress`, so that no trigger stands in the way of ALTER TABLE.
-//! What a user gives is PostgreSQL's own WHEN, read once, in the call that gives it.
+//! Most triggers have no WHEN: `capture` tests the condition, by `event_source.transition` or `progress`, so that no trigger depends on a column
+//! and prevents an ALTER TABLE. A user's own condition is a WHEN of PostgreSQL's, parsed once, in the call that gives it.
 
 use pgrx::PgRelation;
 use pgrx::prelude::*;
@@ -15,41 +15,45 @@ use crate::pg::when::{self, Names, Row, When};
 use crate::report;
 use crate::subtransaction::{self, Failure};
 
-/// In words for people; also a trigger without a WHEN.
+/// The words of a trigger without a WHEN.
 pub const ALWAYS: &str = "true";
-/// Compares images, so that no type is without an operator.
+/// A condition that a row has changed. `*<>` compares the stored images of rows, so it needs no operators of the columns' types.
 pub const CHANGED: &str = "OLD.* *<> NEW.*";
 
 const EXAMPLE: &str = "It is SQL over OLD and NEW, such as NEW.status = 'done' AND OLD.status <> 'done'.";
 
-/// What a trigger asks with its WHEN.
+/// The WHEN of a trigger.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Test {
+    /// No WHEN.
     Nothing,
     /// SQL over OLD and NEW.
     Write(String),
     /// SQL over one row.
     Row(String, Row),
-    /// SQL over one row, that holds of the new one and did not hold of the old one.
+    /// SQL over one row, which has to be true of the new row and not of the old one.
     BecomesTrue(String),
 }
 
+/// The condition of one trigger.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Condition {
-    /// For people, in `event_source`.
+    /// The condition as people read it, in `event_source`. It is never parsed.
     pub words: String,
     pub test: Test,
 }
 
-/// Of each trigger; None: there is none.
+/// The conditions of a source's triggers; None: there is no such trigger.
 #[derive(Clone, Debug, Default)]
 pub struct Conditions {
     pub insert: Option<Condition>,
     pub update: Option<Condition>,
     pub delete: Option<Condition>,
+    /// `event_source.transition`.
     pub transition: Option<Value>,
 }
 
+/// The operations that an event fires on.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Operations {
     pub insert: bool,
@@ -58,7 +62,7 @@ pub struct Operations {
 }
 
 impl Operations {
-    /// `insert, update`, in any order and case.
+    /// Parses a list such as `insert, update`, in any order and case. It raises an error for anything else.
     pub fn parse(text: &str) -> Self {
         let mut operations = Operations::default();
         let words = text.split(|c: char| !c.is_ascii_alphabetic());
@@ -87,8 +91,8 @@ impl Operations {
 }
 
 impl Test {
-    /// The WHEN for the table. Names in it are looked for as the role and under the search path that rule.
-    pub fn read(&self, table: &PgRelation) -> Option<When> {
+    /// Analyses the WHEN over the table's rows. Names are resolved as the current role, under the current search path.
+    pub fn analyse(&self, table: &PgRelation) -> Option<When> {
         match self {
             Test::Nothing => None,
             Test::Write(sql) => Some(When::over_write(sql, table)),
@@ -106,8 +110,8 @@ impl Condition {
         }
     }
 
-    /// A trigger that asks nothing; what `capture` asks is in the words.
-    pub fn unasked(words: &str) -> Self {
+    /// Returns the condition of a trigger without a WHEN; `words` say what `capture` tests.
+    pub fn without_when(words: &str) -> Self {
         Self::new(words, Test::Nothing)
     }
 }
@@ -121,7 +125,7 @@ impl Conditions {
         }
     }
 
-    pub fn slot(&mut self, operation: Operation) -> &mut Option<Condition> {
+    pub fn get_mut(&mut self, operation: Operation) -> &mut Option<Condition> {
         match operation {
             Operation::Insert => &mut self.insert,
             Operation::Update => &mut self.update,
@@ -133,28 +137,29 @@ impl Conditions {
         self.get(operation).map(|condition| condition.words.clone())
     }
 
+    /// Keeps the conditions of the given operations. A DELETE without one fires always.
     pub fn only(mut self, operations: Operations) -> Self {
         self.insert = self.insert.filter(|_| operations.insert);
         self.update = self.update.filter(|_| operations.update);
         self.delete = operations
             .delete
-            .then(|| self.delete.unwrap_or_else(|| Condition::unasked(ALWAYS)));
+            .then(|| self.delete.unwrap_or_else(|| Condition::without_when(ALWAYS)));
         self
     }
 }
 
-/// With the user's own condition. Where it says nothing of OLD, an update fires when it has become true.
+/// Returns the conditions of a source with a user's own condition. If that does not refer to OLD, an update fires when it has become true.
 pub fn given(text: &str, guess: &Guess, operations: Option<Operations>) -> Conditions {
-    let names = read(text);
+    let names = names_in(text);
     if names.sub_select {
         refuse(
             PgSqlErrorCode::ERRCODE_FEATURE_NOT_SUPPORTED,
             "it has a sub-select, which a trigger's condition cannot have",
             "",
-            "Compare columns of the table. What other tables say can be among the data, and webhooks can filter by them.",
+            "Compare columns of the table. Values of other tables can be among the data, and webhooks can filter by them.",
         );
     }
-    // What stands in event_source for a trigger that asks nothing is nobody's condition.
+    // In event_source, these words stand for a trigger without a condition of a user's.
     let words = match text.trim() {
         plain @ (ALWAYS | CHANGED) => format!("({plain})"),
         other => other.to_owned(),
@@ -195,8 +200,9 @@ pub fn given(text: &str, guess: &Guess, operations: Option<Operations>) -> Condi
     }
 }
 
-/// An error unless it is one expression. PostgreSQL's own would point into a text that nobody has written.
-fn read(text: &str) -> Names {
+/// Returns the names in a condition. It raises an error unless that is one expression; PostgreSQL's own error would have a position in the
+/// statement that the text was put into.
+fn names_in(text: &str) -> Names {
     let names = subtransaction::attempt(|| when::is_single_expression(text).then(|| Names::of(text)));
     let (code, message) = match names {
         Ok(Some(names)) => return names,
@@ -209,6 +215,7 @@ fn read(text: &str) -> Names {
     refuse(code, &message, "", EXAMPLE)
 }
 
+/// Raises an error if the condition refers to a row that one of the operations does not have.
 fn refuse_what_a_write_lacks(names: Names, operations: Operations) {
     for (asked, row, write, other) in [
         (operations.insert, "OLD", "an INSERT", "NEW"),
@@ -225,7 +232,7 @@ fn refuse_what_a_write_lacks(names: Names, operations: Operations) {
     }
 }
 
-/// What PostgreSQL said of the user's condition, in words for who gave it.
+/// Raises the error that PostgreSQL has raised for a user's condition, in terms of that condition.
 pub fn refuse_for(failure: &Failure, table: &Table) -> ! {
     let name = failure.message().split('"').nth(1);
     let named = name.or_else(|| failure.message().split_whitespace().nth(1));
@@ -249,7 +256,7 @@ pub fn refuse_for(failure: &Failure, table: &Table) -> ! {
             &columns,
             &format!("Write NEW.{column} or OLD.{column}."),
         ),
-        // Of the triggers, and not of what was given.
+        // These come from the triggers, not from the condition.
         PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE => report::error(
             failure.code(),
             failure.message().to_owned(),
@@ -260,7 +267,7 @@ pub fn refuse_for(failure: &Failure, table: &Table) -> ! {
             failure.code(),
             failure.message().to_owned(),
             "",
-            "Give that trigger another name.",
+            "Rename that trigger.",
         ),
         code => refuse(code, failure.message(), &columns, EXAMPLE),
     }
@@ -275,7 +282,7 @@ fn refuse(code: PgSqlErrorCode, message: &str, detail: &str, hint: &str) -> ! {
     )
 }
 
-/// Milestones are counted, and a condition would not be what counts.
+/// Raises an error for a condition or an operation of milestone_reached, which fires by counting and not by a write.
 pub fn refuse_for_milestones(condition: Option<&str>, operation: Option<&str>) {
     if condition.is_some() || operation.is_some() {
         report::error(

@@ -1,13 +1,14 @@
-//! `zentry_detach`, and `zentry_omit`: what changes a source without making one.
+//! `zentry_detach` and `zentry_omit`: removing sources, and leaving keys out of their data.
 
 use pgrx::pg_sys;
 use pgrx::prelude::*;
 
+use super::inheritors::lock_below;
 use super::ours::Ours;
 use super::source::{self, Recorded};
 use super::table::Table;
 use super::triggers;
-use super::{check_table, lock_below, require_owner};
+use super::{check_table, require_owner};
 use crate::report;
 use crate::search_path::SearchPath;
 
@@ -29,10 +30,11 @@ fn zentry_detach(relation: Option<pg_sys::Oid>, event_type: Option<&str>) {
     require_source(&ours, &table, event_type);
     require_owner(&table);
     lock_below(&table, pg_sys::AccessExclusiveLock);
-    require_owner(&Table::load(relation).unwrap_or(table));
+    // The table may have another owner by now, or be gone.
     let Some(table) = Table::load(relation) else {
         return;
     };
+    require_owner(&table);
     source::forget(&ours, table.oid(), event_type);
     let served: Vec<String> = Recorded::of_table(&ours, table.oid())
         .into_iter()
@@ -41,7 +43,7 @@ fn zentry_detach(relation: Option<pg_sys::Oid>, event_type: Option<&str>) {
     triggers::drop_unserved(&ours, &table, &served);
 }
 
-/// What is left of a dropped table belongs to the owner of the extension.
+/// Removes the sources of a table that was dropped, which only a role with the rights of the extension's owner may.
 fn forget_what_is_gone(ours: &Ours, relation: pg_sys::Oid, event: Option<&str>) {
     let name = relation.to_u32().to_string();
     if !ours.is_callers() {
@@ -64,7 +66,7 @@ fn zentry_omit(event_type: Option<&str>, relation: Option<pg_sys::Oid>, keys: Op
     let ours = Ours::find("zentry_omit()");
     let table = check_table(relation);
     require_source(&ours, &table, event_type);
-    // Null is no empty list: whoever passes a variable that is not set would have left out nothing any more.
+    // Null is refused, and not taken for an empty list: a variable that is not set would end the omission of every key.
     let keys: Option<Vec<String>> = keys.and_then(|keys| keys.into_iter().collect());
     let (Some(event_type), Some(keys)) = (event_type, keys) else {
         report::error(

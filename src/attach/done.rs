@@ -1,18 +1,20 @@
-//! What a task has to be to count as completed.
+//! The column and the value by which a task counts as completed.
 
 use serde_json::{Value, json};
 
 use super::guess::{DONE_FLAGS, DONE_LABELS, STATUS};
 use super::table::{Column, Table};
 
+/// A task is completed when the column has the value.
 pub struct Done<'a> {
     pub column: &'a Column,
-    /// As text.
+    /// The text of the value.
     pub value: String,
 }
 
 impl<'a> Done<'a> {
-    /// By the usual names; `given`: the value that the status has then.
+    /// Finds the column by its usual names. `given` is the status of a completed task; without it, a boolean column or a usual value is taken. None: there
+    /// is no such column, or no such value.
     pub fn of(table: &'a Table, given: Option<&str>) -> Option<Self> {
         let flag = table.first(DONE_FLAGS).filter(|column| column.category == "B");
         if let (Some(flag), None) = (flag, given) {
@@ -42,7 +44,7 @@ impl<'a> Done<'a> {
         })
     }
 
-    /// As `event_source.transition` or `progress` has it.
+    /// Returns what `event_source.transition` or `progress` says. None: the column does not exist.
     pub fn recorded(table: &'a Table, column: &Value, value: &Value) -> Option<Self> {
         Some(Done {
             column: table.column(column.as_str()?)?,
@@ -50,12 +52,13 @@ impl<'a> Done<'a> {
         })
     }
 
-    /// SQL of it for `row`.
+    /// Returns the condition in SQL, over `row`, for people.
     pub fn words(&self, row: &str) -> String {
         let value = pgrx::spi::quote_literal(&self.value);
         format!("{row}.{} = {value}", self.column.quoted())
     }
 
+    /// Returns `event_source.progress` for tasks that are grouped by the column `group`.
     pub fn progress(&self, group: &str) -> Value {
         json!({ "group": group, "status": self.column.name, "done": self.value })
     }

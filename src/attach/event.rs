@@ -9,10 +9,11 @@ use super::ours::Ours;
 use crate::event_source::MILESTONE;
 use crate::report;
 
+/// An event type.
 pub struct Event {
     pub name: String,
     pub built_in: bool,
-    /// What its data have or its messages ask for.
+    /// The keys that its sample has or its messages use.
     pub keys: Vec<String>,
 }
 
@@ -24,7 +25,7 @@ struct Row {
 }
 
 impl Event {
-    /// An error, with what may have been meant, when there is no such type.
+    /// Returns the event type of that name. It raises an error, with the most similar name, if there is none.
     pub fn find(ours: &Ours, name: Option<&str>) -> Self {
         const SQL: &str = "SELECT json_build_object('built_in', t.built_in, 'sample', t.sample, 'definition', d.definition)::text
               FROM zentry_notify.event_type t
@@ -47,7 +48,7 @@ impl Event {
         }
     }
 
-    /// Whether the worker puts it into the data.
+    /// Whether the worker computes the key's value, so that no column has to give it.
     pub fn is_derived(&self, key: &str) -> bool {
         self.name == MILESTONE && matches!(key, "milestone_name" | "progress")
     }

@@ -1,4 +1,4 @@
-//! SQL that a user gives for a value, over the row of a table.
+//! SQL expressions that users give for values of the data.
 
 use std::ffi::CStr;
 
@@ -13,20 +13,23 @@ use crate::{column_types, report};
 
 /// An expression over a row of a table.
 pub struct Expression {
-    /// The columns that it names.
+    /// The columns that it reads.
     pub columns: Vec<String>,
-    /// Over a row that is called `new`, with every name qualified.
+    /// The expression over a row that is called `new`, with every name qualified.
     pub sql: String,
 }
 
 impl Expression {
-    /// Reads it as an expression over one row, which may be called `new`. `path`: where its names are looked for.
+    /// Parses a text as an expression over one row of the table, which may be called `new` in it. Names are resolved under the search path `path`.
+    ///
+    /// # Errors
+    /// Why the text is no such expression, or may not run with the rights of the table's owner.
     pub fn over_row(text: &str, table: &Table, path: &CStr) -> Result<Self, Failure> {
         subtransaction::attempt(|| {
-            // As the table's owner, who answers for the types of its columns and has no more rights than who calls.
+            // Parse analysis converts literals, by input functions of the columns' types and checks of their domains. So it runs with the rights of
+            // the table's owner, who has chosen these types and whose rights the caller has.
             let owner = pg_sys::Oid::from(table.owner_oid);
             let _owner = AsOwner::of(owner);
-            // Literals are converted when it is read.
             let read = expression::over_row(text, table.oid(), &table.name, path);
             if let Some(function) = read
                 .functions

@@ -1,4 +1,4 @@
-//! What of a source does not go with its table.
+//! Whether a source fits its table: its columns exist, and their values can be compared as it says.
 
 use pgrx::pg_sys;
 use pgrx::prelude::*;
@@ -13,6 +13,7 @@ use crate::pg::own_code::AsOwner;
 use crate::search_path::SearchPath;
 use crate::{report, subtransaction};
 
+/// Why a source does not fit its table.
 pub struct Misfit {
     pub code: PgSqlErrorCode,
     pub message: String,
@@ -33,7 +34,11 @@ impl Misfit {
     }
 }
 
-/// Looks into the catalogue, and at one value, which is the table's owner's to read.
+/// Checks a source against the catalogue. A value that a status is compared with is converted to the column's type, with the rights of the table's
+/// owner.
+///
+/// # Errors
+/// The first thing that does not fit.
 pub fn check(source: &Source, table: &Table) -> Result<(), Misfit> {
     let owned = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().to_owned();
     if let Some(transition) = &source.transition {
@@ -54,6 +59,7 @@ pub fn check(source: &Source, table: &Table) -> Result<(), Misfit> {
     source.columns.values().try_for_each(|value| mapped(table, value))
 }
 
+/// Checks the columns that one value of the mapping names.
 fn mapped(table: &Table, value: &Value) -> Result<(), Misfit> {
     match value {
         Value::String(name) => require(table, name),
@@ -121,7 +127,7 @@ fn look_up(from: &str, matched: Option<&Value>, column: Option<&Value>) -> Resul
     Ok(())
 }
 
-/// Whether a value of the column can be this one, and be compared with it.
+/// Checks that `value` is a value of the column's type, and that such values can be compared.
 fn status(table: &Table, name: &str, value: &str) -> Result<(), Misfit> {
     let Some(column) = table.column(name) else {
         return Ok(());
@@ -157,6 +163,7 @@ fn status(table: &Table, name: &str, value: &str) -> Result<(), Misfit> {
     })
 }
 
+/// Checks that values of the column are ordered.
 fn order(table: &Table, name: &str) -> Result<(), Misfit> {
     let Some(column) = table
         .column(name)
@@ -174,7 +181,7 @@ fn order(table: &Table, name: &str) -> Result<(), Misfit> {
     ))
 }
 
-/// What is counted is compared in the trigger, which runs no operator but PostgreSQL's own.
+/// Checks that the column's type has an equality of PostgreSQL's own, the only operators that `capture` runs.
 fn countable(table: &Table, name: &str) -> Result<(), Misfit> {
     let Some(column) = table
         .column(name)
@@ -185,9 +192,9 @@ fn countable(table: &Table, name: &str) -> Result<(), Misfit> {
     Err(Misfit::new(
         PgSqlErrorCode::ERRCODE_FEATURE_NOT_SUPPORTED,
         format!(
-            "milestones cannot count by column \"{name}\" of table {}: type {} brings an equality of its own",
+            "milestones cannot be counted by column \"{name}\" of table {}: the equality operator of type {} is not built in",
             table.name, column.r#type
         ),
-        "Give the column a type of PostgreSQL's own, such as text or an enumeration.",
+        "Use a column of a built-in type, such as text, or of an enumeration.",
     ))
 }

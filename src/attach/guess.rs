@@ -1,4 +1,4 @@
-//! Where an event's data probably come from: columns by their usual names, names of people and projects along foreign keys.
+//! Guesses where an event's data come from: columns by their usual names, names of people and projects along foreign keys.
 
 use serde_json::{Value, json};
 
@@ -77,20 +77,21 @@ pub const DONE_FLAGS: &[&str] = &[
     "is_closed",
 ];
 
+/// Guesses for one event type and one table.
 pub struct Guess<'a> {
     pub event: &'a str,
     pub table: &'a Table,
 }
 
-/// A column, and the table whose rows its values name.
+/// What a column refers to.
 struct Link {
     table: Table,
-    /// The column there that holds the same value.
+    /// The column of that table that holds the same value.
     target: String,
 }
 
 impl Guess<'_> {
-    /// Where the key's values come from, as `event_source.columns` has it; None: nowhere that one could guess.
+    /// Returns where a key's values come from, as `event_source.columns` has it; None: nothing is known.
     pub fn value(&self, key: &str) -> Option<Value> {
         let table = self.table;
         match (self.event, key) {
@@ -147,7 +148,7 @@ impl Guess<'_> {
         }
     }
 
-    /// The column whose rise is a longer streak.
+    /// Returns the column that has the length of a streak.
     pub fn streak_column(&self) -> Option<&Column> {
         self.table.first(&[
             "current_streak",
@@ -160,7 +161,7 @@ impl Guess<'_> {
         ])
     }
 
-    /// Each row is a person: a streak is a column of theirs.
+    /// Whether each row of the table is a person.
     pub fn is_people(&self) -> bool {
         self.table.first(HOLDERS).is_none()
             && (PEOPLE.contains(&&*self.table.plain) || self.table.column("username").is_some())
@@ -170,7 +171,7 @@ impl Guess<'_> {
         self.table.first(&["project_id", "project"])
     }
 
-    /// The table of projects, and the one of people, as far as they are known.
+    /// Returns the table of projects.
     pub fn projects(&self) -> Option<Table> {
         match self
             .project_column()
@@ -181,7 +182,7 @@ impl Guess<'_> {
         }
     }
 
-    /// The table of people that the column names one of.
+    /// Returns the OID of the table of people that the column refers to.
     pub fn people_of(&self, column: &Column) -> Option<u32> {
         if self.is_people() {
             return Some(self.table.oid);
@@ -189,6 +190,7 @@ impl Guess<'_> {
         Some(self.link(column, PEOPLE)?.table.oid)
     }
 
+    /// Returns the column of a project's creator.
     pub fn creator_of<'t>(&self, projects: &'t Table) -> Option<&'t Column> {
         projects.first(CREATORS)
     }
@@ -234,7 +236,8 @@ impl Guess<'_> {
         }
     }
 
-    /// What the badge that the row is about is called: the row may be the badge itself.
+    /// Returns a value of the badge that the row is about: a column of `own` names in the table, or one of `there` in the table of badges. The row may
+    /// be the badge itself.
     fn of_badge(&self, own: &[&str], there: &[&str]) -> Option<Value> {
         if let Some(column) = self.first(own) {
             return Some(column);
@@ -245,7 +248,7 @@ impl Guess<'_> {
         }
     }
 
-    /// The owner of the task's project, or their name.
+    /// Returns the owner of the task's project, or with `names` the owner's name.
     fn of_projects_owner(&self, names: Option<&[&str]>) -> Option<Value> {
         let project = self.project_column()?;
         let link = self.link(project, PROJECTS)?;
@@ -261,7 +264,7 @@ impl Guess<'_> {
         Some(look_up(&people.table, &people.target, key, &name.name))
     }
 
-    /// `sprint_name` by way of `sprint_id`.
+    /// Returns the name behind a foreign key: for `sprint_name`, that of the row which `sprint_id` refers to.
     fn by_name_of_key(&self, key: &str) -> Option<Value> {
         let stem = key.strip_suffix("_name").or_else(|| key.strip_suffix("_title"))?;
         let by = [format!("{stem}_id"), stem.to_owned()];
@@ -274,7 +277,7 @@ impl Guess<'_> {
         Some(look_up(&link.table, &link.target, json!(by.name), &name.name))
     }
 
-    /// The name of what the column refers to; a column of text names it itself.
+    /// Returns the name of what a column refers to; a column of text that refers to nothing is itself the name.
     fn named(&self, by: &Column, usual: &[&str], names: &[&str]) -> Option<Value> {
         match self.link(by, usual) {
             Some(link) => {
@@ -286,7 +289,7 @@ impl Guess<'_> {
         }
     }
 
-    /// The table that the column refers to: by a foreign key, else one with a usual name and a key that fits.
+    /// Returns what a column refers to: by a foreign key, else a table with one of the `usual` names and a comparable primary key.
     fn link(&self, column: &Column, usual: &[&str]) -> Option<Link> {
         if let Some(reference) = self.table.reference(&column.name) {
             return Some(Link {
@@ -303,10 +306,12 @@ impl Guess<'_> {
     }
 }
 
+/// Returns the mapping of a column.
 fn column(column: Option<&Column>) -> Option<Value> {
     column.map(|column| json!(column.name))
 }
 
+/// Returns the mapping of a look-up: `column` of the row of `table` whose column `matched` equals `key`.
 pub fn look_up(table: &Table, matched: &str, key: Value, column: &str) -> Value {
     json!({ "from": table.name, "match": matched, "key": key, "column": column })
 }

@@ -1,4 +1,4 @@
-//! Conditions that nobody has to give: the usual ones of the five events, and those of a source that are recorded as such.
+//! Conditions that no user has given: the usual ones of the built-in events, and those that are recorded in `event_source`.
 
 use pgrx::prelude::*;
 use serde_json::json;
@@ -13,7 +13,7 @@ use crate::pg::make_trigger::Operation;
 use crate::pg::when::Row;
 use crate::report;
 
-/// Without a condition of the user's.
+/// Returns the conditions of a source without a condition of the user's. It raises an error if the table has no column that they could be about.
 pub fn usual(guess: &Guess, done: Option<&str>, operations: Option<Operations>) -> Conditions {
     let conditions = match guess.event {
         "task_completed" => match Done::of(guess.table, done) {
@@ -43,9 +43,9 @@ pub fn usual(guess: &Guess, done: Option<&str>, operations: Option<Operations>) 
             ),
         },
         _ => Conditions {
-            insert: Some(Condition::unasked(ALWAYS)),
+            insert: Some(Condition::without_when(ALWAYS)),
             update: operations.map(|_| Condition::new(CHANGED, Test::Write(CHANGED.to_owned()))),
-            delete: operations.map(|_| Condition::unasked(ALWAYS)),
+            delete: operations.map(|_| Condition::without_when(ALWAYS)),
             transition: None,
         },
     };
@@ -55,7 +55,8 @@ pub fn usual(guess: &Guess, done: Option<&str>, operations: Option<Operations>) 
     }
 }
 
-/// A write that makes the column greater; and a new row in which it is not 0, if `insert`. None: the column's type has no order.
+/// Returns the conditions that an UPDATE makes the column greater, and, with `insert`, that it is greater than 0 in a new row. None: the column's
+/// type has no order.
 pub fn rises(column: &Column, insert: bool) -> Option<Conditions> {
     let name = column.quoted();
     let words = (format!("NEW.{name} > 0"), format!("NEW.{name} > OLD.{name}"));
@@ -85,7 +86,7 @@ fn nothing_says(guess: &Guess, what: &str, example: &str) -> ! {
     )
 }
 
-/// Of a source as it is recorded; None: a user's own condition, which only who gives it can have read.
+/// Returns the conditions of a source as it is recorded. None: one of them is a user's own, which is parsed only in the call that gives it.
 pub fn recorded(source: &Source, table: &Table) -> Option<Conditions> {
     let given = |operation: Operation| match operation {
         Operation::Insert => source.insert_when.as_deref(),
@@ -93,7 +94,7 @@ pub fn recorded(source: &Source, table: &Table) -> Option<Conditions> {
         Operation::Delete => source.delete_when.as_deref(),
     };
     let transition = source.transition.as_ref();
-    let asked = match transition {
+    let by_transition = match transition {
         Some(transition) if transition.get("rises").is_some() => {
             let column = table.column(transition.get("column")?.as_str()?)?;
             rises(column, true)
@@ -108,21 +109,21 @@ pub fn recorded(source: &Source, table: &Table) -> Option<Conditions> {
     };
     for operation in Operation::ALL {
         let Some(words) = given(operation) else { continue };
-        let test = match asked.as_ref().and_then(|asked| asked.get(operation)) {
+        let test = match by_transition.as_ref().and_then(|known| known.get(operation)) {
             Some(condition) => condition.test.clone(),
             None if source.progress.is_some() || words == ALWAYS => Test::Nothing,
             None if words == CHANGED => Test::Write(CHANGED.to_owned()),
             None => return None,
         };
-        *conditions.slot(operation) = Some(Condition::new(words, test));
+        *conditions.get_mut(operation) = Some(Condition::new(words, test));
     }
     Some(conditions)
 }
 
-/// A write after which a task is completed that was not before it.
+/// Returns the conditions that a write completes a task.
 fn done_becomes(done: &Done) -> Conditions {
     let (insert, update) = match Compare::equality(done.column) {
-        // The trigger asks.
+        // Then `capture` tests it.
         equality if equality.built_in => (Test::Nothing, Test::Nothing),
         equality => {
             let value = pgrx::spi::quote_literal(&done.value);
@@ -144,9 +145,9 @@ fn done_becomes(done: &Done) -> Conditions {
     }
 }
 
-/// Whatever can change the share of a group's completed tasks: the trigger asks by `progress`.
+/// Returns the conditions of a source of milestones: every write, of which `capture` takes those that change a project's progress.
 pub fn progressed() -> Conditions {
-    let any = || Some(Condition::unasked(ALWAYS));
+    let any = || Some(Condition::without_when(ALWAYS));
     Conditions {
         insert: any(),
         update: any(),

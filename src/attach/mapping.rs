@@ -1,4 +1,4 @@
-//! What somebody says of where an event's data come from, as `event_source.columns` has it.
+//! The mapping that a user gives: where each key of an event's data comes from. It is brought into the form of `event_source.columns`.
 
 use std::ffi::CStr;
 
@@ -17,9 +17,10 @@ use crate::subtransaction::{self, Failure};
 const FORMS: &str = "Write a column's name, a path along foreign keys (assignee_id.username), an SQL expression over the row, \
                      {\"from\": table, \"key\": column, \"column\": its column}, {\"old\": column}, {\"value\": constant}, or null for none.";
 
+/// Parses the values of a mapping for one table.
 pub struct Mapper<'a> {
     pub table: &'a Table,
-    /// Where names in what was given are looked for.
+    /// The search path under which names are resolved.
     pub path: &'a CStr,
 }
 
@@ -35,7 +36,7 @@ struct Lookup {
 }
 
 impl Mapper<'_> {
-    /// The value's canonical form; None: the data are to be without the key.
+    /// Returns the canonical form of a value; None: the key is to be left out. It raises an error for what cannot be understood.
     pub fn value(&self, key: &str, given: &Value) -> Option<Value> {
         Some(match given {
             Value::Null => return None,
@@ -85,7 +86,7 @@ impl Mapper<'_> {
         }
     }
 
-    /// Along foreign keys: each step but the last is a column that has one.
+    /// Returns the look-ups of a path along foreign keys, of which each step but the last is a column that has one.
     fn path(&self, key: &str, first: &str, steps: &[&str]) -> Value {
         let mut value = json!(first);
         let mut column = first.to_owned();
@@ -119,12 +120,12 @@ impl Mapper<'_> {
     fn look_up(&self, key: &str, given: &Value) -> Value {
         let lookup: Lookup = match Lookup::deserialize(given) {
             Ok(lookup) => lookup,
-            // What serde says names our types, but for the key that it does not know.
+            // The words of serde name Rust types, except for an unknown key.
             Err(error) => report::error(
                 PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
                 format!(
                     "the look-up of \"{key}\" cannot be understood: {}",
-                    understood(&error.to_string(), given)
+                    fault(&error.to_string(), given)
                 ),
                 "",
                 FORMS,
@@ -155,7 +156,7 @@ impl Mapper<'_> {
         look_up(&from, &matched, by, &lookup.column)
     }
 
-    /// The column that the foreign key of `by` refers to, else the primary key.
+    /// Returns the column that the foreign key of `by` refers to, else the primary key.
     fn default_match(&self, key: &str, by: &Value, from: &Table) -> String {
         let reference = by.as_str().and_then(|column| self.table.reference(column));
         reference
@@ -170,11 +171,12 @@ impl Mapper<'_> {
                         from.name
                     ),
                     "",
-                    "Say which of its columns the key is compared with: \"match\".",
+                    "Give the column that the key is compared with as \"match\".",
                 )
             })
     }
 
+    /// Returns the table's only column with a foreign key to `from`. It raises an error if there is none, or several.
     fn only_reference_to(&self, key: &str, from: &Table) -> String {
         let mut references = self
             .table
@@ -186,15 +188,16 @@ impl Mapper<'_> {
             _ => report::error(
                 PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
                 format!(
-                    "\"{key}\" looks into {}, and it is not plain by which column of {}",
+                    "\"{key}\" looks into {}, and it is ambiguous by which column of {}",
                     from.name, self.table.name
                 ),
                 &format!("Its columns are {}.", self.table.column_names()),
-                "Say by which one: \"key\".",
+                "Give the column as \"key\".",
             ),
         }
     }
 
+    /// Raises an error if the column `by` cannot be compared with the column that it has to match.
     fn require_comparable(&self, key: &str, by: &Value, from: &Table, matched: &str) {
         let (Some(by), Some(matched)) = (
             by.as_str().and_then(|by| self.table.column(by)),
@@ -206,13 +209,13 @@ impl Mapper<'_> {
             "SELECT NULL::{} OPERATOR(pg_catalog.=) NULL::{}",
             matched.r#type, by.r#type
         );
-        // Read and not planned: to plan it is to run what casts to these types, and what their domains check.
-        let read = subtransaction::attempt(|| {
+        // The statement is prepared and not run: to plan it would run casts to these types, and checks of their domains.
+        let prepared = subtransaction::attempt(|| {
             let owner = pg_sys::Oid::from(self.table.owner_oid);
             let _owner = AsOwner::of(owner);
             with_spi(|spi| drop(Plan::prepare(spi, &sql, &[])));
         });
-        if read.is_err() {
+        if prepared.is_err() {
             report::error(
                 PgSqlErrorCode::ERRCODE_DATATYPE_MISMATCH,
                 format!(
@@ -220,12 +223,12 @@ impl Mapper<'_> {
                     by.name, by.r#type, matched.name, from.name, matched.r#type
                 ),
                 "",
-                "They must be of kindred types. An SQL expression can cast.",
+                "PostgreSQL's own = has to compare the two types. An SQL expression can cast.",
             );
         }
     }
 
-    /// The name, if there is such a column; else an error.
+    /// Returns the name, if the table has such a column. Otherwise it raises an error.
     fn column<'c>(&self, key: &str, name: &'c str) -> &'c str {
         require_column(self.table, key, name);
         name
@@ -239,8 +242,8 @@ impl Mapper<'_> {
     }
 }
 
-/// What is wrong with a look-up, in words of the one who wrote it.
-fn understood(error: &str, given: &Value) -> String {
+/// Returns what is wrong with a look-up, in the user's terms.
+fn fault(error: &str, given: &Value) -> String {
     match error
         .strip_prefix("unknown field `")
         .and_then(|rest| rest.split_once('`'))
@@ -264,6 +267,7 @@ fn require_column(table: &Table, key: &str, name: &str) {
     }
 }
 
+/// Raises the error of an expression, in the user's terms.
 fn refuse(key: &str, text: &str, table: &Table, failure: &Failure) -> ! {
     let unknown = (failure.code() == PgSqlErrorCode::ERRCODE_UNDEFINED_COLUMN)
         .then(|| failure.message().split('"').nth(1))

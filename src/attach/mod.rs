@@ -1,7 +1,7 @@
-//! `zentry_attach(event_type, relation, ...)`: a table of any application fires an event.
+//! `zentry_attach(event_type, relation, ...)`: makes a table of any application fire an event.
 //!
-//! PostgreSQL judges the triggers by the role that calls. SQL that is given is read as the table's owner, restricted, and our own tables
-//! are written as the extension's, by constant statements, once the caller is known to own the table.
+//! Triggers are created with the rights of the caller. SQL that is given is parsed with the rights of the table's owner, in a restricted
+//! operation. The extension's tables are written with its owner's rights, by constant statements, once it is known that the caller owns the table.
 
 mod audience;
 mod condition;
@@ -11,6 +11,7 @@ mod event;
 mod expression;
 mod fit;
 mod guess;
+mod inheritors;
 mod known_condition;
 mod mapping;
 mod operator;
@@ -32,7 +33,6 @@ use webhook::spelling::closest;
 
 use crate::event_source::MILESTONE;
 use crate::pg::jsonb;
-use crate::pg::lock::{self, Busy, Patience};
 use crate::pg::make_trigger::Operation;
 use crate::report;
 use crate::search_path::SearchPath;
@@ -41,6 +41,7 @@ use condition::{Conditions, Operations};
 use done::Done;
 use event::Event;
 use guess::Guess;
+use inheritors::lock_below;
 use mapping::Mapper;
 use ours::Ours;
 use source::{Author, Recorded, Source};
@@ -136,7 +137,7 @@ fn json_of(parameter: &str, json: &AnyElement) -> Value {
     })
 }
 
-/// The triggers, and what they find in `event_source`.
+/// Creates the triggers and writes the row of `event_source`, as the source says.
 fn put(ours: &Ours, table: &Table, source: &Source, conditions: &Conditions, path: &CStr, author: Author) {
     let triggers = Triggers {
         ours,
@@ -145,39 +146,19 @@ fn put(ours: &Ours, table: &Table, source: &Source, conditions: &Conditions, pat
         rider: source.rider.as_deref(),
         conditions,
     };
-    triggers.put(path);
+    triggers.create(path);
     source.record(ours, table.oid(), author);
 }
 
-/// The table that may be attached, by the caller, locked against writes and other changes of its triggers. Who owns it is asked before the
-/// lock, so that nobody locks the tables of others, and after it, so that it holds.
+/// Returns a table that the caller may attach, locked against writes and other changes of its triggers. The owner is checked before the lock, so
+/// that nobody locks tables of others, and again after it, since it may have changed.
 fn locked_table(relation: Option<pg_sys::Oid>) -> Table {
     let table = check_table(relation);
     lock_below(&table, pg_sys::ShareRowExclusiveLock);
     check_table(relation)
 }
 
-fn lock_below(table: &Table, mode: u32) {
-    if let Err(busy) = lock::tables(&triggers::below(table), mode, Patience::Session) {
-        refuse_busy(busy);
-    }
-}
-
-fn refuse_busy(busy: Busy) -> ! {
-    report::error(
-        PgSqlErrorCode::ERRCODE_LOCK_NOT_AVAILABLE,
-        busy_message(busy),
-        "Nothing has been changed.",
-        "Try again when that transaction is over, or wait longer: SET lock_timeout = '1min'.",
-    )
-}
-
-fn busy_message(Busy(table): Busy) -> String {
-    let name = Table::load(table).map_or_else(|| table.to_u32().to_string(), |table| table.name);
-    format!("table {name} is busy: another transaction has it locked")
-}
-
-/// A table that may be attached, by the caller.
+/// Returns a table that the caller may attach. It raises an error for every other relation.
 fn check_table(relation: Option<pg_sys::Oid>) -> Table {
     let Some(table) = relation.and_then(Table::load) else {
         report::error(
@@ -210,7 +191,8 @@ fn require_owner(table: &Table) {
     }
 }
 
-/// Of tables that inherit from each other, one alone can be attached for an event: its triggers are those of the others.
+/// Raises an error if a table that this one inherits from, or that inherits from it, is attached for the event: the triggers of the one are on the
+/// other too.
 fn check_relatives(ours: &Ours, event: &str, table: &Table) {
     const SQL: &str = "WITH RECURSIVE up (oid) AS (
             SELECT $1 UNION SELECT i.inhparent FROM up JOIN pg_inherits i ON i.inhrelid = up.oid),
@@ -229,7 +211,8 @@ fn check_relatives(ours: &Ours, event: &str, table: &Table) {
     }
 }
 
-/// An error for a slip in what the data are to be without, and a warning for a slip in what they are to have: that may be a key of one's own.
+/// Checks the given keys against those that the event's messages use. A misspelt key with the value null, which is to leave a key out, is an error.
+/// Another misspelt key is a warning, since it may be a key of one's own.
 fn check_keys(event: &Event, given: &Map<String, Value>) {
     let known = || event.keys.iter().map(String::as_str);
     for (key, value) in given.iter().filter(|(key, _)| !event.keys.contains(key)) {
@@ -248,7 +231,8 @@ fn check_keys(event: &Event, given: &Map<String, Value>) {
     }
 }
 
-/// Where each key comes from: as given, else as guessed. Keys that readers expect and nobody gives are null.
+/// Returns the mapping of the data, as `event_source.columns` has it: keys as given, else as guessed. Keys of a built-in event that are neither are
+/// null; of another event, they are left out, with a warning.
 fn map(event: &Event, guess: &Guess, given: &Map<String, Value>, path: &CStr) -> Map<String, Value> {
     let mapper = Mapper {
         table: guess.table,
@@ -282,7 +266,7 @@ fn map(event: &Event, guess: &Guess, given: &Map<String, Value>, path: &CStr) ->
             None => missing.push(key.as_str()),
         }
     }
-    // Who hears may depend on it.
+    // The audience may depend on it.
     if !event.built_in
         && !given.contains_key("project_id")
         && let Some(value) = guess.value("project_id")
@@ -316,6 +300,7 @@ fn map(event: &Event, guess: &Guess, given: &Map<String, Value>, path: &CStr) ->
     columns
 }
 
+/// Returns the conditions of a source of milestones, and its `event_source.progress`.
 fn milestones(guess: &Guess, done: Option<&str>) -> (Conditions, Option<Value>) {
     let (Some(group), Some(done)) = (guess.project_column(), Done::of(guess.table, done)) else {
         report::error(
@@ -331,8 +316,9 @@ fn milestones(guess: &Guess, done: Option<&str>) -> (Conditions, Option<Value>) 
     (known_condition::progressed(), Some(done.progress(&group.name)))
 }
 
-/// Zentry's task_completed has milestone_reached ride on its triggers. An event that is attached by hand has triggers of its own, and so
-/// has what rode on them: neither depends on what the triggers of the other fire for. `before`: the table's sources as they were.
+/// Gives riders triggers of their own. In Zentry's sources, milestone_reached rides on the triggers of task_completed (`event_source.rider`). When
+/// either is attached by hand, both get triggers of their own, since they may fire for different writes. `before` are the table's sources as
+/// they were.
 fn leave_riders(ours: &Ours, event: &str, table: &Table, before: &[Recorded], path: &CStr) {
     let named = |name: &str| before.iter().find(|recorded| recorded.source.event_type == name);
     let rider = named(event).and_then(|recorded| named(recorded.source.rider.as_deref()?));
@@ -361,7 +347,7 @@ fn leave_riders(ours: &Ours, event: &str, table: &Table, before: &[Recorded], pa
     }
 }
 
-/// A function in a condition runs with the rights of who writes, and its errors are errors of the write.
+/// Raises a warning if the condition calls functions: they run with the rights of whoever writes, and their errors fail the write.
 fn warn_of_functions(event: &str, table: &Table, capture: pg_sys::Oid) {
     const SQL: &str = "SELECT string_agg(DISTINCT d.refobjid::regprocedure::text, ', ') FROM pg_trigger t
           JOIN pg_depend d ON d.classid = 'pg_trigger'::regclass AND d.objid = t.oid AND d.refclassid = 'pg_proc'::regclass
@@ -372,7 +358,7 @@ fn warn_of_functions(event: &str, table: &Table, capture: pg_sys::Oid) {
         report::warning(
             PgSqlErrorCode::ERRCODE_WARNING,
             format!("the condition of {event} calls {functions}"),
-            "Whoever writes to the table needs the right to, and an error in it fails the write. Comparisons of columns do neither.",
+            "Every role that writes to the table needs EXECUTE on it, and an error in it fails the write. Comparisons of columns have neither drawback.",
         );
     }
 }

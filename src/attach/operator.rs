@@ -1,4 +1,4 @@
-//! How values of a column are compared: by the operator that its type has by default, whatever the search path says.
+//! Operators for the comparison of a column's values: the type's default ones, whatever the search path is.
 
 use std::fmt;
 
@@ -8,16 +8,16 @@ use super::table::{Column, text_of};
 use crate::pg::make_trigger::Operator;
 use crate::report;
 
+/// An operator as SQL has it: its `Display` is `OPERATOR(schema.name)`.
 #[derive(Debug)]
 pub struct Compare {
-    /// Whose values the trigger itself compares.
+    /// Whether it is PostgreSQL's own, so that `capture` itself may run it.
     pub built_in: bool,
-    /// `OPERATOR(schema.=)`.
     sql: String,
 }
 
 impl Compare {
-    /// A type of whose values none is equal to another is an error.
+    /// Returns the type's `=`. It raises an error if it has none.
     pub fn equality(column: &Column) -> Compare {
         match Operator::equality(column.type_oid()) {
             Some(operator) => Compare::of(operator),
@@ -33,7 +33,7 @@ impl Compare {
         }
     }
 
-    /// None: the type has no order.
+    /// Returns the type's `>`; None: it has no order.
     pub fn greater(column: &Column) -> Option<Compare> {
         Operator::greater(column.type_oid()).map(Compare::of)
     }

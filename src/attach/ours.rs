@@ -1,4 +1,4 @@
-//! The extension in this database: whose rights our own tables need, and what our triggers call.
+//! The extension in this database: its owner, with whose rights its tables are read and written, and its trigger function.
 
 use pgrx::pg_sys;
 use pgrx::prelude::*;
@@ -10,18 +10,19 @@ use crate::pg::{role, setting};
 use crate::plan::{Argument, Plan, with_spi};
 use crate::report;
 
+/// The extension in this database.
 pub struct Ours {
     pub extension: pg_sys::Oid,
     owner: pg_sys::Oid,
-    /// The trigger function.
+    /// The trigger function `zentry_notify.capture()`.
     pub capture: pg_sys::Oid,
 }
 
 impl Ours {
-    /// For `function`, which changes what is attached. An error where there is no extension that this library goes with, and where
-    /// nothing can be written, even if nothing had to be.
+    /// Finds the extension for `function`, which changes what is attached. It raises an error if there is no extension, if its version does not fit the
+    /// library, or if nothing can be written now.
     pub fn find(function: &str) -> Self {
-        // What is called so by another extension is no function of ours.
+        // Another extension may have a function of this name.
         const CAPTURE: &str = "SELECT p.oid FROM pg_proc p
               JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
                               AND d.refclassid = 'pg_extension'::regclass AND d.refobjid = $1
@@ -37,12 +38,7 @@ impl Ours {
             })
         });
         let (Some(installation), Some(capture)) = (installation, capture) else {
-            report::error(
-                PgSqlErrorCode::ERRCODE_UNDEFINED_OBJECT,
-                "the extension zentry_notify is not in this database".to_owned(),
-                "",
-                "CREATE EXTENSION zentry_notify;",
-            )
+            installation::refuse_missing()
         };
         Ours {
             extension: installation.oid,
@@ -51,14 +47,14 @@ impl Ours {
         }
     }
 
-    /// The text that a constant statement of ours finds in our own tables, which nobody else may read or write.
+    /// Runs a constant statement on the extension's tables with the rights of its owner, and returns the text in its first row and column.
     pub fn text(&self, sql: &'static str, arguments: &[Argument]) -> Option<String> {
         let _owner = ActingAs::role(self.owner);
         let _rules = setting::hold(&setting::ALL_TRIGGERS);
         text_of(sql, arguments)
     }
 
-    /// An error unless the current role may make triggers that call ours, as PostgreSQL would say it in fewer words.
+    /// Raises an error unless the current role may create triggers that call `capture`. (PostgreSQL's own error does not say what to do.)
     pub fn require_capture(&self) {
         const SQL: &str = "SELECT has_function_privilege($1, 'EXECUTE')::text";
         if text_of(SQL, &[self.capture.into()]).as_deref() != Some("true") {
@@ -68,13 +64,13 @@ impl Ours {
                     "role \"{}\" may not make triggers that call zentry_notify.capture()",
                     role::name_of(role::current())
                 ),
-                "CREATE EXTENSION lets everybody make them, and it was taken back since.",
-                "A superuser mends it: GRANT EXECUTE ON FUNCTION zentry_notify.capture() TO PUBLIC;",
+                "CREATE EXTENSION grants EXECUTE on it to PUBLIC, which was revoked since.",
+                "Have a superuser run: GRANT EXECUTE ON FUNCTION zentry_notify.capture() TO PUBLIC;",
             )
         }
     }
 
-    /// Whether the current role may do what the extension's owner may.
+    /// Whether the current role has the rights of the extension's owner.
     pub fn is_callers(&self) -> bool {
         role::has_privileges(role::current(), self.owner)
     }

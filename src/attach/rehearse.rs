@@ -1,4 +1,4 @@
-//! Look-ups and expressions, tried once as the worker will run them: what the table's owner may not do fails when it is attached.
+//! Tries look-ups and expressions once, as the worker will run them, so that what the table's owner may not do fails when the table is attached.
 
 use pgrx::pg_sys;
 use serde_json::Value;
@@ -11,12 +11,13 @@ use crate::plan::{Plan, with_spi};
 use crate::search_path::SearchPath;
 use crate::{report, subtransaction};
 
-/// As the worker has it: an error where a policy would apply, no view and no foreign table. It lasts as long as the owner's rights.
+/// Sets what the worker sets too: an error where a policy would apply, no views and no foreign tables. The settings last as long as the owner's
+/// rights.
 const PIN: &str = "SELECT set_config(s.name, pinned.value, true) FROM pg_settings s
       JOIN (VALUES ('row_security', 'off'), ('restrict_nonsystem_relation_kind', 'view, foreign-table')) AS pinned (name, value)
         ON pinned.name = s.name";
 
-/// Plans the statements and runs them on no row: names, types and rights are looked at, and nothing is read.
+/// Plans the statements and runs them on no row: names, types and privileges are checked, and no table is read. It raises an error for what fails.
 pub fn rehearse(source: &Source, table: &Table) {
     let expression = |value: &Value| {
         let sql = value.get("expression").and_then(Value::as_str);
@@ -37,12 +38,12 @@ pub fn rehearse(source: &Source, table: &Table) {
     try_once(source, table, &expressions);
 }
 
-/// Code of a third role is an error.
+/// Runs the values over a row of nulls, as the table's owner. Code of a third role is an error.
 fn try_once(source: &Source, table: &Table, values: &[String]) {
     if values.is_empty() {
         return;
     }
-    // Of other columns the owner need not know the types.
+    // The owner need not have USAGE on the types of columns that no value names.
     let named = values.join(" ");
     let row: Vec<String> = table
         .columns
@@ -79,7 +80,7 @@ fn try_once(source: &Source, table: &Table, values: &[String]) {
     }
 }
 
-/// As a scalar sub-select; None: it is none.
+/// Returns a look-up as a scalar sub-select; None: the value is no look-up.
 fn look_up(value: &Value) -> Option<String> {
     value.get("from")?;
     let lookup: Lookup = serde_json::from_value(value.clone()).ok()?;

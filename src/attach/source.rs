@@ -1,4 +1,4 @@
-//! A row of `event_source`. Nobody but the extension's owner may touch the table: what the caller may is asked before.
+//! Rows of `event_source`. They are read and written with the rights of the extension's owner; the callers have checked what the user may do.
 
 use pgrx::PgSqlErrorCode::ERRCODE_PROGRAM_LIMIT_EXCEEDED;
 use pgrx::pg_sys;
@@ -10,6 +10,7 @@ use crate::pg::relation::OpenRelation;
 use crate::pg::scan;
 use crate::report;
 
+/// A source as it is to be. The fields are those of `event_source`.
 #[derive(Clone, Debug, Deserialize, PartialEq)]
 pub struct Source {
     pub event_type: String,
@@ -17,26 +18,28 @@ pub struct Source {
     pub audience: Value,
     pub progress: Option<Value>,
     pub transition: Option<Value>,
-    /// Conditions, in words for people; None: there is no such trigger.
+    /// The conditions as people read them; None: there is no such trigger.
     pub insert_when: Option<String>,
     pub update_when: Option<String>,
     pub delete_when: Option<String>,
+    /// Another event type that the triggers of this source fire too.
     pub rider: Option<String>,
+    /// Whether a user has attached it, with a mapping or a condition; otherwise it is one of Zentry's.
     pub by_hand: bool,
 }
 
-/// As it is recorded.
+/// A source as it is recorded.
 #[derive(Debug, Deserialize)]
 pub struct Recorded {
-    /// pg_class.oid of its table, which may be gone.
+    /// The OID of its table, which may have been dropped.
     pub relation: u32,
-    /// Suspended, or its look-ups are told in part alone.
+    /// Whether it has a `suspended_reason`.
     pub impaired: bool,
     #[serde(flatten)]
     pub source: Source,
 }
 
-/// Where there are no such rows, it gives null.
+/// Returns the statement that reads the sources under a condition, as a JSON array; null if there is none.
 macro_rules! recorded {
     ($condition:literal) => {
         concat!(
@@ -51,28 +54,28 @@ macro_rules! recorded {
 }
 
 impl Recorded {
-    /// All sources of the table.
+    /// Returns all sources of a table.
     pub fn of_table(ours: &Ours, table: pg_sys::Oid) -> Vec<Recorded> {
         let table = table.into();
         parsed(ours.text(recorded!("s.relation = $1::regclass"), &[table]))
     }
 
-    /// Those that were attached with a mapping of their own.
+    /// Returns the sources that users have attached.
     pub fn by_hand(ours: &Ours) -> Vec<Recorded> {
         parsed(ours.text(recorded!("s.by_hand"), &[]))
     }
 }
 
-/// Whose expressions a source has from now on.
+/// The role whose expressions a source has from now on (`event_source.written_by`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Author {
-    /// The owner of the table, who gives them now.
+    /// The owner of the table.
     Owner,
-    /// Who gave them before. They are not to run with the rights of whoever has the table by now.
+    /// The same as before: if the table has another owner since, the expressions must not run with that owner's rights.
     Unchanged,
 }
 
-/// No rows give no text.
+/// Parses the result of [`recorded!`].
 fn parsed(text: Option<String>) -> Vec<Recorded> {
     match text.map(|text| serde_json::from_str(&text)) {
         None => Vec::new(),
@@ -82,7 +85,7 @@ fn parsed(text: Option<String>) -> Vec<Recorded> {
 }
 
 impl Source {
-    /// Writes it, in the place of what was recorded for this event of the table; it is not suspended, and nothing is left out.
+    /// Writes the source in place of the one that was recorded for this event and table. It is not suspended any more; which keys are omitted stays.
     pub fn record(&self, ours: &Ours, table: pg_sys::Oid, author: Author) {
         const UPDATE: &str = "WITH changed AS (
                 UPDATE zentry_notify.event_source AS s
@@ -124,24 +127,24 @@ impl Source {
     }
 }
 
-/// Sources of a database: each session that writes an attached table reads them when one has changed.
-const MOST: usize = 20_000;
+/// Maximum number of sources in a database: when one has changed, each session that writes to an attached table reads them all.
+const MAX_SOURCES: usize = 20_000;
 
-/// An error when there is no room for another one. Those that other transactions attach now count, too.
+/// Raises an error if there is no room for another source. Sources of transactions that are not committed yet count too.
 fn check_room() {
     let table = scan::our_table(c"event_source").and_then(OpenRelation::open_briefly);
     let count = table.map_or(0, |table| scan::count_with_unfinished(&table));
-    if count >= MOST {
+    if count >= MAX_SOURCES {
         report::error(
             ERRCODE_PROGRAM_LIMIT_EXCEEDED,
-            format!("there are {count} event sources, and a database can have {MOST}"),
+            format!("there are {count} event sources, and a database can have {MAX_SOURCES}"),
             "",
-            "Detach what nobody needs any more: SELECT event_type, relation FROM zentry_notify.event_sources lists what is attached. Of a partitioned table attach the table, not each partition.",
+            "Detach what nobody needs any more: SELECT event_type, relation FROM zentry_notify.event_sources lists what is attached. Of a partitioned table, attach the table and not each partition.",
         )
     }
 }
 
-/// Notes that a source does not go with its table any more.
+/// Suspends a source that does not fit its table any more, unless it is suspended already.
 pub fn suspend(ours: &Ours, table: pg_sys::Oid, event: &str, reason: &str) {
     const SQL: &str = "WITH changed AS (
             UPDATE zentry_notify.event_source AS s SET suspended_at = now(), suspended_reason = $3
@@ -151,7 +154,7 @@ pub fn suspend(ours: &Ours, table: pg_sys::Oid, event: &str, reason: &str) {
     ours.text(SQL, &[table.into(), text(event), text(reason)]);
 }
 
-/// Forgets the sources of the table, or one of them.
+/// Removes the sources of a table, or that of one event.
 pub fn forget(ours: &Ours, table: pg_sys::Oid, event: Option<&str>) {
     const SQL: &str = "WITH gone AS (
             DELETE FROM zentry_notify.event_source s
@@ -160,7 +163,7 @@ pub fn forget(ours: &Ours, table: pg_sys::Oid, event: Option<&str>) {
     ours.text(SQL, &[table.into(), event.into()]);
 }
 
-/// Says which keys nobody is told. Returns whether there is such a source.
+/// Sets the keys that are left out of the data. Returns whether there is such a source.
 pub fn omit(ours: &Ours, table: pg_sys::Oid, event: &str, keys: Vec<String>) -> bool {
     const SQL: &str = "WITH changed AS (
             UPDATE zentry_notify.event_source AS s SET omit = $3 WHERE s.relation = $1::regclass AND s.event_type = $2 RETURNING s.id)

@@ -1,4 +1,4 @@
-//! What the catalogue says of a table.
+//! Tables, as the catalogue describes them.
 
 use std::ffi::CStr;
 
@@ -9,49 +9,55 @@ use webhook::spelling::closest;
 use crate::plan::{Argument, Plan, with_spi};
 use crate::search_path::SearchPath;
 
+/// A table, or another relation that somebody has named.
 #[derive(Debug, Deserialize)]
 pub struct Table {
     pub oid: u32,
-    /// Qualified and quoted.
+    /// The name, qualified and quoted.
     pub name: String,
     pub schema: String,
-    /// Without its schema.
+    /// The name without its schema, not quoted.
     pub plain: String,
     /// pg_class.relkind.
     pub kind: String,
     pub temporary: bool,
-    /// Whether the current role owns it.
+    /// Whether the current role has the rights of its owner.
     pub owned: bool,
+    /// The name of the owner.
     pub owner: String,
-    /// Its role.
     pub owner_oid: u32,
     pub columns: Vec<Column>,
-    /// The primary key, if it is one column.
+    /// The column of the primary key, if that is one column.
     pub key: Option<String>,
-    /// Foreign keys of one column.
+    /// The foreign keys of one column.
     pub references: Vec<Reference>,
 }
 
+/// A column of a table.
 #[derive(Debug, Deserialize)]
 pub struct Column {
     pub name: String,
     /// pg_attribute.attnum.
     pub number: i32,
+    /// The name of the type, without its modifier.
     pub r#type: String,
     /// pg_type.typcategory: N for numbers, S for text, B, D, E, U.
     pub category: String,
     /// pg_attribute.atttypid.
     pub type_oid: u32,
-    /// It is computed when it is read (PostgreSQL 18), and not there in a trigger.
+    /// Whether it is a virtual generated column (from PostgreSQL 18), whose value a trigger does not see.
     pub r#virtual: bool,
-    /// Of an enumeration.
+    /// The labels of an enumeration, in their order.
     pub labels: Option<Vec<String>>,
 }
 
+/// A foreign key of one column.
 #[derive(Debug, Deserialize)]
 pub struct Reference {
     pub column: String,
+    /// The OID of the table that it refers to.
     pub table: u32,
+    /// The column of that table.
     pub target: String,
 }
 
@@ -75,12 +81,13 @@ const LOAD: &str = "SELECT json_build_object(
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = $1";
 
 impl Table {
+    /// Reads a relation from the catalogue; None: it does not exist. The search path must be pinned.
     pub fn load(oid: pg_sys::Oid) -> Option<Table> {
         let text = text_of(LOAD, &[oid.into()])?;
         serde_json::from_str(&text).ok()
     }
 
-    /// The table that somebody calls so under `path`.
+    /// Returns the table that a name means under the search path `path`.
     pub fn named(name: &str, path: &CStr) -> Option<Table> {
         let oid = {
             let _path = SearchPath::set(path);
@@ -92,7 +99,7 @@ impl Table {
         Table::load(pg_sys::Oid::from(oid?.parse::<u32>().ok()?))
     }
 
-    /// The first of the names that is a table in the schema, whose rows the worker may read, and not the table itself.
+    /// Returns the table of the first of the names that is another table, or a materialized view, in the same schema.
     pub fn usual(&self, names: &[&str]) -> Option<Table> {
         const SQL: &str = "SELECT c.oid::text FROM unnest($1) WITH ORDINALITY AS n (name, place)
               JOIN pg_class c ON c.relname = n.name AND c.relkind IN ('r', 'p', 'm') AND c.oid <> $3
@@ -110,7 +117,7 @@ impl Table {
         Table::load(pg_sys::Oid::from(oid?.parse::<u32>().ok()?))
     }
 
-    /// Why it is no table that can be attached, whoever asks.
+    /// Returns why it cannot be attached by anybody, as a predicate; None: it can.
     pub fn wrong(&self) -> Option<&'static str> {
         match &*self.kind {
             "r" | "p" | "f" if self.temporary => Some("is temporary"),
@@ -140,23 +147,25 @@ impl Table {
         self.columns.iter().find(|column| column.name == name)
     }
 
-    /// The first of the names that is a column.
+    /// Returns the column of the first of the names that is one.
     pub fn first(&self, names: &[&str]) -> Option<&Column> {
         names.iter().find_map(|name| self.column(name))
     }
 
+    /// Returns the foreign key of a column.
     pub fn reference(&self, column: &str) -> Option<&Reference> {
         self.references
             .iter()
             .find(|reference| reference.column == column)
     }
 
+    /// Returns the names of the columns, separated by commas.
     pub fn column_names(&self) -> String {
         let names: Vec<&str> = self.columns.iter().map(|column| column.name.as_str()).collect();
         names.join(", ")
     }
 
-    /// What to say to somebody who names a column that does not exist.
+    /// Returns the hint for somebody who has named a column that does not exist.
     pub fn meant(&self, name: &str) -> String {
         match closest(name, self.columns.iter().map(|column| column.name.as_str())) {
             Some(column) => format!("Perhaps \"{column}\" is meant."),
@@ -166,13 +175,13 @@ impl Table {
 }
 
 impl Column {
-    /// Whether values of both can be the same.
+    /// Whether values of both columns can be equal: they are of one type, or both numbers or both texts.
     pub fn is_comparable_to(&self, other: &Column) -> bool {
         self.r#type == other.r#type
             || (self.category == other.category && matches!(&*self.category, "N" | "S"))
     }
 
-    /// As SQL has its name.
+    /// Returns the name as an identifier of SQL.
     pub fn quoted(&self) -> String {
         pgrx::spi::quote_identifier(&self.name)
     }
@@ -181,13 +190,13 @@ impl Column {
         pg_sys::Oid::from(self.type_oid)
     }
 
-    /// Whether it can be a project's number, as webhooks have it.
+    /// Whether it is an integer, as the project of a webhook is.
     pub fn is_integer(&self) -> bool {
         matches!(&*self.r#type, "smallint" | "integer" | "bigint")
     }
 }
 
-/// The text in the statement's only row and column. Names in it must be qualified unless the search path is ours.
+/// Runs a statement and returns the text in its first row and column. Names in it must be qualified unless the search path is pinned.
 pub fn text_of(sql: &str, arguments: &[Argument]) -> Option<String> {
     let types: Vec<pg_sys::Oid> = arguments.iter().map(Argument::type_oid).collect();
     with_spi(|spi| {

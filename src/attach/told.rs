@@ -1,4 +1,4 @@
-//! What has been made of a source, for the caller to see.
+//! The result of `zentry_attach`: the source that was made, for people.
 
 use serde_json::Value;
 
@@ -6,6 +6,7 @@ use super::condition::{Conditions, Test};
 use super::source::Source;
 use crate::pg::make_trigger::Operation;
 
+/// Returns the rows: each key with where its value comes from, the audience, and when the event fires.
 pub fn told(source: &Source, conditions: &Conditions) -> Vec<(String, Option<String>)> {
     let mut lines: Vec<(String, Option<String>)> = source
         .columns
@@ -28,6 +29,7 @@ pub fn told(source: &Source, conditions: &Conditions) -> Vec<(String, Option<Str
     lines
 }
 
+/// Returns the words for one value of the mapping; None: it is always null.
 fn described(value: &Value) -> Option<String> {
     let text = |key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default();
     Some(match value {

@@ -1,4 +1,4 @@
-//! The triggers of a source: what they have to be, what they are, and how the one becomes the other.
+//! The triggers of a source: those that it needs, those that exist, and creating and dropping them.
 
 use std::ffi::CStr;
 
@@ -7,6 +7,7 @@ use pgrx::{PgRelation, pg_sys};
 use serde::Deserialize;
 
 use super::condition::{CHANGED, Conditions, Test};
+use super::inheritors::{inheritors, lock_below};
 use super::ours::Ours;
 use super::source::Source;
 use super::table::{Table, text_of};
@@ -17,10 +18,11 @@ use crate::pg::when::When;
 use crate::report;
 use crate::search_path::SearchPath;
 
-/// Of a partitioned table: notes rows that an UPDATE moves to another partition, which PostgreSQL makes a DELETE and an INSERT of.
+/// The name of a partitioned table's DELETE trigger that notes rows which an UPDATE moves to another partition: PostgreSQL fires their DELETE and
+/// INSERT triggers.
 pub const MOVED: &str = "zentry_notify_moved";
 
-/// What a source's triggers have to be, on its table and on those that inherit from it.
+/// The triggers that a source needs, on its table and on those that inherit from it.
 pub struct Triggers<'a> {
     pub ours: &'a Ours,
     pub table: &'a Table,
@@ -29,23 +31,27 @@ pub struct Triggers<'a> {
     pub conditions: &'a Conditions,
 }
 
-/// A trigger that is there.
+/// A trigger that exists.
 #[derive(Debug, Deserialize)]
 struct Present {
     oid: u32,
     name: String,
+    /// pg_trigger.tgtype.
     r#type: i32,
-    /// It calls `capture`.
+    /// Whether it calls `capture`.
     ours: bool,
     arguments: Vec<String>,
-    /// UPDATE OF.
+    /// Whether it is UPDATE OF some columns.
     narrow: bool,
     /// pg_trigger.tgqual.
     condition: Option<String>,
+    /// pg_trigger.tgenabled.
     enabled: String,
+    /// Whether it depends on the extension.
     depends: bool,
 }
 
+/// Returns the triggers of a table, except PostgreSQL's internal ones.
 fn present(ours: &Ours, table: pg_sys::Oid) -> Vec<Present> {
     const SQL: &str = "SELECT json_agg(json_build_object(
                'oid', t.oid::bigint, 'name', t.tgname, 'type', t.tgtype, 'ours', t.tgfoid = $2, 'narrow', t.tgattr::text <> '',
@@ -67,7 +73,7 @@ fn present(ours: &Ours, table: pg_sys::Oid) -> Vec<Present> {
 }
 
 impl Triggers<'_> {
-    /// Whether all of them are as they have to be. The tables are locked against changes, and no write waits for it.
+    /// Whether all of them exist as they have to be. It locks the tables in ACCESS SHARE mode, for which no write waits.
     pub fn are_there(&self, path: &CStr) -> bool {
         let relations = self.relations();
         let Some(table) = relations.first() else {
@@ -82,7 +88,7 @@ impl Triggers<'_> {
                     (None, found) => found.is_none(),
                     (Some(_), None) => false,
                     (Some(test), Some(found)) => {
-                        let when = self.read(test, table, inheritor, path);
+                        let when = self.analyse(test, table, inheritor, path);
                         self.fits(found, *operation, when.as_ref())
                     }
                 }
@@ -90,8 +96,9 @@ impl Triggers<'_> {
         })
     }
 
-    /// Makes them what they have to be. The tables are locked. `path`: where names in a condition are looked for.
-    pub fn put(&self, path: &CStr) {
+    /// Creates, replaces and drops triggers so that they are as they have to be. The caller has locked the tables. Names in a condition are resolved
+    /// under the search path `path`.
+    pub fn create(&self, path: &CStr) {
         let relations = self.relations();
         let Some(table) = relations.first() else { return };
         if Operation::ALL
@@ -105,8 +112,8 @@ impl Triggers<'_> {
                 match self.wanted(operation) {
                     None => self.remove(inheritor, operation),
                     Some(test) => {
-                        let when = self.read(test, table, inheritor, path);
-                        self.make(inheritor, operation, when.as_ref());
+                        let when = self.analyse(test, table, inheritor, path);
+                        self.create_one(inheritor, operation, when.as_ref());
                     }
                 }
             }
@@ -116,24 +123,25 @@ impl Triggers<'_> {
                 .iter()
                 .any(|present| present.name == MOVED)
         {
-            self.trigger(MOVED, Operation::Delete, &[], None, b'O').put(table);
+            self.trigger(MOVED, Operation::Delete, &[], None, b'O')
+                .create_or_replace(table);
         }
     }
 
-    /// The condition, as the table's owner reads it, who answers for the types of its columns and has no more rights than who calls. A literal is
-    /// made a value of its type then, whose checks may be a third role's.
-    fn read(&self, test: &Test, table: &PgRelation, inheritor: &PgRelation, path: &CStr) -> Option<When> {
+    /// Analyses the condition for one of the tables, with the rights of the table's owner: parse analysis converts literals, which may run code of a
+    /// third role, such as the check of a domain.
+    fn analyse(&self, test: &Test, table: &PgRelation, inheritor: &PgRelation, path: &CStr) -> Option<When> {
         let _owner = AsOwner::of(pg_sys::Oid::from(self.table.owner_oid));
         let _path = SearchPath::set(path);
         match test {
-            // Of the inheritor's own columns, too.
-            Test::Write(sql) if sql == CHANGED => test.read(inheritor),
-            test if inheritor.oid() == table.oid() => test.read(table),
-            test => Some(test.read(table)?.of_inheritor(table, inheritor)),
+            // It compares all columns of the inheritor, also those that the table lacks.
+            Test::Write(sql) if sql == CHANGED => test.analyse(inheritor),
+            test if inheritor.oid() == table.oid() => test.analyse(table),
+            test => Some(test.analyse(table)?.of_inheritor(table, inheritor)),
         }
     }
 
-    fn make(&self, table: &PgRelation, operation: Operation, when: Option<&When>) {
+    fn create_one(&self, table: &PgRelation, operation: Operation, when: Option<&When>) {
         let name = self.name(operation);
         let found = present(self.ours, table.oid())
             .into_iter()
@@ -152,13 +160,13 @@ impl Triggers<'_> {
                     self.table.name
                 ),
                 "",
-                "Give that trigger another name.",
+                "Rename that trigger.",
             );
         }
-        // What a DBA has made of it stays.
+        // ALTER TABLE ... DISABLE TRIGGER and the like, by a DBA, stay in force.
         let enabled = found.map_or(b'O', |found| found.enabled.bytes().next().unwrap_or(b'O'));
         self.trigger(&name, operation, &self.arguments(), when, enabled)
-            .put(table);
+            .create_or_replace(table);
     }
 
     fn trigger<'t>(
@@ -191,8 +199,8 @@ impl Triggers<'_> {
             .into_iter()
             .find(|present| present.name == name && present.ours);
         if let Some(found) = found {
-            // Who reads is in the way of that, too.
-            super::lock_below(self.table, pg_sys::AccessExclusiveLock);
+            // DROP TRIGGER takes ACCESS EXCLUSIVE, for which readers have to leave too.
+            lock_below(self.table, pg_sys::AccessExclusiveLock);
             make_trigger::drop(pg_sys::Oid::from(found.oid));
         }
     }
@@ -210,7 +218,8 @@ impl Triggers<'_> {
             }
     }
 
-    /// A row that moves to another partition is an UPDATE, which only the trigger of the INSERT is called for.
+    /// Returns the WHEN of an operation's trigger; None: the source has no such trigger. A partitioned table with an UPDATE trigger also has one for
+    /// INSERT, since PostgreSQL fires that for a row which an UPDATE moves to another partition.
     fn wanted(&self, operation: Operation) -> Option<&Test> {
         let own = self.conditions.get(operation).map(|condition| &condition.test);
         match operation {
@@ -221,6 +230,7 @@ impl Triggers<'_> {
         }
     }
 
+    /// Whether rows may move to another partition.
     fn moves(&self) -> bool {
         self.table.is_partitioned()
     }
@@ -233,39 +243,13 @@ impl Triggers<'_> {
         [Some(self.event), self.rider].into_iter().flatten().collect()
     }
 
-    /// The table, first, and those that inherit from it.
+    /// Opens the table, as the first, and those that inherit from it.
     fn relations(&self) -> Vec<PgRelation> {
         inheritors(self.table).into_iter().map(relation::locked).collect()
     }
 }
 
-/// The table, first, and those that inherit from it; not partitions, which PostgreSQL gives the triggers of their table.
-pub fn inheritors(table: &Table) -> Vec<pg_sys::Oid> {
-    const SQL: &str = "WITH RECURSIVE down (oid, depth) AS (
-            SELECT $1, 0 UNION SELECT i.inhrelid, d.depth + 1 FROM down d JOIN pg_inherits i ON i.inhparent = d.oid)
-        SELECT json_agg(d.oid::bigint ORDER BY d.depth, d.oid)::text
-          FROM (SELECT d.oid, min(d.depth) AS depth FROM down d GROUP BY d.oid) d JOIN pg_class c ON c.oid = d.oid
-         WHERE d.depth = 0 OR NOT c.relispartition";
-    oids(SQL, table)
-}
-
-/// All that a lock on the table's triggers has to hold: partitions too.
-pub fn below(table: &Table) -> Vec<pg_sys::Oid> {
-    const SQL: &str = "WITH RECURSIVE down (oid) AS (
-            SELECT $1 UNION SELECT i.inhrelid FROM down d JOIN pg_inherits i ON i.inhparent = d.oid)
-        SELECT json_agg(d.oid::bigint ORDER BY d.oid <> $1, d.oid)::text FROM down d";
-    oids(SQL, table)
-}
-
-fn oids(sql: &str, table: &Table) -> Vec<pg_sys::Oid> {
-    let table = pg_sys::Oid::from(table.oid).into();
-    let oids: Vec<u32> = text_of(sql, &[table])
-        .and_then(|text| serde_json::from_str(&text).ok())
-        .unwrap_or_default();
-    oids.into_iter().map(pg_sys::Oid::from).collect()
-}
-
-/// A trigger that the source should have and that is not there, or was made by somebody else, in words. What it asks is not looked at.
+/// Returns a message about the first trigger of the source that does not exist or does not belong to the extension. Conditions are not compared.
 pub fn missing(ours: &Ours, source: &Source, table: &Table) -> Option<String> {
     let wanted = [
         (&source.insert_when, Operation::Insert),
@@ -285,7 +269,7 @@ pub fn missing(ours: &Ours, source: &Source, table: &Table) -> Option<String> {
                 {
                     None => Some(format!("trigger {name} is gone")),
                     Some(found) if !found.depends => {
-                        Some(format!("trigger {name} was made by somebody else"))
+                        Some(format!("trigger {name} was not created by zentry_attach"))
                     }
                     Some(_) => None,
                 }
@@ -293,7 +277,7 @@ pub fn missing(ours: &Ours, source: &Source, table: &Table) -> Option<String> {
     })
 }
 
-/// Drops those of our triggers on the table and on its inheritors that serve none of the events in `served`.
+/// Drops the triggers that call `capture`, on the table and its inheritors, for none of the events in `served`.
 pub fn drop_unserved(ours: &Ours, table: &Table, served: &[String]) {
     for relation in inheritors(table) {
         for present in present(ours, relation) {

@@ -1,9 +1,10 @@
-//! DROP EXTENSION takes triggers off the application's tables. A write locks its table and then ours, and PostgreSQL would lock ours first:
-//! so all of them are locked before it begins, together or not at all.
+//! Locks for DROP EXTENSION, which drops triggers of the application's tables. A write locks the application's table first and the extension's
+//! then; DROP EXTENSION would lock them in the other order, and cause deadlocks. So all tables are locked before it begins, together or not at all.
 
 use pgrx::pg_sys;
 use pgrx::prelude::*;
 
+use super::inheritors::busy_message;
 use super::table::text_of;
 use crate::installation::Installation;
 use crate::pg::lock::{self, Patience};
@@ -11,9 +12,9 @@ use crate::pg::role;
 use crate::report;
 use crate::search_path::SearchPath;
 
-/// Before DROP EXTENSION of ours, if the current role may do that: PostgreSQL refuses it first, else.
+/// Locks the tables before a DROP EXTENSION of this extension, if the current role may run that; otherwise PostgreSQL will refuse it.
 pub fn make_way_for_drop() {
-    // The application's first, as a write has them.
+    // The application's tables come first, as in a write.
     const SQL: &str = "SELECT json_agg(l.oid::bigint ORDER BY l.place, l.oid)::text
           FROM (SELECT DISTINCT t.tgrelid AS oid, 1 AS place FROM pg_trigger t
                   JOIN pg_proc p ON p.oid = t.tgfoid AND p.proname = 'capture'
@@ -38,9 +39,9 @@ pub fn make_way_for_drop() {
     if let Err(busy) = lock::tables(&tables, pg_sys::AccessExclusiveLock, Patience::Endless) {
         report::error(
             PgSqlErrorCode::ERRCODE_LOCK_NOT_AVAILABLE,
-            super::busy_message(busy),
+            busy_message(busy),
             "",
-            "lock_timeout ended the wait for it.",
+            "Try again when that transaction has ended, or wait longer: lock_timeout has ended the wait.",
         );
     }
 }

@@ -1,5 +1,5 @@
-//! `zentry_attach()`: Zentry's own tables, and once more what was attached by hand. Each source by itself: what does not fit one of them
-//! is said in its row, and no lock is asked for where nothing differs.
+//! `zentry_attach()`: attaches Zentry's own tables, and attaches anew what users have attached. A source that fails does not affect the others: its
+//! row of the result says why. Nothing is locked where nothing has to be changed.
 
 use pgrx::pg_sys;
 use pgrx::prelude::*;
@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::condition::Conditions;
 use super::fit;
+use super::inheritors::{below, busy_message};
 use super::known_condition;
 use super::ours::Ours;
 use super::source::{self, Author, Recorded, Source};
@@ -17,7 +18,7 @@ use crate::report;
 use crate::search_path::{OURS, SearchPath};
 use crate::subtransaction;
 
-/// One of Zentry's own.
+/// A source of Zentry's (`zentry_source`).
 #[derive(Deserialize)]
 struct Own {
     relation: String,
@@ -49,7 +50,7 @@ fn zentry_attach_all() -> TableIterator<
         if is_by_hand(&own.source.event_type) {
             continue;
         }
-        // One that was attached by hand has triggers of its own.
+        // A rider that was attached by hand has triggers of its own.
         own.source.rider = own.source.rider.take().filter(|rider| !is_by_hand(rider));
         listed.push((own.source, own.relation, table));
     }
@@ -60,11 +61,11 @@ fn zentry_attach_all() -> TableIterator<
             .map_or_else(|| hand.relation.to_string(), |table| table.name.clone());
         listed.push((hand.source, name, table));
     }
-    let mut desk = Desk {
+    let mut attacher = Attacher {
         ours: &ours,
         patience: Patience::Session,
     };
-    desk.lock_together(
+    attacher.lock_together(
         listed
             .iter()
             .filter_map(|(source, _, table)| Some((source, table.as_ref()?))),
@@ -72,7 +73,10 @@ fn zentry_attach_all() -> TableIterator<
     let rows: Vec<_> = listed
         .into_iter()
         .map(|(source, name, table)| {
-            let state = table.map_or_else(|| "not found".to_owned(), |table| desk.attach(&source, &table));
+            let state = table.map_or_else(
+                || "not found".to_owned(),
+                |table| attacher.attach(&source, &table),
+            );
             (source.event_type, name, state)
         })
         .collect();
@@ -96,7 +100,7 @@ fn named(name: &str) -> Option<Table> {
     Table::load(pg_sys::Oid::from(oid?.parse::<u32>().ok()?))
 }
 
-/// Of what is by hand somebody has written the expressions; the others are ours.
+/// Returns the author of a source's expressions: of a user's source, they stay the author's who gave them.
 fn author_of(source: &Source) -> Author {
     match source.by_hand {
         true => Author::Unchanged,
@@ -104,19 +108,20 @@ fn author_of(source: &Source) -> Author {
     }
 }
 
-struct Desk<'a> {
+/// Attaches sources one after the other.
+struct Attacher<'a> {
     ours: &'a Ours,
-    /// For the next table: one that is locked already, and that others want to write to, is not kept waiting for another one.
+    /// How long the next table is waited for. Once a table is locked, which others may want to write to, no other one is waited for.
     patience: Patience,
 }
 
-impl Desk<'_> {
-    /// Locks the tables whose triggers are to be made, all of them or none. Where one is busy, the others are attached by themselves.
+impl Attacher<'_> {
+    /// Locks the tables whose triggers have to be changed, all of them or none. If one is busy, each is locked when its turn comes.
     fn lock_together<'s>(&mut self, sources: impl Iterator<Item = (&'s Source, &'s Table)>) {
         let mut tables: Vec<pg_sys::Oid> = Vec::new();
         for (source, table) in sources {
             if table.wrong().is_none() && table.owned && self.lacks_triggers(source, table) {
-                tables.extend(triggers::below(table));
+                tables.extend(below(table));
             }
         }
         tables.sort_unstable_by_key(|table| table.to_u32());
@@ -128,7 +133,7 @@ impl Desk<'_> {
         }
     }
 
-    /// What cannot be read is no reason to lock anything: it is said when its turn comes.
+    /// Whether triggers of the source have to be changed. False if that cannot be found out: attach() will tell why.
     fn lacks_triggers(&self, source: &Source, table: &Table) -> bool {
         let lacks = subtransaction::attempt(|| {
             fit::check(source, table).is_ok()
@@ -138,7 +143,7 @@ impl Desk<'_> {
         lacks.unwrap_or(false)
     }
 
-    /// Returns what became of it.
+    /// Attaches a source, and returns its state for the result.
     fn attach(&mut self, source: &Source, table: &Table) -> String {
         if let Some(wrong) = table.wrong() {
             return format!("does not fit: {} {wrong}", table.name);
@@ -166,18 +171,18 @@ impl Desk<'_> {
             .as_ref()
             .is_some_and(|recorded| recorded.source == *source && !recorded.impaired);
         let Some(conditions) = known_condition::recorded(source, table) else {
-            return self.look_at_condition(source, table, is_recorded);
+            return self.check_user_condition(source, table, is_recorded);
         };
         if !self.has_triggers(source, table, &conditions) {
-            let tables = triggers::below(table);
+            let tables = below(table);
             if let Err(busy) = lock::tables(&tables, pg_sys::ShareRowExclusiveLock, self.patience) {
                 return self.busy(source, busy);
             }
-            // It may have changed hands meanwhile.
+            // Its owner may have changed before the lock.
             let Some(table) = Table::load(table.oid()).filter(|table| table.owned) else {
                 return "not yours".to_owned();
             };
-            self.triggers(source, &table, &conditions).put(OURS);
+            self.triggers(source, &table, &conditions).create(OURS);
             self.patience = Patience::Moment;
         }
         if !is_recorded {
@@ -190,8 +195,9 @@ impl Desk<'_> {
         self.triggers(source, table, conditions).are_there(OURS)
     }
 
-    /// A user's own condition was read when it was given. Its text is never read again, so its triggers are there or have to be given anew.
-    fn look_at_condition(&self, source: &Source, table: &Table, is_recorded: bool) -> String {
+    /// Attaches a source with a user's own condition, which was parsed when it was given and is never parsed again: if a trigger is missing, the
+    /// user has to attach it again.
+    fn check_user_condition(&self, source: &Source, table: &Table, is_recorded: bool) -> String {
         if let Some(missing) = triggers::missing(self.ours, source, table) {
             let again = self.ours.text(
                 "SELECT zentry_notify.attach_again(s) FROM zentry_notify.event_source s
@@ -225,7 +231,7 @@ impl Desk<'_> {
     }
 
     fn busy(&self, source: &Source, busy: lock::Busy) -> String {
-        let message = super::busy_message(busy);
+        let message = busy_message(busy);
         report::warning(
             PgSqlErrorCode::ERRCODE_LOCK_NOT_AVAILABLE,
             format!("zentry_notify: {} is not attached: {message}", source.event_type),

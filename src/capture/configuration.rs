@@ -1,4 +1,4 @@
-//! The configuration as it is now: a transaction with an older snapshot captures for the present webhooks.
+//! Reading the configuration as it is now, whatever the transaction's snapshot: a transaction with an old snapshot captures for the present webhooks.
 
 use std::collections::HashSet;
 use std::ffi::CStr;
@@ -18,7 +18,10 @@ pub struct Wanted {
 }
 
 impl Wanted {
-    /// Reads them. It does not wait for a lock: whoever may write the view of the webhooks may lock the table under it.
+    /// Reads them without waiting for a lock, since whoever may write the view of the webhooks can lock the table under it.
+    ///
+    /// # Errors
+    /// The table is locked.
     pub fn read() -> Result<Self, Locked> {
         let mut wanted = Wanted::default();
         // The library may be newer than the SQL: before 0.3 the table had another name.
@@ -26,10 +29,10 @@ impl Wanted {
         let Some(table) = names.into_iter().find_map(our_table) else {
             return Ok(wanted);
         };
-        let Some(integrations) = OpenRelation::open_if_free(table)? else {
+        let Some(webhooks) = OpenRelation::open_if_free(table)? else {
             return Ok(wanted);
         };
-        scan::newest_rows(&integrations, |row| {
+        scan::newest_rows(&webhooks, |row| {
             if !row.is_true("is_active") {
                 return;
             }
@@ -38,7 +41,7 @@ impl Wanted {
                 .and_then(|names| serde_json::from_str(&names).ok());
             match names {
                 Some(names) => wanted.types.extend(names),
-                // An event that no webhook hears costs little.
+                // What cannot be parsed counts as all: an event that no webhook hears costs little.
                 None => wanted.all = true,
             }
         });
@@ -62,14 +65,14 @@ pub struct SourceRow {
     pub on_delete: bool,
 }
 
-/// Returns the source of an event on a table, or else on the nearest one that it is a partition of or inherits from.
+/// Returns the source of an event on a table, or else on the nearest table that this one is a partition of or inherits from.
 pub fn read_source(event_type: &str, relation: pg_sys::Oid) -> Option<SourceRow> {
     let sources = open(c"event_source")?;
     let mut family = vec![relation];
     family.extend(scan::ancestors(relation));
     let mut nearest: Option<(usize, SourceRow)> = None;
     scan::newest_rows(&sources, |row| {
-        // A suspended source may be suspended because of its look-ups, and its rows are recorded all the same.
+        // A suspended source counts too: it may be suspended because of its look-ups, which do not concern capture.
         let attached = row.oid("relation");
         let Some(distance) = family.iter().position(|member| Some(*member) == attached) else {
             return;
@@ -91,7 +94,7 @@ pub fn read_source(event_type: &str, relation: pg_sys::Oid) -> Option<SourceRow>
     Some(source)
 }
 
-/// A source that was attached by 0.1.0 has no conditions until it is attached again: its triggers alone decide.
+/// Converts a row. A source that was attached by 0.1.0 has no conditions until it is attached again, so it fires on every operation of its triggers.
 fn source_row(row: &ScannedRow) -> Option<SourceRow> {
     let says = ["insert_when", "update_when", "delete_when"]
         .iter()

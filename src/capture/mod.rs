@@ -1,4 +1,4 @@
-//! Capture: a write to an attached table becomes a row of `event`, whichever webhooks hear it, with the row's own values and nothing that
+//! Capture: a write to an attached table becomes one row of `event`, however many webhooks hear it, with the row's own values and nothing that
 //! would have to be looked up. The worker does the rest.
 
 mod configuration;
@@ -27,8 +27,8 @@ pub fn register_callbacks() {
 
 crate::pg_trigger_function!(capture_wrapper, pg_finfo_capture_wrapper, capture, RowTrigger);
 
-/// The trigger on application tables. Its arguments are event types. The one of a partitioned table that notes rows which leave a partition
-/// has none.
+/// The trigger function of the application's tables. Its arguments are event types; the trigger of a partitioned table that notes rows which leave a
+/// partition has none.
 fn capture(trigger: &RowTrigger) {
     if !settings::enabled() {
         return;
@@ -66,14 +66,15 @@ fn record(known: &Known, rows: &Rows) {
 
 fn record_event(recorder: &mut Recorder, source: &Source, rows: &Rows, notes: &[Note]) {
     recorder.record(source.id, source.event_type.as_text(), |data, context| {
-        let mut cut = Vec::new();
+        let (mut cut, mut cut_columns) = (Vec::new(), Vec::new());
         source.write_data(rows, data, &mut cut);
         if source.needs_columns() {
             context.push(b"{\"columns\":");
-            source.write_columns(rows, context, &mut cut);
+            source.write_columns(rows, context, &mut cut_columns);
         }
         write_notes(source.id, notes, context);
-        write_cut(&cut, context);
+        write_cut("cut", &cut, context);
+        write_cut("cut_columns", &cut_columns, context);
         if let Some(owner) = source.partition_owner {
             begin(context, "partition_owner");
             context.push(owner.to_u32().to_string().as_bytes());
@@ -86,7 +87,7 @@ fn record_event(recorder: &mut Recorder, source: &Source, rows: &Rows, notes: &[
     });
 }
 
-/// Records only how far a project has come.
+/// Records an event that only has progress.
 fn record_progress(recorder: &mut Recorder, source: i64, notes: &[Note]) {
     thread_local! {
         static EVENT_TYPE: KeptText = KeptText::of(PROJECT_PROGRESS);
@@ -115,11 +116,11 @@ fn write_notes(source: i64, notes: &[Note], context: &mut TextBuffer) {
     context.push_byte(b']');
 }
 
-fn write_cut(cut: &[&str], context: &mut TextBuffer) {
+fn write_cut(name: &str, cut: &[&str], context: &mut TextBuffer) {
     if cut.is_empty() {
         return;
     }
-    begin(context, "cut");
+    begin(context, name);
     context.push_byte(b'[');
     for (place, key) in cut.iter().enumerate() {
         if place > 0 {
@@ -150,7 +151,7 @@ crate::pg_trigger_function!(
     AnyTrigger
 );
 
-/// The trigger on the extension's tables, which notifies every session, by PostgreSQL's own invalidation messages, and the worker.
+/// The trigger function of the extension's tables of configuration: notifies every session, by PostgreSQL's invalidation messages, and the worker.
 fn configuration_changed(trigger: &AnyTrigger) {
     trigger.invalidate_relation();
     wake::at_commit(|work| work.configuration = true);

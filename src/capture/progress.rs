@@ -43,7 +43,7 @@ struct Side {
     done: bool,
 }
 
-/// Adds what the write changes to `notes`. `rides` says that the trigger is another event's.
+/// Adds what the write changes to `notes`. `rides` says that the source rides on the trigger of another event.
 pub fn note(source: &Source, rows: &Rows, rides: bool, notes: &mut Vec<Note>) {
     let Some(progress) = &source.progress else {
         return;

@@ -1,4 +1,4 @@
-//! Recording an event's row.
+//! Recording events: one row of `event` each.
 
 use std::cell::RefCell;
 use std::mem::ManuallyDrop;
@@ -35,7 +35,7 @@ pub struct Event<'a> {
     pub context: Option<Text<'a>>,
 }
 
-/// The recorder of a session: what it keeps to write events, and the buffers of the last event, which are used again.
+/// The recorder of a session: the writer of the table `event`, and the buffers of the last event, which are reused.
 pub struct Recorder {
     writer: RowWriter,
     pub data: TextBuffer,
@@ -43,7 +43,7 @@ pub struct Recorder {
 }
 
 thread_local! {
-    // Never dropped: at the end of the process, PostgreSQL's memory is gone.
+    // It is never dropped: at the end of the process, PostgreSQL's memory contexts are gone.
     static RECORDER: ManuallyDrop<RefCell<Recorder>> = ManuallyDrop::new(RefCell::new(Recorder::new()));
 }
 
@@ -82,8 +82,8 @@ impl Recorder {
             data: self.data.finish(),
         };
         let writer = &mut self.writer;
-        // A subtransaction for each event would be expensive. It is for what may fail, such as an index that has to grow on a full disk;
-        // the first such write fails.
+        // A subtransaction for each event would be expensive, so there is one only where something may fail. Whether an index has to grow on a full
+        // disk is not known beforehand: the first such write fails.
         let written = match suspension::is_careful() {
             true => Err(Unfit::MayFail),
             false => subtransaction::noting_failure(|| writer.write(&event.fields()), suspension::note),
@@ -125,8 +125,8 @@ impl<'a> Event<'a> {
         ]
     }
 
-    /// Between a server's restart with this library and ALTER EXTENSION UPDATE there is no table of events: they wait in the old log, as
-    /// deliveries of a webhook that does not exist, until the update moves them.
+    /// Writes the event into the log of 0.2.0, between a restart of the server with this library and ALTER EXTENSION UPDATE, while there is no table
+    /// `event`. There it is a delivery of a webhook that does not exist, until the update moves it.
     fn park(&self) -> Result<(), Failure> {
         const SQL: &str = "INSERT INTO zentry_notify.notification_log (webhook_integration_id, event_type, payload) \
                            VALUES (0, $2, pg_catalog.jsonb_build_object('source_id', $1, 'data', $3, 'context', $4))";

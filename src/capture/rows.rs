@@ -1,5 +1,4 @@
-//! The rows of a write, also of one that PostgreSQL splits: an UPDATE that moves a row to another partition deletes it there and inserts it
-//! here.
+//! The rows of a write. An UPDATE that moves a row to another partition, which PostgreSQL splits into a DELETE and an INSERT, is put together again.
 
 use std::cell::OnceCell;
 use std::rc::Rc;
@@ -18,8 +17,10 @@ pub struct Rows<'a> {
     old: Old<'a>,
 }
 
+/// The row before the write.
 enum Old<'a> {
     None,
+    /// A row of the same table, with its values once they are read.
     Here(Row<'a>, OnceCell<RowValues<'a>>),
     /// The old row is in the partition that the row has left, whose columns may have other numbers.
     Moved(Rc<Moved>),
@@ -28,6 +29,7 @@ enum Old<'a> {
 /// A row that has left its partition.
 pub struct Moved {
     row: KeptRow,
+    /// The command that has moved it.
     by: Command,
     /// The partitioned table.
     root: Option<pgrx::pg_sys::Oid>,
@@ -65,6 +67,7 @@ impl LastMoved {
         })
     }
 
+    /// Returns the moved row that `row` was before, if it is one.
     fn arrived_as(&mut self, trigger: &RowTrigger, row: &Row) -> Option<Rc<Moved>> {
         let (moved, arrived) = self.0.as_mut()?;
         if !trigger.relation().is_heap_partition()
@@ -110,7 +113,7 @@ impl<'a> Rows<'a> {
         !matches!(self.old, Old::None)
     }
 
-    /// Returns whether the column had that value before. The column is of the table that was written.
+    /// Whether the column had that value before. `column` is that of the table that was written.
     pub fn old_equals(&self, name: &str, column: &Column, value: &Equality) -> bool {
         match &self.old {
             Old::None => false,

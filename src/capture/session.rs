@@ -40,7 +40,7 @@ struct Session {
 }
 
 thread_local! {
-    // Never dropped: at the end of the process, PostgreSQL's memory is gone.
+    // It is never dropped: at the end of the process, PostgreSQL's memory contexts are gone.
     static SESSION: ManuallyDrop<RefCell<Session>> = ManuallyDrop::new(RefCell::default());
 }
 
@@ -87,7 +87,7 @@ fn load(trigger: &RowTrigger) -> (Known, bool) {
     let mut for_good = wanted.is_ok();
     let mut sources = Vec::new();
     for event_type in &event_types {
-        // What could not be read may be heard, and an event that no webhook hears costs little.
+        // If it is not known, the event is captured: one that no webhook hears costs little.
         let is_wanted = wanted.as_ref().map_or(true, |wanted| wanted.has(event_type));
         match prepare(event_type, relation, is_wanted) {
             Ok(source) => sources.extend(source),
@@ -118,13 +118,15 @@ fn read_wanted() -> Result<Rc<Wanted>, Failure> {
     Ok(wanted)
 }
 
-/// Prepares a source. One that does not fit its table any more is suspended, and the application's write goes on. A failure that is not the
-/// source's is returned.
+/// Prepares a source. None: there is none, or it does not fit its table any more and was suspended; the application's write goes on.
+///
+/// # Errors
+/// A failure that is not the source's fault.
 fn prepare(event_type: &str, relation: TriggerRelation, wanted: bool) -> Result<Option<Source>, Failure> {
     let mut id = None;
     let prepared = subtransaction::attempt(|| {
         let found = configuration::read_source(event_type, relation.oid())?;
-        // What the owner of a partition has made of it is no reason to suspend what others write.
+        // A fault of a partition of another owner is no reason to suspend the source, which other partitions have too.
         id = found.partition_owner.is_none().then_some(found.row.id);
         Some(Source::prepare(found, relation, wanted))
     });

@@ -17,9 +17,10 @@ use crate::pg::output::Written;
 use crate::pg::trigger::{Attribute, Operation, TriggerRelation};
 use crate::report;
 
-/// The most bytes of an event's data. Keys beyond that are left out.
-const LONGEST_OBJECT: usize = 16 << 20;
+/// Maximum size of an event's data in bytes. Values beyond that are written as null.
+const MAX_OBJECT: usize = 16 << 20;
 
+/// An event source whose columns and comparisons are looked up for one table.
 pub struct Source {
     pub id: i64,
     pub event_type: KeptText,
@@ -79,13 +80,13 @@ pub struct Progress {
 }
 
 impl Source {
-    /// Prepares the source. If it does not fit the table, that is an error.
+    /// Prepares the source. It raises an error if the source does not fit the table.
     pub fn prepare(found: SourceRow, relation: TriggerRelation, wanted: bool) -> Self {
         let source = match EventSource::parse(found.row) {
             Ok(source) => source,
             Err(malformed) => pgrx::error!("{malformed}"),
         };
-        let Image { data, context } = source.image();
+        let Image { data, context, exact } = source.image();
         let memory = SessionMemory::new(c"zentry_notify source");
         let builder = Builder {
             relation,
@@ -99,9 +100,13 @@ impl Source {
                 Recorded::Column(column) => builder.member(key, column),
             })
             .collect();
-        let columns = context
+        let context = context
             .into_iter()
-            .map(|(key, column)| builder.member(key, column))
+            .map(|(key, column)| builder.member(key, column));
+        let exact = exact.into_iter().map(|(key, column)| builder.member(key, column));
+        let columns = context
+            .chain(exact.filter(Member::is_moment))
+            .map(Member::exact)
             .collect();
         let change = source
             .transition
@@ -196,7 +201,7 @@ fn write_object<'a>(members: &'a [Member], rows: &Rows, out: &mut TextBuffer, cu
                 out.push(value);
                 Written::Whole
             }
-            _ if out.len() - start > LONGEST_OBJECT => {
+            _ if out.len() - start > MAX_OBJECT => {
                 out.push(b"null");
                 Written::Cut
             }
@@ -218,6 +223,22 @@ impl Member {
             key: key.as_bytes().to_vec(),
             name,
             value,
+        }
+    }
+
+    /// Whether it is a moment of the new row, which is written in whole seconds.
+    fn is_moment(&self) -> bool {
+        matches!(&self.value, MemberValue::New(column) if column.is_moment())
+    }
+
+    /// Has a moment of the new row written with its fraction of a second, for the worker alone.
+    fn exact(self) -> Self {
+        match self.value {
+            MemberValue::New(column) => Member {
+                value: MemberValue::New(column.exact()),
+                ..self
+            },
+            _ => self,
         }
     }
 
@@ -252,7 +273,7 @@ impl Builder<'_> {
                 let attribute = self.attribute(&column);
                 let equality = Operator::equality(attribute.type_oid);
                 if !equality.is_some_and(|equality| equality.built_in) {
-                    return self.asked_by_triggers(&column);
+                    return self.tested_by_triggers(&column);
                 }
                 Some(Change::Becomes {
                     column: self.column(attribute),
@@ -264,20 +285,20 @@ impl Builder<'_> {
                 let column = self.column(self.attribute(&name));
                 match column.is_integer() {
                     true => Some(Change::Rises { name, column }),
-                    false => self.asked_by_triggers(&name),
+                    false => self.tested_by_triggers(&name),
                 }
             }
         }
     }
 
-    /// Returns None if the triggers test the change. If they do not, it is an error: the column had another type when the table was
+    /// Returns None, since the triggers test the change. It raises an error if they do not: then the column had another type when the table was
     /// attached.
-    fn asked_by_triggers(&self, column: &str) -> Option<Change> {
-        let asks = |operation: &str| {
+    fn tested_by_triggers(&self, column: &str) -> Option<Change> {
+        let has_condition = |operation: &str| {
             let trigger = format!("zentry_notify_{}_{operation}", self.event_type);
             self.relation.condition_of(&trigger).is_some()
         };
-        if !asks("insert") && !asks("update") {
+        if !has_condition("insert") && !has_condition("update") {
             report::error(
                 PgSqlErrorCode::ERRCODE_DATATYPE_MISMATCH,
                 format!(
@@ -295,7 +316,7 @@ impl Builder<'_> {
         Column::of(self.relation.oid(), attribute, self.memory)
     }
 
-    /// Returns the attribute. A name that is unknown, or of a column that the rows do not have, is an error.
+    /// Returns a column. It raises an error if there is none of that name, or if a trigger does not see it.
     fn attribute(&self, name: &str) -> Attribute {
         let Some(attribute) = self.relation.attribute(name) else {
             report::error(

@@ -12,7 +12,7 @@ use crate::pg::subtransaction::{self, Failure};
 use crate::report;
 use crate::wake::{Slot, registry};
 
-/// Records why the source fires nothing from now on. If another session is doing the same, it is not waited for.
+/// Suspends a source: records the reason in its row. If another session holds the row, it is not waited for.
 pub fn suspend(source: i64, event_type: &str, table: &str, failure: &Failure) {
     const SQL: &str = "UPDATE zentry_notify.event_source SET suspended_at = pg_catalog.now(), suspended_reason = $2 \
                        WHERE id OPERATOR(pg_catalog.=) (\
@@ -43,29 +43,27 @@ fn quoted(name: &str) -> String {
     format!("\"{name}\"")
 }
 
-/// The most events within [`SAID_WITHIN`] of which a session logs that they could not be recorded: a full disk has no room for a line for
-/// each.
-const SAID: u32 = 20;
-const SAID_WITHIN: Duration = Duration::from_secs(10);
+/// Maximum number of warnings about lost events that a session raises within [`WARNING_PERIOD`]: a full disk has no room for a line for each.
+const MAX_WARNINGS: u32 = 20;
+const WARNING_PERIOD: Duration = Duration::from_secs(10);
 
 thread_local! {
-    /// Since when, and for how many events, it was logged.
-    static SAID_SINCE: Cell<Option<(Instant, u32)>> = const { Cell::new(None) };
+    /// The beginning of the present period, and the number of lost events in it.
+    static WARNED: Cell<Option<(Instant, u32)>> = const { Cell::new(None) };
 }
 
-fn may_say() -> bool {
-    let since = SAID_SINCE
-        .get()
-        .filter(|(since, _)| since.elapsed() < SAID_WITHIN);
-    let (since, said) = since.unwrap_or_else(|| (Instant::now(), 0));
-    SAID_SINCE.set(Some((since, said.saturating_add(1))));
-    said < SAID
+/// Counts a lost event, and returns whether there may be a warning about it.
+fn may_warn() -> bool {
+    let period = WARNED.get().filter(|(since, _)| since.elapsed() < WARNING_PERIOD);
+    let (since, count) = period.unwrap_or_else(|| (Instant::now(), 0));
+    WARNED.set(Some((since, count.saturating_add(1))));
+    count < MAX_WARNINGS
 }
 
-/// Counts an event that could not be recorded, and logs that, unless many were logged just now. Nothing of its data is shown.
+/// Counts an event that could not be recorded, and raises a warning, unless there were many of them just now. The warning shows nothing of the data.
 pub fn warn_of_loss(event_type: &str, failure: &Failure) {
     count_loss();
-    if !may_say() {
+    if !may_warn() {
         return;
     }
     report::warning(
@@ -82,12 +80,12 @@ fn slot() -> Option<&'static Slot> {
     registry()?.slot(process::database())
 }
 
-/// Returns whether events are written so that they cannot fail the write that they belong to, since one could not be stored a while ago.
+/// Whether events are written in subtransactions, since one could not be stored a while ago: then they cannot fail the application's write.
 pub fn is_careful() -> bool {
     slot().is_some_and(Slot::is_careful)
 }
 
-/// Notes that an event could not be stored.
+/// Has events written in subtransactions for a while, if the failure comes from storage.
 pub fn note(failure: &Failure) {
     if let Some(slot) = slot().filter(|_| failure.is_of_storage()) {
         slot.be_careful();

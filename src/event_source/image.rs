@@ -1,4 +1,4 @@
-//! What capture records of a row (`event.data` and the columns in `event.context`): it writes them, and the worker reads them.
+//! What capture records of a row, in `event.data` and in the columns of `event.context`. Capture writes it, and the worker reads it.
 
 use serde_json::Value;
 
@@ -8,34 +8,37 @@ use super::{Audience, EventSource, Expression};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ColumnRef {
     pub name: String,
-    /// As it was before the write.
+    /// Whether the value before the write is meant.
     pub old: bool,
 }
 
-/// What stands under a key of `event.data`.
+/// The value of a key of `event.data`.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Recorded {
     Column(ColumnRef),
     Constant(Value),
 }
 
-/// Where a recorded column stands.
+/// Where a column is recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place<'a> {
-    /// Under this key of `event.data`.
+    /// In `event.data`, under this key.
     Data(&'a str),
-    /// Under this key of the object `columns` of `event.context`.
+    /// In the object `columns` of `event.context`, under this key.
     Context(&'a str),
 }
 
-/// What a write of a source's table leaves behind.
+/// What is recorded of a write to a source's table.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Image {
-    /// Keys of `event.data`, in the order in which jsonb has them: shorter ones first.
+    /// The keys of `event.data`, in the order of jsonb: shorter ones first.
     pub data: Vec<(String, Recorded)>,
-    /// Columns that look-ups, expressions or the audience need and `data` does not have, with their keys in the object `columns`
-    /// of `event.context`.
+    /// The columns that look-ups, expressions or the audience need and `data` does not have, with their keys in the object `columns` of
+    /// `event.context`.
     pub context: Vec<(String, ColumnRef)>,
+    /// The columns that look-ups, expressions or the audience need and `data` has. What `data` does not have of them exactly (a moment is a whole
+    /// second there) is in the object `columns` too, under these keys.
+    pub exact: Vec<(String, ColumnRef)>,
 }
 
 impl ColumnRef {
@@ -53,7 +56,8 @@ impl ColumnRef {
         }
     }
 
-    /// Returns `old.NAME` for what was before the write, else the name; `new.NAME` where that could be taken for the other.
+    /// Returns the key in `event.context`: `old.NAME` for the value before the write, else the name, or `new.NAME` if that begins with `old.` or
+    /// `new.` itself.
     fn context_key(&self) -> String {
         let ambiguous = ["old.", "new."]
             .iter()
@@ -67,7 +71,7 @@ impl ColumnRef {
 }
 
 impl Image {
-    /// Of a source of milestones only progress is recorded: the worker makes their data.
+    /// Returns the image of a source. That of a source of milestones is empty: only progress is recorded, and the worker makes the data.
     pub(super) fn of(source: &EventSource) -> Self {
         let mut image = Image::default();
         if source.progress.is_some() {
@@ -118,12 +122,23 @@ impl Image {
     }
 
     fn need(&mut self, column: ColumnRef) {
-        if self.place(&column).is_none() {
-            self.context.push((column.context_key(), column));
+        let list = match self.place(&column) {
+            None => &mut self.context,
+            Some(Place::Data(_)) => &mut self.exact,
+            Some(Place::Context(_)) => return,
+        };
+        if !list.iter().any(|(_, known)| *known == column) {
+            list.push((column.context_key(), column));
         }
     }
 
-    /// Returns where the column's value stands; None: it is not recorded.
+    /// Returns the key under which the object `columns` may have exactly what `data` has of the column.
+    pub fn exact_key(&self, column: &ColumnRef) -> Option<&str> {
+        let exact = self.exact.iter().find(|(_, known)| known == column);
+        exact.map(|(key, _)| key.as_str())
+    }
+
+    /// Returns where the column's value is recorded; None: it is not.
     pub fn place(&self, column: &ColumnRef) -> Option<Place<'_>> {
         let in_data = self
             .data
@@ -177,6 +192,8 @@ mod tests {
         );
         assert_eq!(image.place(&ColumnRef::new("a")), Some(Place::Context("a")));
         assert_eq!(image.place(&ColumnRef::new("status")), None);
+        assert_eq!(image.exact_key(&ColumnRef::new("id")), Some("id"));
+        assert_eq!(image.exact_key(&ColumnRef::new("a")), None);
     }
 
     #[test]

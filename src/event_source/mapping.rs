@@ -1,4 +1,5 @@
-//! How a row becomes an event's data: `event_source.columns`, and the statement that looks up what the row lacks.
+//! The JSON of `event_source`: how a row becomes an event's data, the audience, progress and transition; and the statements that look up what the row
+//! lacks.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -7,23 +8,24 @@ use serde_json::Value;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(untagged)]
 pub enum Expression {
+    /// A column of the row.
     Column(String),
     Lookup(Lookup),
     Constant {
         value: Value,
     },
-    /// A column as it was before the write.
+    /// A column's value before the write.
     Old {
         old: String,
     },
-    /// SQL over the row `new`, with every name qualified, and the columns that it names.
+    /// SQL over the row `new`, with every name qualified, and the columns that it reads.
     Sql {
         expression: String,
         columns: Vec<String>,
     },
 }
 
-/// `column` of the row of `from` whose column `match` equals `key`.
+/// A look-up: `column` of the row of the table `from` whose column `match` equals `key`.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Lookup {
     pub from: String,
@@ -32,7 +34,7 @@ pub struct Lookup {
     pub column: String,
 }
 
-/// What a lookup goes by: a column of the written row, or what another lookup finds.
+/// The key of a look-up: a column of the written row, or what another look-up finds.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(untagged)]
 pub enum Key {
@@ -40,17 +42,18 @@ pub enum Key {
     Lookup(Lookup),
 }
 
-/// Who hears of the event: `event_source.audience`.
+/// The audience of the event: `event_source.audience`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(untagged)]
 pub enum Audience {
-    Project {
-        project: String,
-    },
+    /// The webhooks of the project that this key of the data has, and those of every project.
+    Project { project: String },
+    /// The webhooks of the projects of the person that this key of the data has, and those of every project.
     Person {
         person: String,
         projects: Vec<Membership>,
     },
+    /// Every webhook that subscribes.
     All {
         #[serde(rename = "all")]
         _all: bool,
@@ -65,34 +68,37 @@ pub struct Membership {
     pub column: String,
 }
 
-/// How far a project has come: `event_source.progress`.
+/// What counts as a project's progress: `event_source.progress`.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Progress {
+    /// The column of the project.
     pub group: String,
+    /// The column of the status.
     pub status: String,
+    /// The status of a completed task, as text.
     pub done: String,
 }
 
 /// How a write changed a project's tasks: an element of `progress` in `event.context`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct ProgressNote {
-    /// The source of milestones; None: the event's own source.
+    /// The id of the source of milestones; None: the event's own source.
     pub source: Option<i64>,
     /// The project's id, as text.
     pub project: String,
-    /// Tasks that were completed (negative: that are not any more).
+    /// The change of the project's number of completed tasks. A task that is reopened does not change it: progress that falls fires nothing.
     pub done: i32,
-    /// Tasks that came (negative: that went).
+    /// The change of the project's number of tasks.
     pub total: i32,
 }
 
-/// What a write has to change for the event to fire: `event_source.transition`.
+/// The change that a write has to make for the event to fire: `event_source.transition`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(untagged)]
 pub enum Transition {
-    /// What a column has to become, as text. Before 0.2.0, the triggers asked themselves.
+    /// The column gets this value, which is given as text.
     Becomes { column: String, to: String },
-    /// An integer has to become greater, or to be greater than 0 in a new row.
+    /// The column becomes greater, or is greater than 0 in a new row.
     Rises {
         column: String,
         #[serde(rename = "rises")]
@@ -100,11 +106,11 @@ pub enum Transition {
     },
 }
 
-/// Gives a table's name, qualified and quoted, or an error when it does not exist.
+/// Returns a table's name, qualified and quoted. It raises an error if the table does not exist.
 pub type Resolve<'a> = &'a dyn Fn(&str) -> String;
 
 impl Lookup {
-    /// The column of the written row that the chain of lookups starts from.
+    /// Returns the column of the written row that the chain of look-ups starts from.
     pub fn root(&self) -> &str {
         match &*self.key {
             Key::Column(name) => name,
@@ -112,7 +118,7 @@ impl Lookup {
         }
     }
 
-    /// A scalar subquery; `parameter` stands for the root's value.
+    /// Returns the look-up as a scalar subquery, in which the value of the root is the parameter of that number.
     pub fn sql(&self, parameter: usize, resolve: Resolve) -> String {
         let key = match &*self.key {
             Key::Column(_) => format!("${parameter}"),
@@ -127,7 +133,7 @@ impl Lookup {
     }
 }
 
-/// The statement that picks, of the projects in `$2`, those that person `$1` belongs to.
+/// Returns the statement that selects, of the projects in `$2`, those that person `$1` belongs to.
 pub fn memberships_sql(memberships: &[Membership], resolve: Resolve) -> String {
     let belongs: Vec<String> = memberships
         .iter()

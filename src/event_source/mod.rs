@@ -1,4 +1,4 @@
-//! An attached table's source, as `event_source` describes it: how a row becomes an event, and who hears of it.
+//! Event sources, as `event_source` describes them: how a row of an attached table becomes an event, and the event's audience.
 
 mod image;
 mod mapping;
@@ -13,13 +13,13 @@ pub use mapping::{
     Audience, Expression, Key, Lookup, Membership, Progress, ProgressNote, Transition, memberships_sql,
 };
 
-/// The event that the worker derives from progress.
+/// The event type whose events the worker makes, from the progress of projects.
 pub const MILESTONE: &str = "milestone_reached";
 
-/// The type of an event that has nothing but progress to tell: nobody can subscribe to it.
+/// The type of an event that only records progress. Webhooks cannot subscribe to it.
 pub const PROJECT_PROGRESS: &str = "project_progress";
 
-/// A row of `event_source`, its JSON as text.
+/// A row of `event_source`, with its JSON as text.
 #[derive(Debug, Default)]
 pub struct Row {
     pub id: i64,
@@ -33,25 +33,26 @@ pub struct Row {
     pub written_by_oid: Option<u32>,
 }
 
-/// A row of `event_source`, understood.
+/// A parsed row of `event_source`.
 #[derive(Debug)]
 pub struct EventSource {
     pub id: i64,
     pub event_type: String,
-    /// Key of the data -> where its value comes from.
+    /// The keys of the data, with where their values come from.
     pub columns: BTreeMap<String, Expression>,
     pub audience: Audience,
-    /// Of milestones: what counts as progress. Their events are made by the worker.
+    /// What counts as progress, in a source of milestones, whose events the worker makes.
     pub progress: Option<Progress>,
     pub transition: Option<Transition>,
-    /// Keys of the data that nobody is told.
+    /// Keys that are left out of the data.
     pub omit: Vec<String>,
-    /// The role whose expressions they are, as it was called, and its number.
+    /// The name of the role that has given the expressions.
     pub written_by: Option<String>,
+    /// The OID of that role.
     pub written_by_oid: Option<u32>,
 }
 
-/// A column of `event_source` that is not what it should be.
+/// The error for a column of `event_source` that cannot be parsed.
 #[derive(Debug)]
 pub struct Malformed {
     column: &'static str,
@@ -59,6 +60,10 @@ pub struct Malformed {
 }
 
 impl EventSource {
+    /// Parses a row.
+    ///
+    /// # Errors
+    /// The first column that cannot be parsed.
     pub fn parse(row: Row) -> Result<Self, Malformed> {
         Ok(EventSource {
             id: row.id,

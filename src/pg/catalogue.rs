@@ -1,4 +1,4 @@
-//! What the launcher reads of the shared catalogues. It is connected to no database, so no SQL can be run.
+//! What the launcher reads from the shared catalogues. It is connected to no database, so it cannot run SQL.
 
 use std::collections::HashMap;
 
@@ -8,20 +8,20 @@ use pgrx::prelude::*;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
     Open,
-    /// No: it is a template, which is copied while no process is in it, or it allows no connections. What is due there waits.
+    /// It is a template, which can be copied only while no process is connected to it, or it allows no connections. Its work waits.
     Closed,
-    /// Never again: a DROP DATABASE was interrupted, and only another one is possible.
+    /// A DROP DATABASE was interrupted: the database can only be dropped again.
     Invalid,
 }
 
-/// What `datconnlimit` is after an interrupted DROP DATABASE.
+/// The value of `datconnlimit` after an interrupted DROP DATABASE (`DATCONNLIMIT_INVALID_DB`).
 const INVALID: i32 = -2;
 
-/// Returns the databases that exist. It is called within a transaction.
+/// Returns all databases. It is called within a transaction.
 pub fn databases() -> HashMap<pg_sys::Oid, Access> {
     let mut found = HashMap::new();
-    // SAFETY: pg_database is shared and readable without a database, and its fixed columns, the only ones read, are in every
-    // row; as Postgres' own autovacuum launcher does it.
+    // SAFETY: pg_database can be read without a connection to a database, as the autovacuum launcher does (get_database_list). Only fixed
+    // columns are read, which every row has.
     unsafe {
         let relation = pg_sys::table_open(pg_sys::DatabaseRelationId, pg_sys::AccessShareLock as i32);
         let scan = pg_sys::table_beginscan_catalog(relation, 0, std::ptr::null_mut());

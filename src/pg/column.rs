@@ -1,18 +1,18 @@
-//! A column of a written row, as JSON and as what it is compared with.
+//! A column of a written row: its value as JSON, as an integer, and compared with a constant.
 
 use pgrx::pg_sys;
 
 use super::equality::Equality;
 use super::field::TextBuffer;
 use super::memory::SessionMemory;
-use super::output::{LONGEST, Output, Written};
+use super::output::{MAX_VALUE, Output, Written};
 use super::subtransaction;
 use super::trigger::{Attribute, RowValues};
 
-/// Of a value whose length varies.
+/// Size in bytes of a varlena's header, which `toast_raw_datum_size` counts.
 const HEADER: usize = 4;
 
-/// A column of one table, prepared for its values.
+/// A column of one table, with the functions of its type looked up.
 pub struct Column {
     relation: pg_sys::Oid,
     attribute: Attribute,
@@ -22,14 +22,14 @@ pub struct Column {
 /// A value as it is stored.
 enum Stored {
     Null,
-    /// In memory as a whole; its size, if that varies.
+    /// A plain value, with its size in bytes; 0 for a type of fixed length.
     Whole(pg_sys::Datum, usize),
-    /// Compressed, or stored elsewhere; its size when it is unpacked.
+    /// A value that is compressed or stored out of line (TOAST), with its uncompressed size in bytes.
     Packed(pg_sys::Datum, usize),
 }
 
 impl Column {
-    /// It lasts as long as the memory.
+    /// Prepares a column. It is valid as long as `memory`.
     pub fn of(relation: pg_sys::Oid, attribute: Attribute, memory: &SessionMemory) -> Self {
         Column {
             relation,
@@ -38,7 +38,20 @@ impl Column {
         }
     }
 
-    /// Writes the value as JSON: null if it cannot be read. Values of another table are null.
+    /// Whether its values are moments: of type timestamptz, or a domain over it.
+    pub fn is_moment(&self) -> bool {
+        self.output.is_moment()
+    }
+
+    /// Has moments written with their fractions of a second, and not in whole seconds.
+    pub fn exact(self) -> Self {
+        Column {
+            output: self.output.exact(),
+            ..self
+        }
+    }
+
+    /// Writes the value as JSON; null if it cannot be read, or if the row is of another table. It raises no error but an interrupt.
     pub fn write(&self, values: &RowValues, out: &mut TextBuffer) -> Written {
         let mark = out.len();
         match self.stored(values) {
@@ -46,11 +59,13 @@ impl Column {
                 out.push(b"null");
                 Written::Whole
             }
-            Stored::Whole(value, size) if size <= LONGEST && self.output.is_certain_of(size) => {
-                // SAFETY: the value is of the column's type, and whole.
+            Stored::Whole(value, size) if size <= MAX_VALUE && self.output.is_infallible_for(size) => {
+                // SAFETY: the value is of the column's type, and plain.
                 unsafe { self.output.write(value, out) }
             }
-            Stored::Whole(_, size) | Stored::Packed(_, size) if size > LONGEST && !self.output.is_text() => {
+            Stored::Whole(_, size) | Stored::Packed(_, size)
+                if size > MAX_VALUE && !self.output.is_text() =>
+            {
                 out.push(b"null");
                 Written::Cut
             }
@@ -65,26 +80,26 @@ impl Column {
         }
     }
 
-    /// Whether the value is what the column has to be. What cannot be read is not.
+    /// Whether the value equals the constant of `equality`. Null and what cannot be read do not.
     pub fn equals(&self, values: &RowValues, equality: &Equality) -> bool {
         match self.stored(values) {
             Stored::Null => false,
             Stored::Whole(value, _) => equality.holds(Some(value)),
-            Stored::Packed(_, size) if size > LONGEST => false,
+            Stored::Packed(_, size) if size > MAX_VALUE => false,
             Stored::Packed(value, _) => {
-                // SAFETY: a value of variable length.
+                // SAFETY: only a varlena is packed.
                 let compare = || equality.holds(Some(unsafe { unpack(value) }));
                 subtransaction::attempt(compare).unwrap_or(false)
             }
         }
     }
 
-    /// The value, if it is a number without a fraction.
+    /// Returns the value of a column of type smallint, integer or bigint; None if it is null or of another type.
     pub fn integer(&self, values: &RowValues) -> Option<i64> {
         let Stored::Whole(value, _) = self.stored(values) else {
             return None;
         };
-        // SAFETY: a look into the catalogue.
+        // SAFETY: a catalogue look-up, which returns a type that is no domain as it is.
         match unsafe { pg_sys::getBaseType(self.attribute.type_oid) } {
             pg_sys::INT2OID => Some(i64::from(value.value() as i16)),
             pg_sys::INT4OID => Some(i64::from(value.value() as i32)),
@@ -93,17 +108,18 @@ impl Column {
         }
     }
 
-    /// Whether [`Column::integer`] gives its values.
+    /// Whether the column is of a type that [`Column::integer`] reads.
     pub fn is_integer(&self) -> bool {
-        // SAFETY: as above.
+        // SAFETY: as in integer().
         let base = unsafe { pg_sys::getBaseType(self.attribute.type_oid) };
         matches!(base, pg_sys::INT2OID | pg_sys::INT4OID | pg_sys::INT8OID)
     }
 
-    /// Reading what is stored elsewhere may fail, and so may the type's own code.
+    /// Writes a value of `size` bytes, of which a longer text is cut between two characters. Reading out-of-line data may raise an error, and so
+    /// may the type's output function.
     fn write_unpacked(&self, value: pg_sys::Datum, size: usize, out: &mut TextBuffer) -> Written {
-        if size <= LONGEST {
-            // SAFETY: the value is of the column's type; one whose length varies is made whole.
+        if size <= MAX_VALUE {
+            // SAFETY: the value is of the column's type; a varlena is unpacked first.
             return unsafe {
                 let whole = if self.output.is_varlena {
                     unpack(value)
@@ -113,9 +129,9 @@ impl Column {
                 self.output.write(whole, out)
             };
         }
-        // SAFETY: a text, of which no more than the beginning is read; it ends between two characters.
+        // SAFETY: the value is a text, since write() leaves out every other long value; the slices are allocated in the current memory context.
         unsafe {
-            let slice = pg_sys::pg_detoast_datum_slice(value.cast_mut_ptr(), 0, LONGEST as i32);
+            let slice = pg_sys::pg_detoast_datum_slice(value.cast_mut_ptr(), 0, MAX_VALUE as i32);
             let length = pgrx::varsize_any_exhdr(slice) as i32;
             let fits = pg_sys::pg_mbcliplen(pgrx::vardata_any(slice), length, length);
             let clipped = pg_sys::pg_detoast_datum_slice(slice, 0, fits);
@@ -134,7 +150,7 @@ impl Column {
         if !self.output.is_varlena {
             return Stored::Whole(value, 0);
         }
-        // SAFETY: a value of variable length begins with its header, which says where and how long it is.
+        // SAFETY: a varlena that is not null points to its header, which says how it is stored and how long it is.
         unsafe {
             let header = value.cast_mut_ptr::<pg_sys::varlena>();
             if pgrx::varatt_is_1b_e(header) || pgrx::varatt_is_4b_c(header) {
@@ -147,9 +163,11 @@ impl Column {
     }
 }
 
+/// Returns the value decompressed and fetched from out-of-line storage.
+///
 /// # Safety
-/// A value of variable length.
+/// `value` is a varlena.
 unsafe fn unpack(value: pg_sys::Datum) -> pg_sys::Datum {
-    // SAFETY: by the caller's promise; the result is in the current memory context.
+    // SAFETY: by the caller's promise; the result is `value` itself or allocated in the current memory context.
     unsafe { pg_sys::Datum::from(pg_sys::pg_detoast_datum(value.cast_mut_ptr())) }
 }

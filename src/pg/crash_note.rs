@@ -1,7 +1,9 @@
-//! What runs in a worker that may end its process at once: a system without memory kills it, a function of an extension crashes. The server
-//! then starts anew, and shared memory with it; so it is noted in a file. Each time that something begins or ends, which is a write to a page
-//! that the system keeps in memory. The file is in that directory of PostgreSQL's that base backups leave out. It is not synced: it has to
-//! outlive processes, and after a crash of the machine it proves nothing: a note of another boot is not read.
+//! A note, in a file, of the code of a role that runs in a worker: it may end the process without a trace, when the system kills it for lack of memory
+//! or a function of an extension crashes. The server then restarts, and shared memory is lost.
+//!
+//! The file is written each time that such code begins or ends: one write to a page that the system keeps in memory. It is in a directory that
+//! base backups leave out (`pg_stat_tmp`). It is not synced, since it has to outlive processes and not the machine: a note of an earlier
+//! boot is not read.
 
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
@@ -16,26 +18,29 @@ use super::{process, setting};
 const PREFIX: &str = "zentry_notify.";
 
 static FILE: OnceLock<File> = OnceLock::new();
-/// What the process of before has died in: its number, whose it was, and the events that it ran for.
+/// The run in which the previous process died, as [`Ran::numbers`].
 static SUSPECT: [AtomicI64; 3] = [const { AtomicI64::new(0) }; 3];
-/// Up to which event what runs now is run for.
+/// The last event of those that are worked on now.
 static EVENTS: AtomicI64 = AtomicI64::new(Ran::NO_EVENTS);
 
-/// What has a number, and the role that it is of; number 0: nothing, role 0: nobody's. And the last one of the events that it runs for.
+/// A run of code that belongs to a role.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Ran {
+    /// What runs: the id of a source, minus the id of a webhook for its filter, or [`Ran::FILTERS`]; 0: nothing.
     pub number: i64,
+    /// The OID of the role that the code is of; 0: none.
     pub owner: u32,
+    /// The id of the last event that it runs for, or [`Ran::NO_EVENTS`].
     pub until: i64,
 }
 
 impl Ran {
-    /// All filters that are evaluated together; one by itself has the number of its webhook, below 0. Sources have numbers above 0.
+    /// The number of all filters that are evaluated together.
     pub const FILTERS: i64 = i64::MIN;
-    /// The last event of what runs for none in particular.
+    /// The value of `until` where it runs for no event in particular.
     pub const NO_EVENTS: i64 = i64::MAX;
 
-    /// What begins now.
+    /// Returns the run that begins now.
     pub fn now(number: i64, owner: u32) -> Ran {
         Ran {
             number,
@@ -56,20 +61,21 @@ impl Ran {
         [self.number, self.owner.into(), self.until]
     }
 
-    /// Whether it is what the other one is, or a part of it; for whichever events.
+    /// Whether it is the same as the other run, or one of the filters of it, for whichever events.
     fn is_within(self, other: Ran) -> bool {
         (self.number, self.owner) == (other.number, other.owner)
             || other.number == Ran::FILTERS && self.number < 0
     }
 }
 
-/// The file's content: eight numbers in this machine's order of bytes.
+/// The file's content: eight 64-bit numbers in the machine's byte order.
 #[derive(Clone, Copy, Default)]
 struct Record {
+    /// The process that wrote it.
     process: i64,
     runs: Ran,
     suspect: Ran,
-    /// Of the machine, see [`boot`].
+    /// As of [`boot`].
     boot: i64,
 }
 
@@ -95,7 +101,7 @@ impl Record {
         }
     }
 
-    /// What can't be written is not noted: a full disk is no reason to stop.
+    /// Writes the record. An error is ignored: a full disk is no reason to stop.
     fn write(self, file: &File) {
         let [a, b, c] = self.runs.numbers();
         let [d, e, f] = self.suspect.numbers();
@@ -108,7 +114,7 @@ impl Record {
     }
 }
 
-/// A number of this boot of the machine's (Linux: proc_sys_kernel(5), random/boot_id); 0: not known.
+/// Returns a number that is different after each boot of the machine (Linux: random/boot_id, proc_sys_kernel(5)); 0: not known.
 fn boot() -> i64 {
     static BOOT: OnceLock<i64> = OnceLock::new();
     *BOOT.get_or_init(|| {
@@ -118,18 +124,19 @@ fn boot() -> i64 {
     })
 }
 
-/// What is known of the process of before.
+/// How the previous process of a database ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It ended by itself, or was told to.
+    /// By itself, or because it was told to.
     Nothing,
-    /// It died while this ran, which may be chance: somebody has killed it, or the server.
+    /// It died during this run, which may be chance: somebody killed it, or the server.
     Suspected(Ran),
-    /// The one before it had died of it too, and what it ran for then has not been worked on since.
+    /// It died during this run, and so did the process before it; the events of that run have not been worked on since.
     Guilty(Ran),
 }
 
-/// Once in a process. `known`: it is told elsewhere what has ended the process of before, or it has not even ended.
+/// Opens the database's file and judges how the previous process ended. Called once in a process. `known` is given where shared memory tells
+/// what ended the previous process, or that it still runs.
 pub fn open(database: pg_sys::Oid, known: Option<Ran>) -> Verdict {
     let file = OpenOptions::new()
         .read(true)
@@ -140,7 +147,8 @@ pub fn open(database: pg_sys::Oid, known: Option<Ran>) -> Verdict {
         .custom_flags(O_NOFOLLOW | O_NONBLOCK)
         .open(path(database));
     let record = file.as_ref().map(Record::read).unwrap_or_default();
-    // Where PostgreSQL aborts the processes that are to end because another one has crashed, nobody can tell them from that one.
+    // With send_abort_for_crash, PostgreSQL sends SIGABRT instead of SIGQUIT to the other processes when one crashes: then this one may be
+    // one of those.
     let proves = record.boot == boot() && !setting::is_on(c"send_abort_for_crash");
     let record = if proves { record } else { Record::default() };
     let verdict = match record.runs {
@@ -150,7 +158,7 @@ pub fn open(database: pg_sys::Oid, known: Option<Ran>) -> Verdict {
         ran => Verdict::Suspected(ran),
     };
     suspect_is(match (verdict, known) {
-        // It has to be found out which one.
+        // Several filters ran together: the next runs find out which one it was.
         (_, Some(ran)) if ran.number == Ran::FILTERS => ran,
         (Verdict::Nothing, _) => record.suspect,
         (Verdict::Suspected(ran), _) => ran,
@@ -168,7 +176,7 @@ pub fn remove(database: pg_sys::Oid) {
     let _ = std::fs::remove_file(path(database));
 }
 
-/// Removes the files of databases that went without anybody being told.
+/// Removes the files of all databases that do not exist.
 pub fn keep(exists: impl Fn(pg_sys::Oid) -> bool) {
     let files = std::fs::read_dir(directory()).into_iter().flatten().flatten();
     for file in files {
@@ -185,7 +193,7 @@ pub fn keep(exists: impl Fn(pg_sys::Oid) -> bool) {
     }
 }
 
-/// Notes what runs now; 0: nothing does.
+/// Notes what runs now; the default: nothing.
 pub fn runs(ran: Ran) {
     if let Some(file) = FILE.get() {
         let record = Record {
@@ -198,34 +206,32 @@ pub fn runs(ran: Ran) {
     }
 }
 
-/// What the process of before has died in, until the events that it ran for have been worked on in this one.
+/// Returns the run in which the previous process died, until this process has worked on the events of it.
 pub fn suspect() -> Ran {
     Ran::of([0, 1, 2].map(|place| SUSPECT[place].load(SeqCst)))
 }
 
-/// It has come to an end. If it is suspected, and ran for no events then, it is not any more.
+/// Notes that the run has ended well: if it is the suspect, and ran for no event in particular, it is not suspected any more.
 pub fn acquit(ran: Ran) {
     if ran.until == Ran::NO_EVENTS && suspect() == ran {
         suspect_is(Ran::default());
     }
 }
 
-/// Events are worked on, in the order of their ids. What runs meanwhile may end the process for the last of them, and come to an end for all others,
-/// each time that they are worked on.
-pub struct ForEvents {
-    until: i64,
-}
+/// While it lives, events up to an id are worked on, in the order of their ids, and runs are noted as being for them. A run may end
+/// the process at the last event of them, and end well for all others, each time that they are worked on: so [`acquit`] is not enough.
+pub struct ForEvents(());
 
 impl ForEvents {
     pub fn new(until: i64) -> Self {
         EVENTS.store(until, SeqCst);
-        ForEvents { until }
+        ForEvents(())
     }
 
-    /// All that had to run for them has come to an end.
-    pub fn worked_on(self) {
+    /// Notes that every run for the events up to the id `until` has ended: a suspect that ran for them is not suspected any more.
+    pub fn worked_on(self, until: i64) {
         let suspect = suspect();
-        if suspect.number != 0 && suspect.until <= self.until {
+        if suspect.number != 0 && suspect.until <= until {
             suspect_is(Ran::default());
             runs(Ran::default());
         }
@@ -244,8 +250,8 @@ fn suspect_is(ran: Ran) {
     }
 }
 
-/// This process ends by itself or is told to, also in a signal's handler: nothing that runs has ended it. In the place of one that was stuck there
-/// is another one by now, whose note stays.
+/// Notes that this process ends by itself or because it was told to. It may be called in a signal handler. If the file has the note of
+/// another process, which has replaced this one because it was stuck, that note stays.
 pub fn end() {
     if let Some(file) = FILE.get()
         && Record::read(file).process == i64::from(process::pid())
@@ -258,7 +264,7 @@ fn path(database: pg_sys::Oid) -> String {
     format!("{}/{PREFIX}{}", directory(), database.to_u32())
 }
 
-/// Below the data directory, where each of PostgreSQL's processes is.
+/// Returns the directory, relative to the data directory, which is every server process's working directory.
 fn directory() -> String {
     pg_sys::PG_STAT_TMP_DIR.to_string_lossy().into_owned()
 }

@@ -1,7 +1,7 @@
-//! Statements about databases: for those that want one for themselves the worker makes way, and after those that may let a worker in,
-//! or give it other settings, the launcher looks again.
+//! Statements about databases. The worker leaves a database for a statement that allows no other session in it; the launcher looks again after one
+//! that may open a database or change the worker's settings.
 //!
-//! Nothing happens for a statement that PostgreSQL is going to refuse.
+//! A statement that PostgreSQL is going to refuse has no effect.
 
 use std::ffi::CStr;
 use std::time::Duration;
@@ -13,32 +13,34 @@ use pgrx::prelude::*;
 use super::version;
 use crate::wake::{self, Slot, registry};
 
-/// Postgres gives other sessions five seconds to leave a database.
+/// The longest time for which a statement keeps the worker out; PostgreSQL itself waits five seconds for other sessions to leave
+/// (`CountOtherDBBackends`).
 const LONGEST_HOLD: Duration = Duration::from_secs(10);
-/// How long DROP DATABASE ... WITH (FORCE) waits for the worker: it has two seconds for answers in flight.
+/// The longest time for which DROP DATABASE ... WITH (FORCE) waits for the worker, which itself waits two seconds for answers in flight.
 const PATIENCE: Duration = Duration::from_secs(4);
-/// Settings that the worker heeds.
+/// The prefix of the settings that the worker reads.
 const OURS: &[u8] = b"zentry_notify.";
 
-/// What a statement about databases does to us.
+/// A statement about databases that concerns the worker or the launcher.
 pub struct DatabaseStatement {
-    /// The database is wanted without other sessions.
+    /// The database that no other session may be in.
     hold: Option<Hold>,
     afterwards: Afterwards,
 }
 
+/// What the launcher has to do after the statement.
 enum Afterwards {
     Nothing,
-    /// The database goes with the transaction's commit, which is yet to come: nobody must look for it in between.
+    /// The database disappears when the transaction commits, after the statement: the launcher must not start a worker in between.
     KeepClear,
-    /// One may be open that was not.
-    LookAtDoors,
-    /// Settings are other ones, of this database or of all.
+    /// A database may accept connections now that did not.
+    LookAtAccess,
+    /// The settings of this database have changed, or those of all.
     LookAtSettings(Option<pg_sys::Oid>),
 }
 
 impl DatabaseStatement {
-    /// Makes way, where that is needed. None: the statement is about something else, or will be refused.
+    /// Has the worker leave, if the statement needs that. None: the statement does not concern us, or PostgreSQL will refuse it.
     ///
     /// # Safety
     /// `node` is a utility statement's parse tree.
@@ -57,12 +59,12 @@ impl DatabaseStatement {
         }
     }
 
-    /// It was done.
+    /// Does what is left to do when the statement has succeeded.
     pub fn after(mut self) {
         match self.afterwards {
             Afterwards::Nothing => {}
             Afterwards::KeepClear => self.hold.iter_mut().for_each(Hold::keep_clear),
-            Afterwards::LookAtDoors => wake::databases_change_at_commit(),
+            Afterwards::LookAtAccess => wake::databases_change_at_commit(),
             Afterwards::LookAtSettings(database) => wake::settings_change_at_commit(database),
         }
     }
@@ -73,7 +75,7 @@ impl DatabaseStatement {
             unsafe { (oid_of(statement.dbname)?, has_option(statement.options, c"force")) };
         let hold = may_be_alone_in(database).then(|| Hold::make(database))?;
         if force && let Some(slot) = hold.slot {
-            // A superuser's process, as the worker is, is not ended for an owner who is none: it has to be gone.
+            // FORCE cannot terminate the worker, a superuser's process, for an owner who is no superuser: it has to be gone before.
             wait_until_left(slot);
         }
         Some(Self {
@@ -83,8 +85,15 @@ impl DatabaseStatement {
     }
 
     unsafe fn create(statement: &pg_sys::CreatedbStmt) -> Option<Self> {
-        // SAFETY: parts of the parse tree. A statement without a template copies template1, where no worker is.
-        let database = unsafe { oid_of(text_option(statement.options, c"template"))? };
+        // SAFETY: parts of the parse tree.
+        let named = unsafe { text_option(statement.options, c"template") };
+        let template = if named.is_null() {
+            c"template1".as_ptr()
+        } else {
+            named
+        };
+        // SAFETY: a name from the parse tree, or a constant.
+        let database = unsafe { oid_of(template)? };
         let may_copy = may_create() && (version::owns_database(database) || is_template(database));
         (may_copy && !is_in_block()).then(|| Self {
             hold: Some(Hold::make(database)),
@@ -108,7 +117,7 @@ impl DatabaseStatement {
         }
         Some(Self {
             hold: None,
-            afterwards: Afterwards::LookAtDoors,
+            afterwards: Afterwards::LookAtAccess,
         })
     }
 
@@ -134,9 +143,9 @@ impl DatabaseStatement {
         })
     }
 
-    /// Of the role that the worker is, or of all roles.
+    /// A change of the settings of the role that the worker runs as, or of all roles.
     unsafe fn set_of_role(statement: &pg_sys::AlterRoleSetStmt) -> Option<Self> {
-        // SAFETY: parts of the parse tree; a statement without a role is about all of them.
+        // SAFETY: parts of the parse tree; the role is null in ALTER ROLE ALL.
         let (database, ours, of_worker) = unsafe {
             let of_worker =
                 statement.role.is_null() || pg_sys::get_rolespec_oid(statement.role, true) == WORKER;
@@ -149,7 +158,7 @@ impl DatabaseStatement {
     }
 }
 
-/// The role that a background worker without a name is.
+/// The role of a background worker that names none: the bootstrap superuser (`BOOTSTRAP_SUPERUSERID`).
 const WORKER: pg_sys::Oid = pg_sys::Oid::from_u32(10);
 
 fn own() -> pg_sys::Oid {
@@ -158,18 +167,18 @@ fn own() -> pg_sys::Oid {
 }
 
 fn is_in_block() -> bool {
-    // SAFETY: a plain question about this process.
+    // SAFETY: both read this process's transaction state.
     unsafe { pg_sys::IsTransactionBlock() || pg_sys::IsSubTransaction() }
 }
 
-/// Whether PostgreSQL lets this user drop or move the database, which it does outside of transaction blocks and of the database alone.
+/// Whether PostgreSQL lets this user drop or move the database: the user owns it, is connected to another one, and is in no transaction block.
 fn may_be_alone_in(database: pg_sys::Oid) -> bool {
     version::owns_database(database) && database != own() && !is_in_block()
 }
 
+/// Whether this user may create databases. (PostgreSQL's own have_createdb_privilege is not exported by every minor version of 15.)
 fn may_create() -> bool {
-    // SAFETY: a look into the catalogue; the row is pinned until it is released, and its fixed columns are all that is read. (PostgreSQL's
-    // own have_createdb_privilege is not exported by every minor version of 15.)
+    // SAFETY: a catalogue look-up; the row is pinned until it is released, and only a fixed column of it is read.
     unsafe {
         if pg_sys::superuser() {
             return true;
@@ -186,7 +195,7 @@ fn may_create() -> bool {
 }
 
 fn is_template(database: pg_sys::Oid) -> bool {
-    // SAFETY: a row of the cache, whose fixed columns are there; released after the look.
+    // SAFETY: as in may_create().
     unsafe {
         let row = pg_sys::SearchSysCache1(pg_sys::SysCacheIdentifier::DATABASEOID as i32, database.into());
         if row.is_null() {
@@ -198,10 +207,12 @@ fn is_template(database: pg_sys::Oid) -> bool {
     }
 }
 
+/// Whether a SET or RESET is of a setting of ours, or of all settings.
+///
 /// # Safety
-/// `statement` is null or a SET or RESET within another statement.
+/// `statement` is null or the SET or RESET of another statement.
 unsafe fn is_ours(statement: *const pg_sys::VariableSetStmt) -> bool {
-    // SAFETY: by the caller's promise; RESET ALL has no name.
+    // SAFETY: by the caller's promise; the name is null in RESET ALL.
     unsafe {
         !statement.is_null()
             && ((*statement).name.is_null()
@@ -212,7 +223,7 @@ unsafe fn is_ours(statement: *const pg_sys::VariableSetStmt) -> bool {
     }
 }
 
-/// None for null, and for what is no database.
+/// Returns the database of that name; None if the name is null or unknown.
 ///
 /// # Safety
 /// `name` is null or a name from the parse tree.
@@ -220,7 +231,7 @@ unsafe fn oid_of(name: *const std::ffi::c_char) -> Option<pg_sys::Oid> {
     if name.is_null() {
         return None;
     }
-    // SAFETY: by the caller's promise; an unknown name gives no OID.
+    // SAFETY: by the caller's promise; with missing_ok, an unknown name gives an invalid OID.
     let database = unsafe { pg_sys::get_database_oid(name, true) };
     (database != pg_sys::InvalidOid).then_some(database)
 }
@@ -244,14 +255,14 @@ unsafe fn has_option(options: *mut pg_sys::List, name: &CStr) -> bool {
     unsafe { option(options, name) }.is_some()
 }
 
-/// Null when it is not there.
+/// Returns an option's text; null if the option is not given.
 ///
 /// # Safety
 /// `options` is a list of DefElem.
 unsafe fn text_option(options: *mut pg_sys::List, name: &CStr) -> *const std::ffi::c_char {
     // SAFETY: by the caller's promise.
     match unsafe { option(options, name) } {
-        // SAFETY: as above; an option without an argument has no text.
+        // SAFETY: as above; the option has an argument.
         Some(option) if !unsafe { (*option).arg }.is_null() => unsafe { pg_sys::defGetString(option) },
         _ => std::ptr::null(),
     }
@@ -263,7 +274,7 @@ fn wait_until_left(slot: &Slot) {
     }
 }
 
-/// While it lives, no worker is in the database; afterwards one may come back.
+/// While it lives, the launcher starts no worker in the database, and a worker that is there leaves.
 struct Hold {
     slot: Option<&'static Slot>,
     keep_clear: bool,

@@ -1,4 +1,4 @@
-//! Where PostgreSQL enters the background processes, by the functions' names.
+//! The entry points of the background processes. PostgreSQL looks them up by name (`bgw_function_name`).
 
 use pgrx::prelude::*;
 

@@ -1,4 +1,4 @@
-//! Errors and warnings of ours, raised where their CONTEXT says where the caller was, and nothing of our own functions.
+//! Errors and warnings whose CONTEXT begins with the caller: the frames of the extension's own functions are left out.
 
 use std::ffi::{CStr, CString, c_char};
 use std::ptr;
@@ -8,23 +8,24 @@ use pgrx::{PgLogLevel, PgSqlErrorCode};
 
 use super::setting;
 
-/// More nested calls than these have their whole CONTEXT.
+/// Maximum number of frames of the CONTEXT that are looked at, from the innermost.
 const MAX_FRAMES: usize = 200;
 
-/// What a message says. An empty detail, hint or column is none.
+/// The fields of a message. An empty detail, hint or column is left out.
 #[derive(Debug, Default)]
 pub struct Message<'a> {
     pub text: &'a str,
     pub detail: &'a str,
     pub hint: &'a str,
-    /// The column or parameter that is to blame.
+    /// The column or parameter that the message is about.
     pub column: &'a str,
 }
 
 /// Raises an error.
 pub fn raise(code: PgSqlErrorCode, message: &Message) -> ! {
     let outside = frame_of_the_caller();
-    // SAFETY: a frame of the stack of frames, or null for none. Whoever catches the error puts its own back.
+    // SAFETY: `outside` is null or a frame of an enclosing call, which is still on the stack. PG_CATCH and pg_guard restore the stack that they
+    // saved, in every supported version.
     unsafe { pg_sys::error_context_stack = outside };
     report(PgLogLevel::ERROR, code, message);
     unreachable!("an error does not return")
@@ -32,7 +33,7 @@ pub fn raise(code: PgSqlErrorCode, message: &Message) -> ! {
 
 /// Raises a warning.
 pub fn warn(code: PgSqlErrorCode, message: &Message) {
-    // SAFETY: as above, put back here.
+    // SAFETY: as in raise(); a warning returns, and the stack is restored here.
     unsafe {
         let whole = pg_sys::error_context_stack;
         pg_sys::error_context_stack = frame_of_the_caller();
@@ -63,17 +64,18 @@ fn report(level: PgLogLevel, code: PgSqlErrorCode, message: &Message) {
         funcname: c"zentry_notify".as_ptr(),
         ..Default::default()
     };
-    // SAFETY: PostgreSQL copies the texts before it does anything else.
+    // SAFETY: ThrowErrorData copies the texts into its own memory before it raises anything; the names of file and function are constants.
     unsafe { pg_sys::ThrowErrorData(&mut data) };
 }
 
+/// Returns the text as a C string without its zero bytes; None if it is empty.
 fn c_string(text: &str) -> Option<CString> {
     (!text.is_empty()).then(|| CString::new(text.replace('\0', "")).unwrap_or_default())
 }
 
-/// Returns the innermost frame outside of our functions: what called them, and what ran the statements in them, is left out with them.
+/// Returns the frame that is just outside of the outermost of our functions; null if there is none.
 fn frame_of_the_caller() -> *mut pg_sys::ErrorContextCallback {
-    // SAFETY: the frames are those of calls that go on; each names the one before it.
+    // SAFETY: each frame is on the stack of a call that has not returned, and points to the frame of the call around it, or null.
     let frames: Vec<*mut pg_sys::ErrorContextCallback> = unsafe {
         std::iter::successors(existing(pg_sys::error_context_stack), |frame| {
             existing((**frame).previous)
@@ -84,7 +86,7 @@ fn frame_of_the_caller() -> *mut pg_sys::ErrorContextCallback {
     let Some(&innermost) = frames.first() else {
         return ptr::null_mut();
     };
-    // Frames describe themselves in English meanwhile.
+    // is_ours() compares English texts.
     let _language = setting::hold(&[(c"lc_messages", c"C")]);
     let outermost_of_ours = frames
         .iter()
@@ -101,7 +103,7 @@ fn existing(frame: *mut pg_sys::ErrorContextCallback) -> Option<*mut pg_sys::Err
     (!frame.is_null()).then_some(frame)
 }
 
-/// Whether the text of a frame is that of a function of ours: those of the schema, and those that users call.
+/// Whether a frame's text names a function of the extension: one of its schema, or one of those that users call (`zentry_*`).
 fn is_ours(text: &str) -> bool {
     let name = text
         .strip_prefix("PL/pgSQL function ")
@@ -113,12 +115,13 @@ fn is_ours(text: &str) -> bool {
     })
 }
 
-/// Returns what one frame adds to the CONTEXT.
+/// Returns the text that one frame adds to the CONTEXT; empty if it adds none.
 ///
 /// # Safety
-/// The frame is one of the stack of frames.
+/// `frame` is on the error context stack.
 unsafe fn text_of(frame: *mut pg_sys::ErrorContextCallback) -> String {
-    // SAFETY: a stack of one frame, a copy. An error in it is caught by somebody who puts their own stack back.
+    // SAFETY: the stack is a copy of the one frame for the time of the call. If its callback raises an error, the catcher restores its own
+    // stack. GetErrorContextStack allocates the text in the current memory context.
     unsafe {
         let whole = pg_sys::error_context_stack;
         let mut alone = *frame;

@@ -1,30 +1,32 @@
-//! SQL that a user gives: read by PostgreSQL's own parser, and written again with every name qualified.
+//! SQL expressions of users: parsed by PostgreSQL's own parser, and deparsed with every name qualified.
 //!
-//! What comes out is a single expression whatever went in, and means the same under any search path.
+//! The result is a single expression, whatever the text was, and means the same under every search path.
 
-use std::ffi::{CStr, CString, c_void};
+use std::ffi::{CStr, c_void};
 
 use pgrx::pg_sys;
 use pgrx::prelude::*;
 
 use super::search_path::{OURS, SearchPath};
-use super::{version, when};
+use super::version;
+use super::when::{self, c_string, length};
 use crate::report;
 
 /// An expression over a row of a table.
 pub struct OverRow {
-    /// The columns that it names, by `attnum`.
+    /// The columns that it reads, by `attnum`.
     pub attributes: Vec<i32>,
-    /// Over a row that is called `new`, with every name qualified.
+    /// The expression over a row that is called `new`, with every name qualified.
     pub sql: String,
     /// The functions that it calls by name.
     pub functions: Vec<pg_sys::Oid>,
-    /// The types that it converts something to.
+    /// The types that it converts values to.
     pub types: Vec<pg_sys::Oid>,
 }
 
-/// Reads `text` as an expression over one row of `relation`, whose qualified name is `name`; the row may be called `new`. `path`: where its
-/// names are looked for. An error: it is none, or would mean something else without that path.
+/// Parses `text` as an expression over one row of `relation`, whose qualified name is `name`; in the text, the row may be called `new`. Names
+/// are resolved under the search path `path`. It raises an error if the text is no such expression, or if it would mean something else
+/// under another search path.
 pub fn over_row(text: &str, relation: pg_sys::Oid, name: &str, path: &CStr) -> OverRow {
     let given = analyse(text, name, path);
     let sql = deparse(&given, relation);
@@ -50,7 +52,7 @@ pub fn over_row(text: &str, relation: pg_sys::Oid, name: &str, path: &CStr) -> O
     }
 }
 
-/// An expression that PostgreSQL has read.
+/// An expression after parse analysis.
 struct Analysed {
     node: *mut pg_sys::Node,
     attributes: Vec<i32>,
@@ -58,7 +60,7 @@ struct Analysed {
 
 fn deparse(expression: &Analysed, relation: pg_sys::Oid) -> String {
     let _path = SearchPath::pinned();
-    // SAFETY: an analysed expression whose only table is the relation; the text is copied.
+    // SAFETY: the expression is analysed, and its only range table entry is the relation; the text is a C string, which is copied.
     unsafe {
         let context = pg_sys::deparse_context_for(c"new".as_ptr(), relation);
         let text = pg_sys::deparse_expression(expression.node, context, true, false);
@@ -72,7 +74,8 @@ fn analyse(text: &str, name: &str, path: &CStr) -> Analysed {
     }
     let sql = c_string(&format!("SELECT ({text}\n) FROM {name} AS new"));
     let _path = SearchPath::set(path);
-    // SAFETY: one statement, as is_single_expression has made sure, with one column of the result and one table.
+    // SAFETY: by is_single_expression(), the text is one SELECT with one target, whose only table is the one of the FROM clause; each cast is
+    // to the type of the list's elements.
     unsafe {
         let statements = pg_sys::pg_parse_query(sql.as_ptr());
         let statement = pg_sys::list_nth(statements, 0).cast::<pg_sys::RawStmt>();
@@ -95,7 +98,8 @@ fn analyse(text: &str, name: &str, path: &CStr) -> Analysed {
     }
 }
 
-/// The operators, functions and types that an expression uses, in order: two that have the same mean the same.
+/// Returns the operators, functions and types that an expression uses, with the tags of their nodes, in the order of the tree. Two
+/// expressions of the same text that use the same mean the same.
 fn operations(expression: *mut pg_sys::Node) -> Vec<(u32, pg_sys::Oid)> {
     #[pg_guard]
     unsafe extern "C-unwind" fn step(node: *mut pg_sys::Node, context: *mut c_void) -> bool {
@@ -103,7 +107,7 @@ fn operations(expression: *mut pg_sys::Node) -> Vec<(u32, pg_sys::Oid)> {
         if node.is_null() {
             return false;
         }
-        // SAFETY: the context is the list of the function around; each node is of the type that its tag names.
+        // SAFETY: `context` is the vector of operations(), which nothing else borrows meanwhile; each node is of the type that its tag names.
         unsafe {
             let found = &mut *context.cast::<Vec<(u32, pg_sys::Oid)>>();
             let tag = (*node).type_;
@@ -128,12 +132,12 @@ fn operations(expression: *mut pg_sys::Node) -> Vec<(u32, pg_sys::Oid)> {
         }
     }
     let mut found: Vec<(u32, pg_sys::Oid)> = Vec::new();
-    // SAFETY: an analysed expression.
+    // SAFETY: the node is an analysed expression, and `found` outlives the walk.
     unsafe { step(expression, (&raw mut found).cast()) };
     found
 }
 
-/// The type that such an operation converts to, if it does.
+/// Returns the type that an operation converts to, if it is a conversion.
 fn converted_to((tag, oid): (u32, pg_sys::Oid)) -> Option<pg_sys::Oid> {
     use pg_sys::NodeTag::*;
     [
@@ -149,16 +153,18 @@ fn converted_to((tag, oid): (u32, pg_sys::Oid)) -> Option<pg_sys::Oid> {
     .then_some(oid)
 }
 
-/// Returns which columns of the query's table it reads.
+/// Returns the columns that the query reads of its table with that number, by `attnum`.
 ///
 /// # Safety
-/// As [`version::selected_columns`].
+/// As for [`version::selected_columns`].
 unsafe fn attributes(query: *mut pg_sys::Query, number: i32) -> Vec<i32> {
     let mut found = Vec::new();
+    // SAFETY: by the caller's promise.
+    let columns = unsafe { version::selected_columns(query, number) };
     let mut member = -1;
     loop {
-        // SAFETY: by the caller's promise.
-        member = unsafe { pg_sys::bms_next_member(version::selected_columns(query, number), member) };
+        // SAFETY: a set of the query, which nobody changes; null is the empty set.
+        member = unsafe { pg_sys::bms_next_member(columns, member) };
         if member < 0 {
             return found;
         }
@@ -171,16 +177,6 @@ unsafe fn attributes(query: *mut pg_sys::Query, number: i32) -> Vec<i32> {
         }
         found.push(attribute);
     }
-}
-
-fn length(list: *mut pg_sys::List) -> i32 {
-    // SAFETY: a null list is the empty one.
-    unsafe { list.as_ref() }.map_or(0, |list| list.length)
-}
-
-fn c_string(text: &str) -> CString {
-    // Text from PostgreSQL has no zero byte.
-    CString::new(text).unwrap_or_default()
 }
 
 fn refuse(code: PgSqlErrorCode, message: &str) -> ! {

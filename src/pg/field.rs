@@ -1,20 +1,20 @@
-//! Values for rows of our own tables, with their types.
+//! Values for rows of the extension's own tables, with their types.
 
 use std::ffi::CStr;
 
 use pgrx::pg_sys;
 
-/// Bytes of a text or a json, in the database's encoding, with the header that PostgreSQL wants before them. It is kept and
-/// filled again, so that a row costs no allocation.
+/// Bytes of a text or a json in the database's encoding, after room for a varlena header. A buffer is reused, so that a row costs no
+/// allocation.
 #[derive(Clone, Debug)]
 pub struct TextBuffer {
     bytes: Vec<u8>,
 }
 
-/// Of what PostgreSQL calls a varlena with a header of four bytes.
+/// Size in bytes of the header of an uncompressed varlena.
 const HEADER: usize = 4;
 
-/// A buffer that has grown beyond this is given back.
+/// Maximum capacity in bytes that [`TextBuffer::clear`] keeps.
 const KEPT: usize = 1 << 20;
 
 impl TextBuffer {
@@ -55,15 +55,15 @@ impl TextBuffer {
         self.len() == 0
     }
 
-    /// Forgets all after the first `length` bytes.
+    /// Removes all but the first `length` bytes.
     pub fn truncate(&mut self, length: usize) {
         self.bytes.truncate(HEADER + length);
     }
 
-    /// As a value, as long as nothing is added.
+    /// Writes the header, and returns the value.
     pub fn finish(&mut self) -> Text<'_> {
         let length = i32::try_from(self.bytes.len()).unwrap_or(i32::MAX);
-        // SAFETY: the buffer begins with the header's four bytes; allocations of its size are aligned for it.
+        // SAFETY: the buffer begins with room for the header. malloc aligns every allocation for the header's 32-bit integer.
         unsafe { pgrx::set_varsize_4b(self.bytes.as_mut_ptr().cast(), length) };
         Text(&self.bytes)
     }
@@ -96,6 +96,27 @@ impl KeptText {
     }
 }
 
+/// A jsonb that is made once and written often.
+#[derive(Debug)]
+pub struct KeptJsonb(Vec<u8>);
+
+impl KeptJsonb {
+    /// Makes it of JSON as text; what is none raises an error. What that takes of the current memory context stays there.
+    pub fn of(text: &CStr) -> Self {
+        // SAFETY: the input function of jsonb takes a string that ends with a zero, and returns a value that is whole: its size is in its header.
+        let bytes = unsafe {
+            let value = pgrx::direct_function_call_as_datum(pg_sys::jsonb_in, &[Some(text.as_ptr().into())]);
+            let Some(value) = value else {
+                // It raises an error for what is no JSON, and returns null for nothing.
+                pgrx::error!("zentry_notify: jsonb_in returned null")
+            };
+            let value: *const pg_sys::varlena = value.cast_mut_ptr();
+            std::slice::from_raw_parts(value.cast::<u8>(), pgrx::varsize_any(value))
+        };
+        KeptJsonb(bytes.to_vec())
+    }
+}
+
 /// A finished [`TextBuffer`].
 #[derive(Clone, Copy, Debug)]
 pub struct Text<'a>(&'a [u8]);
@@ -120,14 +141,13 @@ pub enum Field<'a> {
     /// Microseconds since 2000.
     Timestamptz(i64),
     Text(Text<'a>),
-    /// It is not looked at: it has to be json.
+    /// It has to be valid JSON: it is stored without a check.
     Json(Text<'a>),
-    /// JSON as text; what is none raises an error.
-    Jsonb(&'a CStr),
+    Jsonb(&'a KeptJsonb),
 }
 
 impl Field<'_> {
-    /// None: null is of any type.
+    /// Returns the type of the value; None: null is of every type.
     pub fn type_oid(&self) -> Option<pg_sys::Oid> {
         Some(match self {
             Field::Null => return None,
@@ -141,12 +161,12 @@ impl Field<'_> {
         })
     }
 
-    /// Whether it is a text of more bytes.
+    /// Whether it is a text of more than `limit` bytes.
     pub(super) fn is_longer(&self, limit: usize) -> bool {
         matches!(self, Field::Text(text) if text.as_bytes().len() > limit)
     }
 
-    /// Returns the value as PostgreSQL has it. It is valid as long as the field's text, and the current memory context.
+    /// Returns the value as a datum, which is valid as long as the field's text or jsonb; None for null.
     pub(super) fn datum(&self) -> Option<pg_sys::Datum> {
         Some(match self {
             Field::Null => return None,
@@ -154,10 +174,7 @@ impl Field<'_> {
             Field::Int2(value) => pg_sys::Datum::from(*value),
             Field::Int8(value) | Field::Timestamptz(value) => pg_sys::Datum::from(*value),
             Field::Text(text) | Field::Json(text) => text.datum(),
-            // SAFETY: the input function of jsonb takes a string that ends with a zero.
-            Field::Jsonb(text) => unsafe {
-                return pgrx::direct_function_call_as_datum(pg_sys::jsonb_in, &[Some(text.as_ptr().into())]);
-            },
+            Field::Jsonb(value) => pg_sys::Datum::from(value.0.as_ptr()),
         })
     }
 }

@@ -1,4 +1,4 @@
-//! Settings (GUCs): how one is defined, and how a new value is checked before PostgreSQL takes it.
+//! Settings (GUCs): their definition, and the check of a new value before PostgreSQL takes it.
 
 use std::cell::RefCell;
 use std::ffi::{CStr, CString, c_char, c_void};
@@ -10,23 +10,23 @@ use pgrx::guc::{GucCheckError, GucContext, GucFlags, GucRegistry, GucSetting};
 use pgrx::pg_sys;
 use pgrx::pg_sys::submodules::thread_check::check_active_thread;
 
-/// A setting of the extension as PostgreSQL knows it.
+/// The definition of a setting of the extension.
 pub struct Setting {
     pub name: &'static CStr,
-    /// A sentence; `pg_settings.short_desc`.
+    /// `pg_settings.short_desc`: a sentence.
     pub summary: &'static CStr,
-    /// What else there is to know; `pg_settings.extra_desc`.
+    /// `pg_settings.extra_desc`.
     pub details: &'static CStr,
     pub set_by: SetBy,
     pub value: Value,
 }
 
-/// Who may set it, and where.
+/// Who may set a setting, and where.
 #[derive(Clone, Copy)]
 pub enum SetBy {
     Anybody,
     Superuser,
-    /// As [`SetBy::Superuser`], who alone can see it too.
+    /// As [`SetBy::Superuser`]; only superusers and members of `pg_read_all_settings` can see it.
     SuperuserInPrivate,
     ConfigurationFile,
 }
@@ -56,47 +56,48 @@ pub enum Unit {
     Minutes,
 }
 
-/// What a text setting may be, and what it means.
+/// The values that a text setting may have, and their meaning.
 ///
-/// The rule is asked in every process, the postmaster included, so it calls nothing of PostgreSQL.
+/// The rule runs in every process, the postmaster included, so it calls no function of PostgreSQL.
 pub trait Rule: 'static {
     type Value: Clone + Default;
 
-    /// What a refusal says where a value may hold a secret: PostgreSQL's own message shows the value.
+    /// The message of a refusal, for a setting whose value may hold a secret: PostgreSQL's own message shows the value.
     const REFUSED: Option<&'static str> = None;
 
-    /// Returns what the text means.
+    /// Returns the meaning of the text.
     ///
     /// # Errors
-    /// Says why it means nothing.
+    /// Why it is no value of the setting.
     fn parse(text: &str) -> Result<Self::Value, Refusal>;
 
-    /// Looks at what the value names outside, such as a file. It is not asked where a value that was checked before is
-    /// taken over: at the start of the server or of a session, and in a parallel worker.
+    /// Checks what the value refers to, such as a file. It is not called for a value that was checked before: at the start of the server or
+    /// of a session, and in a parallel worker.
     ///
     /// # Errors
-    /// Says why it cannot be used.
-    fn look(_value: &Self::Value) -> Result<(), Refusal> {
+    /// Why it cannot be used.
+    fn check_reference(_value: &Self::Value) -> Result<(), Refusal> {
         Ok(())
     }
 }
 
-/// Why a value is refused; the message before it says which value of which setting.
+/// Why a value is refused. The message before it names the setting and, as a rule, the value.
 #[derive(Debug)]
 pub struct Refusal {
     pub detail: String,
-    /// Shows a right value.
+    /// A sentence that shows a valid value; empty for none.
     pub hint: &'static str,
 }
 
-/// A text setting whose value is parsed once.
+/// A text setting, with the meaning of its last value.
 pub struct TextSetting<R: Rule> {
     variable: GucSetting<Option<CString>>,
     parsed: RefCell<Option<(CString, R::Value)>>,
     rule: PhantomData<fn() -> R>,
 }
 
-// SAFETY: `get` refuses every thread but PostgreSQL's own before it touches a field; nothing else touches them but PostgreSQL.
+// SAFETY: `get` panics on every thread but PostgreSQL's own before it reads a field, and `define` runs on that thread; nothing else reads them but
+// PostgreSQL.
 unsafe impl<R: Rule> Sync for TextSetting<R> {}
 
 impl<R: Rule> TextSetting<R> {
@@ -108,10 +109,11 @@ impl<R: Rule> TextSetting<R> {
         }
     }
 
-    /// Returns what the setting means. What the rule refuses is never set, and would mean the default of the type.
+    /// Returns the meaning of the current value; the default of the type for a value that the rule refuses, which is never set.
     pub fn get(&self) -> R::Value {
         check_active_thread();
-        // SAFETY: PostgreSQL keeps the pointer null or at a string that stays until the setting changes, which happens on this thread.
+        // SAFETY: PostgreSQL keeps the pointer null or pointing to a string that stays until the setting changes, on this thread; the string is
+        // not used after this call.
         let text = unsafe { text_at(*self.variable.as_ptr()) };
         let mut parsed = self.parsed.borrow_mut();
         match &*parsed {
@@ -125,14 +127,15 @@ impl<R: Rule> TextSetting<R> {
     }
 }
 
-/// A text setting of any rule.
+/// A text setting with any rule.
 pub trait TextVariable {
     fn define(&'static self, setting: &Setting, default: &'static CStr);
 }
 
 impl<R: Rule> TextVariable for TextSetting<R> {
     fn define(&'static self, setting: &Setting, default: &'static CStr) {
-        // SAFETY: nothing reads the variable before it is defined, and PostgreSQL never writes to a default. The hook catches panics.
+        // SAFETY: nothing reads the variable before it is defined. PostgreSQL copies the boot value (guc_strdup) and never writes to it. The check
+        // hook catches panics.
         unsafe {
             *self.variable.as_ptr() = default.as_ptr().cast_mut();
             GucRegistry::define_string_guc_with_hooks(
@@ -150,12 +153,12 @@ impl<R: Rule> TextVariable for TextSetting<R> {
     }
 }
 
-/// Defines the settings, and makes an error of every other name that begins with `prefix`.
+/// Defines the settings, and reserves the prefix: from then on, to set another name that begins with it is an error.
 pub fn define(prefix: &'static CStr, settings: impl IntoIterator<Item = Setting>) {
     for setting in settings {
         setting.define();
     }
-    // SAFETY: a string with its end; the settings of the prefix are defined.
+    // SAFETY: PostgreSQL copies the string.
     unsafe { pg_sys::MarkGUCPrefixReserved(prefix.as_ptr()) };
 }
 
@@ -214,18 +217,22 @@ impl Unit {
     }
 }
 
-/// PostgreSQL's question whether a text is a value of the setting. No panic leaves it: in the postmaster that would end the server.
+/// The check hook of a text setting. It catches every panic, which would end the server if it left the postmaster's.
 unsafe extern "C-unwind" fn check<R: Rule>(
     new: *mut *mut c_char,
     _extra: *mut *mut c_void,
     source: pg_sys::GucSource::Type,
 ) -> bool {
-    // SAFETY: PostgreSQL hands over a pointer to null or to a string, which is its own for the time of the call.
+    // SAFETY: `new` points to null or to a C string, which stays for the time of the call.
     let text = unsafe { text_at(*new) };
-    let taken_over = is_taken_over(source);
+    let inherited = is_inherited(source);
     let checked = catch_unwind(AssertUnwindSafe(|| {
         let value = utf8(text).and_then(R::parse)?;
-        if taken_over { Ok(()) } else { R::look(&value) }
+        if inherited {
+            Ok(())
+        } else {
+            R::check_reference(&value)
+        }
     }));
     let refusal = match checked {
         Ok(Ok(())) => return true,
@@ -235,13 +242,13 @@ unsafe extern "C-unwind" fn check<R: Rule>(
             hint: "",
         },
     };
-    // SAFETY: this is a check hook.
+    // SAFETY: this function is a check hook.
     unsafe { explain(&refusal, R::REFUSED) };
     false
 }
 
-/// Whether the value was given before, and checked then: nobody is there to mend it.
-fn is_taken_over(source: pg_sys::GucSource::Type) -> bool {
+/// Whether the value was set and checked before, so that nobody is there who could correct it now.
+fn is_inherited(source: pg_sys::GucSource::Type) -> bool {
     use pg_sys::GucSource::{
         PGC_S_CLIENT, PGC_S_DATABASE, PGC_S_DATABASE_USER, PGC_S_DEFAULT, PGC_S_GLOBAL, PGC_S_USER,
     };
@@ -253,7 +260,7 @@ fn is_taken_over(source: pg_sys::GucSource::Type) -> bool {
         PGC_S_DATABASE_USER,
         PGC_S_CLIENT,
     ];
-    // SAFETY: plain flags of this process.
+    // SAFETY: plain flags of this process, read on its main thread.
     let starting = unsafe {
         pg_sys::process_shared_preload_libraries_in_progress
             || pg_sys::InitializingParallelWorker
@@ -262,8 +269,10 @@ fn is_taken_over(source: pg_sys::GucSource::Type) -> bool {
     starting || with_a_session.contains(&source)
 }
 
+/// Gives the refusal's texts to PostgreSQL, which raises the error.
+///
 /// # Safety
-/// Only within a check hook.
+/// Called within a check hook.
 unsafe fn explain(refusal: &Refusal, message: Option<&'static str>) {
     let error = message.map(GucCheckError::new).unwrap_or_default();
     let error = error.with_detail(without_nul(&refusal.detail));
@@ -272,7 +281,7 @@ unsafe fn explain(refusal: &Refusal, message: Option<&'static str>) {
     } else {
         error.with_hint(refusal.hint)
     };
-    // SAFETY: as the caller says.
+    // SAFETY: by the caller's promise.
     unsafe { error.apply() };
 }
 
@@ -287,13 +296,15 @@ fn utf8(text: &CStr) -> Result<&str, Refusal> {
     })
 }
 
+/// Returns the text at a pointer; empty for null.
+///
 /// # Safety
-/// `text` is null, which stands for an empty text, or points to a string that lives as long as the result is used.
+/// `text` is null, or points to a C string that lives as long as the result is used.
 unsafe fn text_at<'a>(text: *const c_char) -> &'a CStr {
     if text.is_null() {
         c""
     } else {
-        // SAFETY: as the caller says.
+        // SAFETY: by the caller's promise.
         unsafe { CStr::from_ptr(text) }
     }
 }

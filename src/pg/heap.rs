@@ -1,46 +1,46 @@
-//! Heap rows and index entries.
+//! Storing heap rows and index entries without an executor.
 
 use std::marker::PhantomData;
 
 use pgrx::pg_sys;
 
-use super::memory::PassingMemory;
+use super::memory::ScratchMemory;
 use super::relation::OpenRelation;
-use super::table_layout::{Index, MOST_COLUMNS};
+use super::table_layout::{Index, MAX_COLUMNS};
 use super::version;
 
-const MOST_KEYS: usize = pg_sys::INDEX_MAX_KEYS as usize;
+const MAX_KEYS: usize = pg_sys::INDEX_MAX_KEYS as usize;
 
 /// A row's values, in the order of the table's columns.
 #[derive(Clone)]
 pub struct Values {
-    values: [pg_sys::Datum; MOST_COLUMNS],
-    nulls: [bool; MOST_COLUMNS],
+    values: [pg_sys::Datum; MAX_COLUMNS],
+    nulls: [bool; MAX_COLUMNS],
     length: usize,
 }
 
 impl Default for Values {
     fn default() -> Self {
         Values {
-            values: [pg_sys::Datum::null(); MOST_COLUMNS],
-            nulls: [true; MOST_COLUMNS],
+            values: [pg_sys::Datum::null(); MAX_COLUMNS],
+            nulls: [true; MAX_COLUMNS],
             length: 0,
         }
     }
 }
 
 impl Values {
-    /// The next column's value; there is place for [`MOST_COLUMNS`].
+    /// Appends the next column's value. It panics after [`MAX_COLUMNS`].
     pub fn push(&mut self, value: Option<pg_sys::Datum>) {
         self.nulls[self.length] = value.is_none();
         self.values[self.length] = value.unwrap_or(pg_sys::Datum::null());
         self.length += 1;
     }
 
-    /// The values of an index's columns, all of which are the table's.
-    fn of_index(&self, index: &Index) -> ([pg_sys::Datum; MOST_KEYS], [bool; MOST_KEYS]) {
-        let mut values = [pg_sys::Datum::null(); MOST_KEYS];
-        let mut nulls = [true; MOST_KEYS];
+    /// Returns the values and nulls of the columns of an index that has no expressions.
+    fn of_index(&self, index: &Index) -> ([pg_sys::Datum; MAX_KEYS], [bool; MAX_KEYS]) {
+        let mut values = [pg_sys::Datum::null(); MAX_KEYS];
+        let mut nulls = [true; MAX_KEYS];
         for (key, attribute) in index.attributes.iter().enumerate() {
             let column = *attribute as usize - 1;
             values[key] = self.values[column];
@@ -50,14 +50,15 @@ impl Values {
     }
 }
 
-/// A row as it is stored.
+/// A row in the form in which it is stored.
 pub struct Formed {
     tuple: pg_sys::HeapTuple,
 }
 
-/// Puts a row together. The values have to be of the relation's columns, as its layout says.
+/// Forms a row. The values have to be those of the relation's columns, as its layout says.
 pub fn form(relation: &OpenRelation, values: &mut Values) -> Formed {
-    // SAFETY: by the caller's promise.
+    // SAFETY: the row writer, the only caller, fills `values` by the layout of this relation, which is locked: a value of the column's type for
+    // each column of the descriptor.
     let tuple = unsafe {
         pg_sys::heap_form_tuple(
             relation.descriptor(),
@@ -69,10 +70,11 @@ pub fn form(relation: &OpenRelation, values: &mut Values) -> Formed {
 }
 
 impl Formed {
-    /// Bytes that it takes of a page of the relation, which keeps some free for updates; of what is stored apart (TOAST), the rest.
+    /// Returns how many bytes of a page of the relation the row needs, together with those that its fillfactor keeps free. Of a row with
+    /// values that are stored out of line (TOAST), no more than a quarter of a page is counted.
     fn size(&self, relation: &OpenRelation) -> usize {
         const PAGE: usize = pg_sys::BLCKSZ as usize;
-        // SAFETY: a row that was formed; an ordinary table's options are those.
+        // SAFETY: the tuple was formed by form(). The options of a heap table are null or StdRdOptions.
         let (length, fill) = unsafe {
             let options = (*relation.as_ptr()).rd_options.cast::<pg_sys::StdRdOptions>();
             let fill = options.as_ref().map_or(100, |options| options.fillfactor);
@@ -82,9 +84,11 @@ impl Formed {
     }
 }
 
-/// Whether the row has room on the page that this process puts rows on: the table gets no longer by it. False also where it has none yet.
+/// Whether the row fits on the page where this process inserts rows (the target block), so that the table need not grow. False if there is no such
+/// page yet.
 pub fn has_room(relation: &OpenRelation, row: &Formed) -> bool {
-    // SAFETY: the relation is locked for writing, so that the page that is noted there is one of its own, as PostgreSQL itself takes it for one.
+    // SAFETY: the relation is locked for writing. A truncation, which takes a stronger lock, resets the target block, so the page exists, as
+    // RelationGetBufferForTuple assumes too. The buffer is released here; an error releases it with its resource owner.
     unsafe {
         let storage = (*relation.as_ptr()).rd_smgr;
         let page = storage
@@ -101,11 +105,12 @@ pub fn has_room(relation: &OpenRelation, row: &Formed) -> bool {
     }
 }
 
-/// Finds a page with room for the row, or makes one: an error where the disk is full. Rows of this process go there from then on. Within a
-/// subtransaction it needs no number of its own: nothing is written.
+/// Finds a page with room for the row, or extends the table by one; the page becomes the target block of this process. It raises an error if the
+/// disk is full. It assigns no transaction id, since no row is written.
 pub fn make_room(relation: &OpenRelation, row: &Formed) {
     let mut map = pg_sys::InvalidBuffer as pg_sys::Buffer;
-    // SAFETY: as PostgreSQL looks for one before it stores a row. The page is locked and pinned when it comes, and that of the visibility map may be.
+    // SAFETY: the relation is a heap table, by its layout, and locked for writing. The buffer is returned locked and pinned, and that of the
+    // visibility map may be pinned; both are released here.
     unsafe {
         let buffer = version::page_for_row(relation, row.size(relation), &mut map);
         pg_sys::UnlockReleaseBuffer(buffer);
@@ -115,9 +120,9 @@ pub fn make_room(relation: &OpenRelation, row: &Formed) {
     }
 }
 
-/// Stores a row, and returns where.
+/// Stores a row, and returns its place.
 pub fn store(relation: &OpenRelation, row: Formed) -> pg_sys::ItemPointerData {
-    // SAFETY: the row is of the relation's columns, by the promise of who formed it; the relation is locked for writing.
+    // SAFETY: the row was formed for this relation, which is locked for writing; it is not used after it is freed.
     unsafe {
         let command = pg_sys::GetCurrentCommandId(true);
         pg_sys::heap_insert(relation.as_ptr(), row.tuple, command, 0, std::ptr::null_mut());
@@ -127,7 +132,7 @@ pub fn store(relation: &OpenRelation, row: Formed) -> pg_sys::ItemPointerData {
     }
 }
 
-/// Stores the row's entry in a plain index.
+/// Stores a row's entry in a plain index.
 pub fn add_entry(
     relation: &OpenRelation,
     open: &OpenRelation,
@@ -151,14 +156,14 @@ fn insert_entry(
     open: &OpenRelation,
     index: &Index,
     information: *mut pg_sys::IndexInfo,
-    (values, nulls): (&mut [pg_sys::Datum; MOST_KEYS], &mut [bool; MOST_KEYS]),
+    (values, nulls): (&mut [pg_sys::Datum; MAX_KEYS], &mut [bool; MAX_KEYS]),
     mut place: pg_sys::ItemPointerData,
 ) {
     let check = match index.unique {
         true => pg_sys::IndexUniqueCheck::UNIQUE_CHECK_YES,
         false => pg_sys::IndexUniqueCheck::UNIQUE_CHECK_NO,
     };
-    // SAFETY: the index is the relation's, and both are locked for writing; the values are those of its columns.
+    // SAFETY: the index is one of the relation's, and both are locked for writing; `values` and `nulls` are those of the index's columns.
     unsafe {
         pg_sys::index_insert(
             open.as_ptr(),
@@ -173,9 +178,10 @@ fn insert_entry(
     }
 }
 
-/// Returns the highest value in a btree on a bigint, whether its row counts or not.
+/// Returns the highest value in a btree on a bigint column that is not null, also if its row is dead or not committed.
 pub fn highest(relation: &OpenRelation, index: &OpenRelation) -> Option<i64> {
-    // SAFETY: an ordered scan of a locked index from its end; the value is read before the scan ends.
+    // SAFETY: a backward scan of an open btree of the relation, whose first column is a bigint, by the layout; the value is read before the scan
+    // ends. SnapshotAny needs no registration.
     unsafe {
         let scan = pg_sys::systable_beginscan_ordered(
             relation.as_ptr(),
@@ -197,17 +203,19 @@ pub fn highest(relation: &OpenRelation, index: &OpenRelation) -> Option<i64> {
     }
 }
 
-/// Rows that are stored together, with what their indexes evaluate.
+/// A batch of rows that are stored together. Predicates and expressions of their indexes are evaluated.
 pub struct Batch<'a> {
     relation: &'a OpenRelation,
     indexes: Vec<Evaluated<'a>>,
     state: *mut pg_sys::EState,
-    /// All that it allocates, until it is done.
-    _memory: PassingMemory,
+    /// A copy of the relation's descriptor. Slots count the uses of the relation's own one, at a cost for each row.
+    descriptor: pg_sys::TupleDesc,
+    /// Holds all that the batch allocates.
+    _memory: ScratchMemory,
     _not_send: PhantomData<*mut ()>,
 }
 
-/// An index, and what decides whether a row is in it.
+/// An index with its predicate, ready to be evaluated.
 struct Evaluated<'a> {
     open: &'a OpenRelation,
     index: &'a Index,
@@ -217,9 +225,10 @@ struct Evaluated<'a> {
 
 impl<'a> Batch<'a> {
     pub fn begin(relation: &'a OpenRelation, open: &'a [OpenRelation], indexes: &'a [Index]) -> Self {
-        let memory = PassingMemory::enter(c"zentry_notify rows");
-        // SAFETY: all is in that memory, and of open indexes.
-        let (state, indexes) = unsafe {
+        let memory = ScratchMemory::enter(c"zentry_notify rows");
+        // SAFETY: the indexes are open and of the relation; what is allocated is in `memory`, which the batch keeps.
+        let (descriptor, state, indexes) = unsafe {
+            let descriptor = pg_sys::CreateTupleDescCopy(relation.descriptor());
             let state = pg_sys::CreateExecutorState();
             let evaluated = indexes.iter().zip(open).map(|(index, open)| {
                 let information = pg_sys::BuildIndexInfo(open.as_ptr());
@@ -230,20 +239,21 @@ impl<'a> Batch<'a> {
                     predicate: pg_sys::ExecPrepareQual((*information).ii_Predicate, state),
                 }
             });
-            (state, evaluated.collect())
+            (descriptor, state, evaluated.collect())
         };
         Batch {
             relation,
             indexes,
             state,
+            descriptor,
             _memory: memory,
             _not_send: PhantomData,
         }
     }
 
-    /// Stores the rows, whose values have to be of the relation's columns, as its layout says.
+    /// Stores the rows, whose values have to be those of the relation's columns, as its layout says. An index may raise an error.
     pub fn store(self, rows: &[Values]) {
-        // SAFETY: by the caller's promise; slots and state are in the batch's memory, and the relations are locked for writing.
+        // SAFETY: as for form() and insert_entry(); the slots are of the relation's descriptor, and they and the state are in the batch's memory.
         unsafe {
             let mut slots: Vec<_> = rows.iter().map(|row| self.slot(row)).collect();
             pg_sys::heap_multi_insert(
@@ -267,15 +277,14 @@ impl<'a> Batch<'a> {
         }
     }
 
+    /// Returns a virtual tuple of the row.
+    ///
     /// # Safety
-    /// The values are of the relation's columns.
+    /// The values are those of the relation's columns.
     unsafe fn slot(&self, row: &Values) -> *mut pg_sys::TupleTableSlot {
-        // SAFETY: by the caller's promise; a slot has a place for each column.
+        // SAFETY: by the caller's promise; a slot has room for each column of its descriptor.
         unsafe {
-            let slot = pg_sys::MakeSingleTupleTableSlot(
-                self.relation.descriptor(),
-                &raw const pg_sys::TTSOpsVirtual,
-            );
+            let slot = pg_sys::MakeSingleTupleTableSlot(self.descriptor, &raw const pg_sys::TTSOpsVirtual);
             for column in 0..row.length {
                 *(*slot).tts_values.add(column) = row.values[column];
                 *(*slot).tts_isnull.add(column) = row.nulls[column];
@@ -285,10 +294,12 @@ impl<'a> Batch<'a> {
         }
     }
 
+    /// Stores the row's entry, if the index's predicate holds.
+    ///
     /// # Safety
-    /// The slot has the row, which is stored.
+    /// `slot` holds `row`, which is stored.
     unsafe fn add_entry(&self, index: &Evaluated, slot: *mut pg_sys::TupleTableSlot, row: &Values) {
-        // SAFETY: by the caller's promise. The slot of what is evaluated is this row's.
+        // SAFETY: by the caller's promise; predicate and expressions belong to the batch's state, and their scan tuple is the slot.
         unsafe {
             if index.index.plain {
                 let (mut values, mut nulls) = row.of_index(index.index);
@@ -315,8 +326,8 @@ impl<'a> Batch<'a> {
                     return;
                 }
             }
-            let mut values = [pg_sys::Datum::null(); MOST_KEYS];
-            let mut nulls = [true; MOST_KEYS];
+            let mut values = [pg_sys::Datum::null(); MAX_KEYS];
+            let mut nulls = [true; MAX_KEYS];
             pg_sys::FormIndexDatum(
                 index.information,
                 slot,

@@ -1,17 +1,18 @@
-//! Dates and times as ISO 8601 has them, over all that PostgreSQL can store.
+//! Dates and times in the format of ISO 8601, over the whole range of PostgreSQL's types. Years before Christ end with ` BC`, as PostgreSQL
+//! writes them, and infinite values are `infinity` and `-infinity`.
 
 use std::io::Write;
 
-/// Microseconds of a day.
+/// Microseconds in a day.
 const DAY: i64 = 86_400_000_000;
 
-/// Days from the first of March of the year 0 to the beginning of 2000, where PostgreSQL counts from.
+/// Days from 1 March of the year 0 to 1 January 2000, from which PostgreSQL counts.
 const EPOCH: i64 = 730_425;
 
 const INFINITE: &[u8] = b"infinity";
 const MINUS_INFINITE: &[u8] = b"-infinity";
 
-/// Days since 2000.
+/// Writes a date, which is given in days since 2000.
 pub fn write_date(out: &mut impl Write, days: i32) -> std::io::Result<()> {
     match days {
         i32::MAX => out.write_all(INFINITE),
@@ -23,7 +24,7 @@ pub fn write_date(out: &mut impl Write, days: i32) -> std::io::Result<()> {
     }
 }
 
-/// Microseconds since 2000; `zone` is what stands after the time.
+/// Writes a timestamp, which is given in microseconds since 2000, with `zone` after the time.
 pub fn write_timestamp(out: &mut impl Write, since_2000: i64, zone: &[u8]) -> std::io::Result<()> {
     match since_2000 {
         i64::MAX => return out.write_all(INFINITE),
@@ -47,7 +48,7 @@ pub fn write_timestamp(out: &mut impl Write, since_2000: i64, zone: &[u8]) -> st
     out.write_all(before_christ)
 }
 
-/// Microseconds since 2000, as whole seconds in UTC: what the events' data have always been written with.
+/// Writes a moment, which is given in microseconds since 2000, in UTC and whole seconds, as in the data of events.
 pub fn write_moment(out: &mut impl Write, since_2000: i64) -> std::io::Result<()> {
     let second = match since_2000 {
         i64::MAX | i64::MIN => since_2000,
@@ -61,7 +62,8 @@ fn two_digits(place: &mut [u8], number: i64) {
     place[1] = b'0' + (number % 10) as u8;
 }
 
-/// Writes the day and returns what comes at the end. (The algorithm is Howard Hinnant's civil_from_days.)
+/// Writes a day, which is given in days since 2000, and returns the ending (` BC` or nothing), which comes after the time. (The algorithm is Howard
+/// Hinnant's civil_from_days.)
 fn write_day(out: &mut impl Write, since_2000: i64) -> std::io::Result<&'static [u8]> {
     let days = since_2000 + EPOCH;
     let era = days.div_euclid(146_097);

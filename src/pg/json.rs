@@ -1,8 +1,8 @@
-//! Writing JSON in the database's encoding, of which only the ASCII characters are looked at.
+//! Writing JSON in the database's encoding. Only ASCII characters are interpreted: in every server encoding, a byte below 0x80 is one.
 
 use super::field::TextBuffer;
 
-/// Writes a string.
+/// Writes `text` as a JSON string, in quotes.
 pub fn write_string(out: &mut TextBuffer, text: &[u8]) {
     out.push_byte(b'"');
     let mut rest = text;
@@ -40,7 +40,7 @@ pub fn write_key(out: &mut TextBuffer, key: &str) {
     out.push_byte(b':');
 }
 
-/// Whether the text is a number as JSON has it: PostgreSQL's have `NaN` and `Infinity` too.
+/// Whether the output of `numeric` is a JSON number; it is none when it is `NaN` or `Infinity`.
 pub fn is_number(text: &[u8]) -> bool {
     !text.is_empty()
         && text

@@ -1,11 +1,11 @@
-//! Triggers, made and dropped by OIDs: no name is looked up, no text is read, no code of anybody's is run.
+//! Triggers, created and dropped by OIDs and parse trees: no name is looked up, no text is parsed and no user's code runs.
 
-use std::ffi::{CString, c_char, c_void};
+use std::ffi::{c_char, c_void};
 use std::ptr;
 
 use pgrx::{PgRelation, pg_sys};
 
-use super::when::When;
+use super::when::{When, c_string};
 
 /// A write that a trigger is called for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,17 +49,18 @@ pub struct Trigger<'a> {
     pub when: Option<&'a When>,
     /// pg_trigger.tgenabled.
     pub enabled: u8,
-    /// Kept where somebody has written another one.
+    /// The comment of a trigger that has none.
     pub comment: String,
-    /// DROP EXTENSION takes the trigger with it and asks for no CASCADE.
+    /// The extension that the trigger depends on: DROP EXTENSION drops the trigger too, without CASCADE.
     pub extension: pg_sys::Oid,
 }
 
 impl Trigger<'_> {
-    /// Makes it, or makes the one of this name be it. PostgreSQL asks whether the current role may.
-    pub fn put(&self, table: &PgRelation) {
+    /// Creates the trigger, or replaces the one of this name. It raises an error if the current role may not.
+    pub fn create_or_replace(&self, table: &PgRelation) {
         let name = c_string(self.name);
-        // SAFETY: the statement is complete; the condition, if any, is of this table's OLD and NEW; the relation is open and locked.
+        // SAFETY: the statement has every field that CreateTriggerFiringOn reads, in the current memory context; the condition, if any, was analysed
+        // over this table's OLD and NEW; the table is open and locked.
         unsafe {
             let mut statement = pgrx::PgBox::<pg_sys::CreateTrigStmt>::alloc0();
             statement.type_ = pg_sys::NodeTag::T_CreateTrigStmt;
@@ -103,9 +104,9 @@ impl Trigger<'_> {
     }
 }
 
-/// Drops a trigger. Whether the current role may is the caller's to ask.
+/// Drops a trigger, with its copies on partitions. The caller checks whether the current role may.
 pub fn drop(trigger: pg_sys::Oid) {
-    // SAFETY: the address of a trigger; what depends on it are its like on partitions.
+    // SAFETY: the address is that of a trigger; a missing one is an error.
     unsafe {
         let address = address_of(pg_sys::TriggerRelationId, trigger);
         pg_sys::performDeletion(&address, pg_sys::DropBehavior::DROP_RESTRICT, 0);
@@ -113,25 +114,25 @@ pub fn drop(trigger: pg_sys::Oid) {
     }
 }
 
-/// An operator that a type has by default.
+/// A default operator of a type.
 #[derive(Clone, Copy, Debug)]
 pub struct Operator {
     pub oid: pg_sys::Oid,
-    /// It is PostgreSQL's own.
+    /// Whether it is PostgreSQL's own.
     pub built_in: bool,
 }
 
 impl Operator {
-    /// Returns what makes two values of the type equal; None: nothing does.
+    /// Returns the type's `=`; None if it has no default one. It raises an error for an unknown type.
     pub fn equality(type_oid: pg_sys::Oid) -> Option<Operator> {
-        // SAFETY: a look into the catalogue; an unknown type is an error.
+        // SAFETY: look-ups in the catalogue and in the type cache, whose entries stay.
         Operator::some(unsafe {
             let base = pg_sys::getBaseType(type_oid);
             (*pg_sys::lookup_type_cache(base, pg_sys::TYPECACHE_EQ_OPR as i32)).eq_opr
         })
     }
 
-    /// Returns what makes one value of the type greater than another; None: nothing does.
+    /// Returns the type's `>`; None if it has no default one. It raises an error for an unknown type.
     pub fn greater(type_oid: pg_sys::Oid) -> Option<Operator> {
         // SAFETY: as above.
         Operator::some(unsafe {
@@ -154,9 +155,4 @@ fn address_of(class: pg_sys::Oid, object: pg_sys::Oid) -> pg_sys::ObjectAddress 
         objectId: object,
         objectSubId: 0,
     }
-}
-
-fn c_string(text: &str) -> CString {
-    // Text from PostgreSQL has no zero byte.
-    CString::new(text).unwrap_or_default()
 }

@@ -1,15 +1,15 @@
-//! Memory of PostgreSQL's that a session keeps.
+//! Memory contexts.
 
 use std::ffi::CStr;
 
 use pgrx::pg_sys;
 
-/// A memory context that outlives transactions; what is allocated in it goes with it.
+/// A memory context that outlives transactions. Dropping it frees all that was allocated in it.
 pub struct SessionMemory(pg_sys::MemoryContext);
 
 impl SessionMemory {
     pub fn new(name: &'static CStr) -> Self {
-        // SAFETY: the name is never freed; TopMemoryContext lives as long as the process.
+        // SAFETY: PostgreSQL keeps the pointer to the name, which is static; TopMemoryContext lives as long as the process.
         SessionMemory(unsafe {
             pg_sys::AllocSetContextCreateExtended(
                 pg_sys::TopMemoryContext,
@@ -21,7 +21,7 @@ impl SessionMemory {
         })
     }
 
-    /// Runs `f` with this as the current context.
+    /// Runs `f` with this as the current memory context.
     pub fn within<T>(&self, f: impl FnOnce() -> T) -> T {
         let _current = Current::switch(self.0);
         f()
@@ -34,21 +34,21 @@ impl SessionMemory {
 
 impl Drop for SessionMemory {
     fn drop(&mut self) {
-        // SAFETY: made in new(), and deleted once.
+        // SAFETY: created by new(), and deleted only here. within() borrows it, so it is not the current context now.
         unsafe { pg_sys::MemoryContextDelete(self.0) };
     }
 }
 
-/// A memory context that is emptied when it goes, within a transaction.
-pub struct PassingMemory {
+/// A memory context for a part of a transaction. It is the current context while it lives; dropping it frees all that was allocated in it.
+pub struct ScratchMemory {
     context: pg_sys::MemoryContext,
-    _current: Current,
+    caller: Current,
 }
 
-impl PassingMemory {
-    /// It is the current context as long as it lives.
+impl ScratchMemory {
     pub fn enter(name: &'static CStr) -> Self {
-        // SAFETY: a child of the current context, which is deleted before it, or with it after an error.
+        // SAFETY: a child of the current context, deleted by Drop, or with its parent after an error. PostgreSQL keeps the pointer to the
+        // name, which is static.
         let context = unsafe {
             pg_sys::AllocSetContextCreateExtended(
                 pg_sys::CurrentMemoryContext,
@@ -58,39 +58,39 @@ impl PassingMemory {
                 pg_sys::ALLOCSET_DEFAULT_MAXSIZE as usize,
             )
         };
-        PassingMemory {
+        ScratchMemory {
             context,
-            _current: Current::switch(context),
+            caller: Current::switch(context),
         }
     }
 }
 
-impl Drop for PassingMemory {
+impl Drop for ScratchMemory {
     fn drop(&mut self) {
-        // After an error, PostgreSQL deletes the contexts above it.
+        // After an error, the abort of the (sub)transaction deletes it with its parent.
         if !std::thread::panicking() {
-            // SAFETY: made in enter(); the context before it becomes current first, as a deleted one must not be.
+            // SAFETY: created by enter(), and deleted only here; the caller's context becomes current first, since a deleted one must not be.
             unsafe {
-                pg_sys::MemoryContextSwitchTo(self._current.0);
+                pg_sys::MemoryContextSwitchTo(self.caller.0);
                 pg_sys::MemoryContextDelete(self.context);
             }
         }
     }
 }
 
-/// Puts the context that was current back.
+/// Makes a memory context the current one while it lives, and then the one that was current before.
 pub(super) struct Current(pg_sys::MemoryContext);
 
 impl Current {
     pub(super) fn switch(to: pg_sys::MemoryContext) -> Self {
-        // SAFETY: a context that lives as long as the switch.
+        // SAFETY: every caller in this module and in `plan` keeps the context alive as long as the result.
         Current(unsafe { pg_sys::MemoryContextSwitchTo(to) })
     }
 }
 
 impl Drop for Current {
     fn drop(&mut self) {
-        // SAFETY: it was current when this was made, in the same or an outer call.
+        // SAFETY: the context was current when this was made, so it belongs to this call or an outer one, which has not returned.
         unsafe { pg_sys::MemoryContextSwitchTo(self.0) };
     }
 }

@@ -1,4 +1,4 @@
-//! The boundary to PostgreSQL: what is unsafe about it is here, behind interfaces that are not.
+//! The boundary to PostgreSQL: all unsafe code of the extension, behind safe interfaces.
 
 pub mod acting_as;
 pub mod catalogue;

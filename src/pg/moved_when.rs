@@ -1,5 +1,5 @@
-//! What the trigger of an UPDATE asks, asked of a row that an UPDATE has moved to another partition: PostgreSQL calls no trigger of an
-//! UPDATE for it. As there, it is evaluated as the role that writes; the tree is the one that PostgreSQL keeps.
+//! Evaluates the condition of an UPDATE trigger for a row that an UPDATE has moved to another partition, for which PostgreSQL fires no UPDATE
+//! trigger. As for a trigger, the condition runs as the role that writes, from the tree that PostgreSQL stores.
 
 use std::ffi::{CStr, CString};
 
@@ -11,10 +11,10 @@ use super::trigger::{Row, RowValues, TriggerRelation};
 
 /// The condition of a trigger of one table.
 pub struct MovedWhen {
-    /// As nodeToString writes it; None: it asks nothing.
+    /// In the format of nodeToString; None: it always holds.
     condition: Option<CString>,
     descriptor: pg_sys::TupleDesc,
-    /// What the descriptor is in.
+    /// Holds the descriptor.
     _memory: SessionMemory,
 }
 
@@ -27,13 +27,13 @@ impl MovedWhen {
             .flatten();
         MovedWhen {
             condition,
-            // SAFETY: a copy, which lives as long as the memory.
+            // SAFETY: the relation is open; the copy is allocated in `memory`.
             descriptor: memory.within(|| unsafe { pg_sys::CreateTupleDescCopy(relation.descriptor()) }),
             _memory: memory,
         }
     }
 
-    /// Whether it is true of the row as it was, in another partition, and as it is, in this one. An error in it is a no.
+    /// Whether the condition holds of `old`, the row in the other partition, and `new`, the row in this one. An error counts as false.
     pub fn holds(&self, old: &Row, new: &RowValues) -> bool {
         let Some(condition) = &self.condition else {
             return true;
@@ -43,7 +43,8 @@ impl MovedWhen {
 
     fn evaluate(&self, condition: &CStr, old: &Row, new: &RowValues) -> bool {
         let was = old.read();
-        // SAFETY: the slots have the columns of the table that the condition is of; what is made is freed with the state.
+        // SAFETY: the condition is over OLD and NEW of the table that the descriptor is of, and both slots have that descriptor. All is allocated in
+        // the state's context, which FreeExecutorState deletes, or the abort of the subtransaction.
         unsafe {
             let state = pg_sys::CreateExecutorState();
             let before = pg_sys::MemoryContextSwitchTo((*state).es_query_cxt);
@@ -68,15 +69,15 @@ impl MovedWhen {
         }
     }
 
-    /// A row of the table; `value` gives what stands in the column at that place, of that name.
+    /// Returns a virtual tuple of the table; `value` returns the value of a column by its index and name.
     ///
     /// # Safety
-    /// The values are of the columns' types, and last as long as the slot, which the current memory context keeps.
+    /// The values are of the columns' types, and live as long as the slot, which is allocated in the current memory context.
     unsafe fn slot(
         &self,
         value: impl Fn(usize, &str) -> Option<pg_sys::Datum>,
     ) -> *mut pg_sys::TupleTableSlot {
-        // SAFETY: by the caller's promise; a slot has as many places as its descriptor has columns.
+        // SAFETY: by the caller's promise; a slot has room for each column of its descriptor.
         unsafe {
             let slot = pg_sys::MakeSingleTupleTableSlot(self.descriptor, &raw const pg_sys::TTSOpsVirtual);
             for (place, column) in PgTupleDesc::from_pg_unchecked(self.descriptor).iter().enumerate() {

@@ -1,4 +1,4 @@
-//! A type's values as JSON.
+//! Writing the values of a type as JSON.
 
 use std::ffi::CStr;
 use std::io::Write;
@@ -10,13 +10,13 @@ use super::memory::SessionMemory;
 use super::pinned::{Dependence, Pinned};
 use super::{iso, json};
 
-/// A value of more bytes than this is cut, if it is a text, or left out.
-pub const LONGEST: usize = 65_536;
+/// Maximum size of a value in bytes. A longer text is cut; a longer value of another type is written as null.
+pub const MAX_VALUE: usize = 65_536;
 
-/// What an output function may make of a value that is no longer than [`LONGEST`].
-const LONGEST_OUTPUT: usize = 16 * LONGEST;
+/// Maximum length in bytes of what an output function makes of a value of at most [`MAX_VALUE`] bytes.
+const MAX_OUTPUT: usize = 16 * MAX_VALUE;
 
-/// Beyond this, a value that consists of others may be written as more than fits into memory.
+/// Maximum size in bytes of a container (array, range, row) whose text certainly fits into memory.
 const SAFE_CONTAINER: usize = 8_192;
 
 #[derive(Clone, Copy, Debug)]
@@ -29,39 +29,41 @@ enum Kind {
     Float8,
     Text,
     Timestamptz,
+    ExactTimestamptz,
     Timestamp,
     Date,
-    /// Written as a number where JSON has it.
+    /// A number, unless it is `NaN` or infinite: JSON has no such number.
     Numeric,
     Jsonb,
-    /// As its output function writes it.
+    /// A string: the text of the type's output function.
     Other,
 }
 
-/// How values of a type are written.
+/// Writes values of one type.
 pub struct Output {
     kind: Kind,
+    /// The type's output function, in the memory that was given to [`Output::of`].
     function: *mut pg_sys::FmgrInfo,
     dependence: Dependence,
-    /// It runs PostgreSQL's own code alone, which does not fail on a value that is intact.
-    certain: bool,
+    /// Whether it runs only PostgreSQL's own code, which does not fail on an intact value.
+    infallible: bool,
     container: bool,
     pub is_varlena: bool,
 }
 
-/// What became of a value.
+/// How much of a value was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Written {
     Whole,
-    /// There is a part of it, or null.
+    /// The beginning of the value, or null in its place.
     Cut,
 }
 
 impl Output {
-    /// Of a type, or of the one that it is a domain over. It lasts as long as the memory.
+    /// Returns the output of a type; of a domain, that of its base type. It is valid as long as `memory`.
     pub fn of(type_oid: pg_sys::Oid, memory: &SessionMemory) -> Self {
         let (mut output, mut is_varlena) = (pg_sys::InvalidOid, false);
-        // SAFETY: catalogue look-ups; an unknown type is an error. The function's details stay in the memory.
+        // SAFETY: catalogue look-ups, which raise an error for an unknown type. The FmgrInfo and what it points to are allocated in `memory`.
         let (base, function) = memory.within(|| unsafe {
             let base = pg_sys::getBaseType(type_oid);
             pg_sys::getTypeOutputInfo(base, &mut output, &mut is_varlena);
@@ -69,37 +71,55 @@ impl Output {
             pg_sys::fmgr_info_cxt(output, function, memory.as_ptr());
             (base, function)
         });
-        let mut nature = Nature::default();
-        nature.add(base);
+        let mut traits = TypeTraits::default();
+        traits.add(base);
         Output {
             kind: kind(base, function),
             function,
-            dependence: if nature.further {
+            dependence: if traits.session_dependent {
                 Dependence::All
             } else {
                 Dependence::Styles
             },
-            certain: !nature.foreign,
-            container: nature.container,
+            infallible: !traits.foreign,
+            container: traits.container,
             is_varlena,
         }
     }
 
-    pub fn is_certain(&self) -> bool {
-        self.certain
+    /// Whether writing an intact value of moderate size cannot fail.
+    pub fn is_infallible(&self) -> bool {
+        self.infallible
     }
 
     pub fn is_text(&self) -> bool {
         matches!(self.kind, Kind::Text)
     }
 
-    /// Whether writing a value of so many bytes, which stands in memory as a whole, cannot fail.
-    pub fn is_certain_of(&self, size: usize) -> bool {
-        self.certain && (!self.container || size <= SAFE_CONTAINER)
+    pub fn is_moment(&self) -> bool {
+        matches!(self.kind, Kind::Timestamptz)
     }
 
+    /// Has moments written with their fractions of a second, and not in whole seconds.
+    pub fn exact(self) -> Self {
+        Output {
+            kind: match self.kind {
+                Kind::Timestamptz => Kind::ExactTimestamptz,
+                kind => kind,
+            },
+            ..self
+        }
+    }
+
+    /// Whether writing a value of `size` bytes, which is neither compressed nor stored out of line, cannot fail.
+    pub fn is_infallible_for(&self, size: usize) -> bool {
+        self.infallible && (!self.container || size <= SAFE_CONTAINER)
+    }
+
+    /// Writes the value as JSON; null if its text is too long or not in the database's encoding. The type's code may raise an error.
+    ///
     /// # Safety
-    /// The value is of the type, and stands in memory as a whole.
+    /// `value` is of the type, and neither compressed nor stored out of line.
     pub unsafe fn write(&self, value: pg_sys::Datum, out: &mut TextBuffer) -> Written {
         let done = match self.kind {
             Kind::Bool => {
@@ -116,10 +136,13 @@ impl Output {
             Kind::Float4 => write_float(out, f32::from_bits(value.value() as u32)),
             Kind::Float8 => write_float(out, f64::from_bits(value.value() as u64)),
             Kind::Timestamptz => quoted(out, |out| iso::write_moment(out, value.value() as i64)),
+            Kind::ExactTimestamptz => {
+                quoted(out, |out| iso::write_timestamp(out, value.value() as i64, b"Z"))
+            }
             Kind::Timestamp => quoted(out, |out| iso::write_timestamp(out, value.value() as i64, b"")),
             Kind::Date => quoted(out, |out| iso::write_date(out, value.value() as i32)),
             Kind::Text => {
-                // SAFETY: by the caller's promise; a text's bytes.
+                // SAFETY: by the caller's promise, `value` points to a varlena whose bytes are those of the text.
                 let text = unsafe {
                     let text = value.cast_mut_ptr::<pg_sys::varlena>();
                     std::slice::from_raw_parts(
@@ -132,10 +155,11 @@ impl Output {
             }
             Kind::Numeric | Kind::Jsonb | Kind::Other => {
                 let _pinned = Pinned::enter(self.dependence);
-                // SAFETY: by the caller's promise; the function is the type's own, and its result a C string.
+                // SAFETY: by the caller's promise; `function` is the type's output function, which returns a C string in the current memory
+                // context.
                 let text =
                     unsafe { CStr::from_ptr(pg_sys::OutputFunctionCall(self.function, value)) }.to_bytes();
-                if text.len() > LONGEST_OUTPUT || !is_encoded(text) {
+                if text.len() > MAX_OUTPUT || !is_encoded(text) {
                     out.push(b"null");
                     return Written::Cut;
                 }
@@ -164,7 +188,7 @@ fn quoted(
     Ok(())
 }
 
-/// The shortest digits that read back as the same value.
+/// Writes the shortest digits that read back as the same value; `NaN` and infinity as strings.
 fn write_float<T: Into<f64> + Copy + std::fmt::Display + std::fmt::LowerExp>(
     out: &mut TextBuffer,
     value: T,
@@ -188,9 +212,9 @@ fn write_float<T: Into<f64> + Copy + std::fmt::Display + std::fmt::LowerExp>(
     }
 }
 
-/// Whether it is what the database's encoding allows: not each type's output function sees to that.
+/// Whether the text is valid in the database's encoding. An output function of an extension may return text that is not.
 fn is_encoded(text: &[u8]) -> bool {
-    // SAFETY: it reads so many bytes, and says no instead of raising an error.
+    // SAFETY: pg_verifymbstr reads the given number of bytes; with noError it returns false instead of raising an error.
     text.is_ascii() || unsafe { pg_sys::pg_verifymbstr(text.as_ptr().cast(), text.len() as i32, true) }
 }
 
@@ -212,13 +236,14 @@ fn kind(base: pg_sys::Oid, function: *mut pg_sys::FmgrInfo) -> Kind {
     }
 }
 
-/// Whether a value's bytes are what is written: of text and its like, also those of extensions.
+/// Whether the type's output function returns the value's bytes as they are: text, varchar, bpchar, and types of extensions that share
+/// their functions, such as citext.
 fn writes_text(function: *mut pg_sys::FmgrInfo) -> bool {
     [pg_sys::F_TEXTOUT, pg_sys::F_VARCHAROUT, pg_sys::F_BPCHAROUT]
         .into_iter()
         .any(|oid| {
             let mut known = pg_sys::FmgrInfo::default();
-            // SAFETY: PostgreSQL's own function; `function` is filled.
+            // SAFETY: the OIDs are of built-in functions; `function` was filled by fmgr_info_cxt.
             unsafe {
                 pg_sys::fmgr_info(pg_sys::Oid::from(oid), &mut known);
                 match ((*function).fn_addr, known.fn_addr) {
@@ -229,30 +254,30 @@ fn writes_text(function: *mut pg_sys::FmgrInfo) -> bool {
         })
 }
 
-/// What is known of a type and of those that it consists of.
+/// Properties of a type together with all types that its values contain.
 #[derive(Default)]
-struct Nature {
-    /// Code that is not PostgreSQL's own.
+struct TypeTraits {
+    /// Whether an output function is not PostgreSQL's own code.
     foreign: bool,
-    /// Its text depends on more than the styles.
-    further: bool,
+    /// Whether the text depends on settings beyond the styles: see [`Dependence::All`].
+    session_dependent: bool,
     container: bool,
     seen: Vec<pg_sys::Oid>,
 }
 
-impl Nature {
+impl TypeTraits {
     fn add(&mut self, type_oid: pg_sys::Oid) {
-        // SAFETY: catalogue look-ups; what there is not gives an invalid OID, and an unknown type is an error.
+        // SAFETY: a catalogue look-up, which returns a type that is no domain as it is.
         let base = unsafe { pg_sys::getBaseType(type_oid) };
         if self.seen.contains(&base) {
             return;
         }
         self.seen.push(base);
         let (mut output, mut is_varlena) = (pg_sys::InvalidOid, false);
-        // SAFETY: as above.
+        // SAFETY: a catalogue look-up, which raises an error for an unknown type.
         unsafe { pg_sys::getTypeOutputInfo(base, &mut output, &mut is_varlena) };
         self.foreign |= output.to_u32() >= pg_sys::FirstNormalObjectId && !is_internal(output);
-        self.further |= base == pg_sys::MONEYOID || depends_on_names(base);
+        self.session_dependent |= base == pg_sys::MONEYOID || depends_on_search_path(base);
         for part in parts(base) {
             self.container = true;
             self.add(part);
@@ -260,7 +285,8 @@ impl Nature {
     }
 }
 
-fn depends_on_names(base: pg_sys::Oid) -> bool {
+/// Whether it is a reg type whose output qualifies a name that `search_path` does not find.
+fn depends_on_search_path(base: pg_sys::Oid) -> bool {
     [
         pg_sys::REGPROCOID,
         pg_sys::REGPROCEDUREOID,
@@ -275,9 +301,9 @@ fn depends_on_names(base: pg_sys::Oid) -> bool {
     .contains(&base)
 }
 
-/// Whether the function is PostgreSQL's own code under another name.
+/// Whether the function is of LANGUAGE internal: PostgreSQL's own code under another name.
 fn is_internal(function: pg_sys::Oid) -> bool {
-    // SAFETY: a catalogue look-up; the row is read before it is released.
+    // SAFETY: a catalogue look-up; the row is pinned until it is released, and not read afterwards.
     unsafe {
         let id = pg_sys::SysCacheIdentifier::PROCOID;
         let tuple = pg_sys::SearchSysCache1(id as _, pg_sys::Datum::from(function));
@@ -290,9 +316,9 @@ fn is_internal(function: pg_sys::Oid) -> bool {
     }
 }
 
-/// Returns the types that a type's values consist of.
+/// Returns the types that a type's values contain: an array's elements, a range's bounds, a row's columns.
 fn parts(base: pg_sys::Oid) -> Vec<pg_sys::Oid> {
-    // SAFETY: catalogue look-ups; what there is not gives an invalid OID.
+    // SAFETY: catalogue look-ups, each of which returns an invalid OID where it does not apply.
     unsafe {
         let element = pg_sys::get_element_type(base);
         let range = pg_sys::get_multirange_range(base);
@@ -309,7 +335,7 @@ fn parts(base: pg_sys::Oid) -> Vec<pg_sys::Oid> {
 
 /// Returns how many columns the relation has, dropped ones included.
 fn columns(class: pg_sys::Oid) -> i16 {
-    // SAFETY: a catalogue look-up; the row is read before it is released.
+    // SAFETY: a catalogue look-up; the row is pinned until it is released, and not read afterwards.
     unsafe {
         let id = pg_sys::SysCacheIdentifier::RELOID;
         let tuple = pg_sys::SearchSysCache1(id as _, pg_sys::Datum::from(class));

@@ -1,12 +1,15 @@
-//! While something runs with the rights of a table's owner, nothing runs that a third one wrote. PostgreSQL evaluates constant parts of indexes'
-//! predicates, checks and statistics of a table that is read as whoever reads it; a name that is read anew may find a function, an operator or
-//! a cast that came since and fits better; and a type may get a check at any time.
+//! Refuses code of other roles while something runs with the rights of a table's owner.
 //!
-//! Of PostgreSQL's own functions, those that run a text do not run either, nor those that take locks for as long as the process lives.
+//! Such code may run unasked: PostgreSQL evaluates the constant parts of a table's index predicates, checks and statistics as the role that
+//! plans a statement; a name that is parsed again may resolve to a function, an operator or a cast that was made since and fits better; and
+//! a type may get a check at any time.
 //!
-//! Three hooks, because none sees all: a function that an expression calls is announced when the expression is made ready; one that the
-//! server calls by itself, as a cast to json, only when it is called; and one that is taken apart and becomes part of its caller, which a
-//! hook that wants it called prevents, neither.
+//! Of PostgreSQL's own functions, those that execute a text as SQL are refused too, and those whose effects outlast the call: advisory
+//! locks, notifications, logical messages.
+//!
+//! It takes three hooks. `object_access_hook` sees a function when an expression that calls it is initialised. `fmgr_hook` sees one that the
+//! server calls by itself, such as a cast to json, when it is called. A function that is inlined is seen by neither; `needs_fmgr_hook`
+//! prevents the inlining.
 
 use std::cell::Cell;
 
@@ -18,32 +21,32 @@ use super::role;
 use crate::report;
 
 thread_local! {
-    /// Whose functions run, besides superusers'.
+    /// The role whose functions may run, besides superusers'. None: every function may.
     static AUTHOR: Cell<Option<Oid>> = const { Cell::new(None) };
     static IS_HOOKED: Cell<bool> = const { Cell::new(false) };
-    /// Who was there before.
-    static NEXT: Cell<pg_sys::object_access_hook_type> = const { Cell::new(None) };
+    /// The hooks that were set before.
+    static NEXT_ACCESS: Cell<pg_sys::object_access_hook_type> = const { Cell::new(None) };
     static NEXT_NEEDS: Cell<pg_sys::needs_fmgr_hook_type> = const { Cell::new(None) };
     static NEXT_CALL: Cell<pg_sys::fmgr_hook_type> = const { Cell::new(None) };
 }
 
-/// Once in a process, and not in one that reads nobody's tables.
+/// Sets the hooks, at the first use in a process: sessions that never evaluate an owner's code have none.
 fn hook() {
     if IS_HOOKED.replace(true) {
         return;
     }
-    // SAFETY: variables of this process; what was there is called first.
+    // SAFETY: the hooks are variables of this process, read and written on its main thread; the hooks that were set before are called first.
     unsafe {
-        NEXT.set(pg_sys::object_access_hook);
+        NEXT_ACCESS.set(pg_sys::object_access_hook);
         pg_sys::object_access_hook = Some(object_accessed);
         NEXT_NEEDS.set(pg_sys::needs_fmgr_hook);
-        pg_sys::needs_fmgr_hook = Some(is_wanted);
+        pg_sys::needs_fmgr_hook = Some(needs_call);
         NEXT_CALL.set(pg_sys::fmgr_hook);
         pg_sys::fmgr_hook = Some(called);
     }
 }
 
-/// While it lives, a function that belongs neither to a superuser nor to `author` is an error.
+/// While it lives, to run a function that belongs neither to a superuser nor to the author is an error.
 pub struct OwnCodeOnly(Option<Oid>);
 
 impl OwnCodeOnly {
@@ -53,9 +56,9 @@ impl OwnCodeOnly {
     }
 }
 
-/// While it lives, SQL runs with the rights of a table's owner, restricted, and nothing runs that a third role wrote.
+/// While it lives, SQL runs with the rights of a table's owner, in a restricted operation, and no function of a third role runs.
 pub struct AsOwner {
-    // In the order in which they end.
+    // Fields are dropped in this order.
     _own: OwnCodeOnly,
     _acting: ActingAs,
 }
@@ -77,7 +80,7 @@ impl Drop for OwnCodeOnly {
 }
 
 /// # Safety
-/// PostgreSQL calls the hook.
+/// Called by PostgreSQL, as `object_access_hook`.
 #[pg_guard]
 unsafe extern "C-unwind" fn object_accessed(
     access: ObjectAccessType::Type,
@@ -86,8 +89,8 @@ unsafe extern "C-unwind" fn object_accessed(
     sub_id: std::ffi::c_int,
     argument: *mut std::ffi::c_void,
 ) {
-    if let Some(next) = NEXT.get() {
-        // SAFETY: as PostgreSQL would call it without us.
+    if let Some(next) = NEXT_ACCESS.get() {
+        // SAFETY: the arguments are passed on as they came.
         unsafe { next(access, class, object, sub_id, argument) };
     }
     if access == ObjectAccessType::OAT_FUNCTION_EXECUTE {
@@ -96,17 +99,17 @@ unsafe extern "C-unwind" fn object_accessed(
 }
 
 /// # Safety
-/// PostgreSQL calls the hook.
+/// Called by PostgreSQL, as `needs_fmgr_hook`.
 #[pg_guard]
-unsafe extern "C-unwind" fn is_wanted(function: Oid) -> bool {
-    // Also the author's own: what PostgreSQL keeps of a function's call, for a type, lives on when somebody else's code runs.
-    let is_somebodys = AUTHOR.get().is_some() && function.to_u32() >= pg_sys::FirstNormalObjectId;
-    // SAFETY: as PostgreSQL would call it without us.
-    is_somebodys || NEXT_NEEDS.get().is_some_and(|next| unsafe { next(function) })
+unsafe extern "C-unwind" fn needs_call(function: Oid) -> bool {
+    // Also the author's own functions: PostgreSQL caches, for a type, how a function is called, and uses that when another author's code runs.
+    let is_users = AUTHOR.get().is_some() && function.to_u32() >= pg_sys::FirstNormalObjectId;
+    // SAFETY: the argument is passed on as it came.
+    is_users || NEXT_NEEDS.get().is_some_and(|next| unsafe { next(function) })
 }
 
 /// # Safety
-/// PostgreSQL calls the hook.
+/// Called by PostgreSQL, as `fmgr_hook`.
 #[pg_guard]
 unsafe extern "C-unwind" fn called(
     event: pg_sys::FmgrHookEventType::Type,
@@ -114,17 +117,17 @@ unsafe extern "C-unwind" fn called(
     argument: *mut pg_sys::Datum,
 ) {
     if let Some(next) = NEXT_CALL.get() {
-        // SAFETY: as PostgreSQL would call it without us.
+        // SAFETY: the arguments are passed on as they came.
         unsafe { next(event, function, argument) };
     }
     if event == pg_sys::FmgrHookEventType::FHET_START {
-        // SAFETY: PostgreSQL hands over the function that it is about to call.
+        // SAFETY: PostgreSQL passes the FmgrInfo of the function that it is about to call.
         check(unsafe { (*function).fn_oid });
     }
 }
 
-/// Functions of PostgreSQL's own that run a text as SQL, which a check of somebody's domain may have, whose locks last longer than what has
-/// called them, or that fill what the commit needs.
+/// Prefixes of the names of built-in functions that are refused: they execute a text as SQL, which a check of a domain may contain, or leave
+/// behind advisory locks, notifications or logical messages.
 const FORBIDDEN: [&str; 11] = [
     "pg_notify",
     "pg_logical_emit_message",
@@ -139,7 +142,7 @@ const FORBIDDEN: [&str; 11] = [
     "ts_rewrite",
 ];
 
-/// The name of such a function; none: it is none of them.
+/// Returns the name of a built-in function that is refused; None for every other function.
 pub fn forbidden(function: Oid) -> Option<String> {
     let is_built_in = function.to_u32() < pg_sys::FirstNormalObjectId;
     is_built_in
@@ -147,6 +150,7 @@ pub fn forbidden(function: Oid) -> Option<String> {
         .filter(|name| FORBIDDEN.iter().any(|forbidden| name.starts_with(forbidden)))
 }
 
+/// Raises the error for a function that [`forbidden`] has named.
 pub fn refuse_forbidden(name: &str) {
     report::error(
         PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE,
@@ -156,7 +160,7 @@ pub fn refuse_forbidden(name: &str) {
     )
 }
 
-/// An error if it may not run now.
+/// Raises an error if the function may not run now.
 fn check(function: Oid) {
     if AUTHOR.get().is_some()
         && let Some(name) = forbidden(function)
@@ -177,20 +181,20 @@ fn check(function: Oid) {
     }
 }
 
-/// Its owner, and with whose rights it would run, if that must not be.
+/// Returns the owner of a function that may not run now, and the role with whose rights it would.
 fn stranger(function: Oid) -> Option<(Oid, Oid)> {
     let author = AUTHOR.get()?;
     if function.to_u32() < pg_sys::FirstNormalObjectId {
         return None;
     }
     let owner = owner_of(function)?;
-    // SAFETY: a look into the catalogue.
+    // SAFETY: a catalogue look-up, which returns false for an unknown role.
     let is_trusted = owner == author || unsafe { pg_sys::superuser_arg(owner) };
     (!is_trusted).then_some((owner, author))
 }
 
 fn name_of(function: Oid) -> String {
-    // SAFETY: a catalogue look-up; the name is copied, and of a function that is gone it is null.
+    // SAFETY: a catalogue look-up, which returns null for an unknown function; else a C string in the current memory context.
     unsafe {
         let name = pg_sys::get_func_name(function);
         match name.is_null() {
@@ -201,7 +205,7 @@ fn name_of(function: Oid) -> String {
 }
 
 fn owner_of(function: Oid) -> Option<Oid> {
-    // SAFETY: a catalogue look-up; the row is read before it is released.
+    // SAFETY: a catalogue look-up; the row is pinned until it is released, and not read afterwards.
     unsafe {
         let id = pg_sys::SysCacheIdentifier::PROCOID;
         let tuple = pg_sys::SearchSysCache1(id as _, pg_sys::Datum::from(function));

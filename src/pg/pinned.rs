@@ -1,4 +1,4 @@
-//! Settings that decide how values are written as text, as they have to be whatever the session says.
+//! Pins the settings that decide how values are written as text, whatever those of the session are.
 
 use std::cell::Cell;
 use std::ffi::CStr;
@@ -9,29 +9,30 @@ use pgrx::pg_sys;
 use super::setting::{self, Held};
 
 unsafe extern "C" {
-    // Not among pgrx's bindings.
+    // Not in pgrx's bindings; an `int` in all supported versions (utils/bytea.h).
     static mut bytea_output: c_int;
 }
 
+/// `BYTEA_OUTPUT_HEX`.
 const HEX: c_int = 1;
 
-/// Of types whose text depends on more than the styles.
+/// The settings of [`Dependence::All`] beyond the styles.
 const FURTHER: [(&CStr, &CStr); 2] = [(c"lc_monetary", c"C"), (c"search_path", c"pg_catalog, pg_temp")];
 
 thread_local! {
     static UTC: Cell<*mut pg_sys::pg_tz> = const { Cell::new(std::ptr::null_mut()) };
 }
 
-/// Which settings a type's text depends on.
+/// The settings that a type's text depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Dependence {
-    /// Dates, intervals, numbers, bytes.
+    /// Those of dates, intervals, floats and bytea, which are plain variables and cheap to pin.
     Styles,
-    /// Money and names of objects too.
+    /// Also those of money and of the names of objects.
     All,
 }
 
-/// While it lives: ISO dates in UTC, PostgreSQL's intervals, the shortest floats, hexadecimal bytes.
+/// While it lives, dates are ISO and in UTC, intervals PostgreSQL's, floats the shortest exact ones, bytea hexadecimal.
 pub struct Pinned {
     before: Option<Styles>,
     _further: Option<Held>,
@@ -48,7 +49,7 @@ struct Styles {
 
 impl Styles {
     fn current() -> Self {
-        // SAFETY: plain reads of this process's settings.
+        // SAFETY: variables of this process, read on its main thread.
         unsafe {
             Styles {
                 date: pg_sys::DateStyle,
@@ -71,8 +72,8 @@ impl Styles {
     }
 
     fn set(self) {
-        // SAFETY: plain assignments of this process's settings, which functions read that write values; nothing else runs until
-        // they are put back, also after an error.
+        // SAFETY: variables of this process, assigned on its main thread with values that the settings may have. Between the assignment and Drop,
+        // which also runs when an error unwinds, only output functions run.
         unsafe {
             pg_sys::DateStyle = self.date;
             pg_sys::IntervalStyle = self.interval;
@@ -85,7 +86,7 @@ impl Styles {
 
 fn utc() -> *mut pg_sys::pg_tz {
     if UTC.get().is_null() {
-        // SAFETY: a zone that is always there; it is kept as long as the process.
+        // SAFETY: PostgreSQL knows UTC without a file, and caches the zone as long as the process lives.
         UTC.set(unsafe { pg_sys::pg_tzset(c"UTC".as_ptr()) });
     }
     UTC.get()

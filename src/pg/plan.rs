@@ -1,6 +1,6 @@
 //! Statements that are planned once and kept for the session.
 
-use std::ffi::{CString, c_char};
+use std::ffi::{CStr, CString, c_char};
 use std::marker::PhantomData;
 
 use jiff::Timestamp;
@@ -9,23 +9,23 @@ use pgrx::{FromDatum, IntoDatum, pg_sys};
 use super::memory::Current;
 use crate::timestamp::from_timestamptz;
 
-/// An error that SPI returns instead of raising; only a mistake of ours gives one.
+/// Raises an error for a negative return code of SPI, which only a mistake in this library causes.
 fn check(code: i32, what: &str) {
     if code < 0 {
         pgrx::error!("zentry_notify: {what} failed: SPI error {code}");
     }
 }
 
-/// The connection of this session to SPI, for as long as [`with_spi`] runs.
+/// A connection to SPI, which [`with_spi`] opens and closes.
 pub struct Spi {
-    /// What is made in it is gone when the connection is.
+    /// The memory context of the connection, freed when it is closed.
     memory: pg_sys::MemoryContext,
     _not_sent: PhantomData<*mut ()>,
 }
 
-/// Connects to SPI around `f`; what `f` allocates in Postgres' memory is gone afterwards.
+/// Runs `f` with a connection to SPI. What `f` allocates in PostgreSQL's memory contexts is freed afterwards.
 pub fn with_spi<T>(f: impl FnOnce(&Spi) -> T) -> T {
-    // SAFETY: connect and finish in pairs; an error in between finishes it with the transaction.
+    // SAFETY: every connection is finished here; after an error, the abort of the (sub)transaction does it (AtEOSubXact_SPI).
     unsafe {
         check(pg_sys::SPI_connect(), "connecting to SPI");
         let result = f(&Spi {
@@ -37,7 +37,7 @@ pub fn with_spi<T>(f: impl FnOnce(&Spi) -> T) -> T {
     }
 }
 
-/// A value for a parameter of a statement, and its type.
+/// The value of a statement's parameter, with its type.
 #[derive(Clone, Copy)]
 pub struct Argument {
     value: Option<pg_sys::Datum>,
@@ -54,7 +54,7 @@ impl<T: IntoDatum> From<T> for Argument {
 }
 
 impl Argument {
-    /// Text for a parameter of type json, whose values are stored as texts are. It has to be JSON: nobody looks again.
+    /// Makes an argument of type json, whose values are stored as texts are. The text has to be valid JSON: it is not checked.
     pub fn json(text: Option<&str>) -> Self {
         Argument {
             type_oid: pg_sys::JSONOID,
@@ -67,19 +67,19 @@ impl Argument {
     }
 }
 
-/// A kept plan with one generic plan for all arguments: our statements find rows by key, so that none profits from a plan of
-/// its own, and planning anew costs more than running.
+/// A kept plan, generic for all arguments: the extension's statements find rows by key, so that none profits from a custom plan, and
+/// planning costs more than running.
 pub struct Plan {
     plan: pg_sys::SPIPlanPtr,
     types: Box<[pg_sys::Oid]>,
 }
 
 impl Plan {
-    /// Plans `sql`, whose parameters have these types. In a session of the application, every name and operator of `sql` has to be
-    /// qualified: its `search_path` is the session's, and its rights may not be.
+    /// Prepares `sql`, whose parameters have the given types. Where a session of the application runs it, every name and operator in `sql` has
+    /// to be qualified, since its `search_path` is the session's.
     pub fn prepare(_spi: &Spi, sql: &str, types: &[pg_sys::Oid]) -> Self {
         let sql = CString::new(sql).unwrap_or_default();
-        // SAFETY: within SPI_connect; the types outlive the call, and the plan is moved to a context of its own.
+        // SAFETY: `_spi` is connected; SPI copies the text and the types, and SPI_keepplan moves the plan to a permanent context.
         let plan = unsafe {
             let plan = pg_sys::SPI_prepare_cursor(
                 sql.as_ptr(),
@@ -99,49 +99,80 @@ impl Plan {
         }
     }
 
-    /// Runs it and hands over its rows. An argument of another type than its parameter is an error.
+    /// Runs the statement and returns its rows. It raises an error if an argument is of another type than its parameter.
     pub fn execute<'spi>(&self, spi: &'spi Spi, arguments: &[Argument]) -> Rows<'spi> {
+        let (values, nulls) = self.values_of(arguments);
+        // SAFETY: there is a value of the right type for each parameter, as was checked.
+        unsafe { self.run(spi, &values, &nulls) }
+    }
+
+    /// Runs the statement, which has to be a query, and calls `take` with its rows, `count` at a time, as long as that returns true. So no more
+    /// than `count` rows are in memory together. It raises an error if an argument is of another type than its parameter.
+    pub fn execute_in_parts(
+        &self,
+        spi: &Spi,
+        arguments: &[Argument],
+        count: u16,
+        mut take: impl FnMut(&Rows) -> bool,
+    ) {
+        let (values, nulls) = self.values_of(arguments);
+        // SAFETY: there is a value of the right type for each parameter, as was checked. The portal is closed here; after an error, the abort
+        // of the (sub)transaction does it. The rows of a part, which do not outlive the call of `take`, are freed before the next part.
+        unsafe {
+            let portal = pg_sys::SPI_cursor_open(
+                std::ptr::null(),
+                self.plan,
+                values.as_ptr().cast_mut(),
+                nulls.as_ptr(),
+                false,
+            );
+            if portal.is_null() {
+                check(pg_sys::SPI_result, "a query");
+            }
+            loop {
+                pg_sys::SPI_cursor_fetch(portal, true, count.into());
+                let rows = Rows {
+                    spi,
+                    table: pg_sys::SPI_tuptable,
+                    count: pg_sys::SPI_processed as usize,
+                };
+                let goes_on = rows.len() > 0 && take(&rows);
+                pg_sys::SPI_freetuptable(rows.table);
+                if !goes_on {
+                    break;
+                }
+            }
+            pg_sys::SPI_cursor_close(portal);
+        }
+    }
+
+    /// Returns the arguments' values and nulls. It raises an error if an argument is of another type than its parameter.
+    fn values_of(&self, arguments: &[Argument]) -> (Vec<pg_sys::Datum>, Vec<c_char>) {
         let given = arguments.iter().map(|argument| argument.type_oid);
         if !given.eq(self.types.iter().copied()) {
             pgrx::error!("zentry_notify: a statement was given arguments of other types than it has");
         }
-        let values: Vec<pg_sys::Datum> = arguments
-            .iter()
-            .map(|argument| argument.value.unwrap_or(pg_sys::Datum::null()))
-            .collect();
-        // SAFETY: as many values as the plan has parameters, of its types, as was seen above.
-        unsafe { self.run(spi, &values, |place| arguments[place].value.is_none()) }
+        values_and_nulls(arguments.iter().map(|argument| argument.value))
     }
 
-    /// The same with values that are not our own to know the types of.
+    /// As [`Plan::execute`], with values whose types are not checked.
     ///
     /// # Safety
-    /// There are as many as the plan has parameters, and they are of the types that it was prepared with.
+    /// There is a value for each parameter, of the type that the plan was prepared with.
     pub(super) unsafe fn execute_with<'spi>(
         &self,
         spi: &'spi Spi,
         values: &[Option<pg_sys::Datum>],
     ) -> Rows<'spi> {
-        let data: Vec<pg_sys::Datum> = values
-            .iter()
-            .map(|value| value.unwrap_or(pg_sys::Datum::null()))
-            .collect();
+        let (values, nulls) = values_and_nulls(values.iter().copied());
         // SAFETY: by the caller's promise.
-        unsafe { self.run(spi, &data, |place| values[place].is_none()) }
+        unsafe { self.run(spi, &values, &nulls) }
     }
 
     /// # Safety
     /// As [`Plan::execute_with`].
-    unsafe fn run<'spi>(
-        &self,
-        spi: &'spi Spi,
-        values: &[pg_sys::Datum],
-        is_null: impl Fn(usize) -> bool,
-    ) -> Rows<'spi> {
-        let nulls: Vec<c_char> = (0..values.len())
-            .map(|place| if is_null(place) { b'n' } else { b' ' } as c_char)
-            .collect();
-        // SAFETY: by the caller's promise; the table is freed by SPI_finish, which ends what the rows borrow.
+    unsafe fn run<'spi>(&self, spi: &'spi Spi, values: &[pg_sys::Datum], nulls: &[c_char]) -> Rows<'spi> {
+        // SAFETY: by the caller's promise; the result table is freed by SPI_finish, which the rows do not outlive, since they borrow `spi`.
         unsafe {
             let code =
                 pg_sys::SPI_execute_plan(self.plan, values.as_ptr().cast_mut(), nulls.as_ptr(), false, 0);
@@ -155,14 +186,24 @@ impl Plan {
     }
 }
 
+/// Returns values and nulls in the form that SPI takes.
+fn values_and_nulls(
+    values: impl Iterator<Item = Option<pg_sys::Datum>>,
+) -> (Vec<pg_sys::Datum>, Vec<c_char>) {
+    let nulls = |value: &Option<_>| if value.is_none() { b'n' } else { b' ' } as c_char;
+    values
+        .map(|value| (value.unwrap_or(pg_sys::Datum::null()), nulls(&value)))
+        .unzip()
+}
+
 impl Drop for Plan {
     fn drop(&mut self) {
-        // SAFETY: a kept plan that nothing else refers to.
+        // SAFETY: the plan was kept by prepare(), and is freed only here.
         unsafe { pg_sys::SPI_freeplan(self.plan) };
     }
 }
 
-/// What a statement returned, as long as the connection lasts.
+/// The rows that a statement returned, valid as long as the connection.
 pub struct Rows<'spi> {
     spi: &'spi Spi,
     table: *mut pg_sys::SPITupleTable,
@@ -170,7 +211,7 @@ pub struct Rows<'spi> {
 }
 
 impl<'spi> Rows<'spi> {
-    /// Rows returned or touched.
+    /// Returns how many rows the statement returned or changed.
     pub fn len(&self) -> usize {
         self.count
     }
@@ -183,11 +224,12 @@ impl<'spi> Rows<'spi> {
         self.get(0, 1)
     }
 
-    /// Returns the value in `column`, which counts from 1; None: it is null. A column of another type is an error.
+    /// Returns the value in a row, counted from 0, and a column, counted from 1; None: it is null. It raises an error if the column is of a type that
+    /// `T` is not read from.
     pub fn get<T: Value<'spi>>(&self, row: usize, column: usize) -> Option<T> {
-        assert!(!self.table.is_null() && row < self.count, "a row that there is");
-        // SAFETY: the row's number was checked, and SPI's own accessors check the column's; the value is of the type that it is read as,
-        // and what is made of it lives as long as the connection, as its context does.
+        assert!(!self.table.is_null() && row < self.count, "the row exists");
+        // SAFETY: the row's number was checked, and SPI's accessors check the column's; the value is of one of T's types, and what T::read
+        // allocates is in the connection's memory context.
         unsafe {
             let tuple = *(*self.table).vals.add(row);
             let descriptor = (*self.table).tupdesc;
@@ -209,17 +251,19 @@ impl<'spi> Rows<'spi> {
     }
 }
 
-/// What a column of a statement is read as.
+/// A type of Rust that a column can be read as.
 pub trait Value<'spi>: Sized {
-    /// Types whose values it can be read from.
+    /// The column types that it is read from.
     const TYPES: &'static [pg_sys::Oid];
 
+    /// Converts a value.
+    ///
     /// # Safety
-    /// `value` is of one of these types, and not null; the current memory context lives as long as the rows do.
+    /// `value` is of one of [`Value::TYPES`] and not null; the current memory context lives as long as the rows.
     unsafe fn read(value: pg_sys::Datum) -> Option<Self>;
 }
 
-/// What pgrx reads.
+/// Implements [`Value`] by pgrx's own conversion.
 macro_rules! read_by_pgrx {
     ($($of:ty: $($type_oid:ident)|+;)*) => {$(
         impl<'spi> Value<'spi> for $of {
@@ -244,6 +288,19 @@ read_by_pgrx! {
     &'spi str: TEXTOID | VARCHAROID | JSONOID;
     Vec<String>: TEXTARRAYOID;
     Vec<i64>: INT8ARRAYOID;
+}
+
+/// The text of a jsonb.
+pub struct JsonbText(pub String);
+
+impl Value<'_> for JsonbText {
+    const TYPES: &'static [pg_sys::Oid] = &[pg_sys::JSONBOID];
+
+    unsafe fn read(value: pg_sys::Datum) -> Option<Self> {
+        // SAFETY: by the caller's promise; jsonb_out returns a C string in the current memory context.
+        let text = unsafe { pgrx::direct_function_call::<&CStr>(pg_sys::jsonb_out, &[Some(value)]) };
+        text.map(|text| JsonbText(text.to_string_lossy().into_owned()))
+    }
 }
 
 impl Value<'_> for Timestamp {

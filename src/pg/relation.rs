@@ -1,26 +1,28 @@
-//! An open table or index.
+//! Open tables and indexes.
 
 use std::ffi::CStr;
 use std::ptr::NonNull;
 
 use pgrx::{PgList, PgRelation, PgTupleDesc, pg_sys};
 
-/// A relation that is open as long as this lives; its lock is kept until the transaction ends, as the executor does. An error
-/// closes it with the (sub)transaction.
+use super::lock;
+
+/// A relation that is open while this lives. Its lock is kept until the (sub)transaction ends, as in the executor, unless
+/// [`open_briefly`](Self::open_briefly) says otherwise. After an error, the abort of the (sub)transaction closes it.
 pub struct OpenRelation {
     relation: NonNull<pg_sys::RelationData>,
-    /// What is released when it is closed.
+    /// The lock mode that is released when it is closed.
     release: u32,
 }
 
-/// Somebody else holds a lock on the relation that does not let it be opened.
+/// The relation could not be opened at once, because another session holds a conflicting lock.
 #[derive(Clone, Copy, Debug)]
 pub struct Locked;
 
 impl OpenRelation {
-    /// None when there is no such relation any more. All changes that others have committed to it are known afterwards.
+    /// Opens a relation; None: it does not exist. It waits for the lock, and then sees all changes of the relation that were committed.
     pub fn open(oid: pg_sys::Oid, lock: u32) -> Option<Self> {
-        // SAFETY: waits for the lock; an unknown OID gives null.
+        // SAFETY: called within a transaction; an unknown OID gives null, in every supported version.
         let relation = unsafe { pg_sys::try_relation_open(oid, lock as pg_sys::LOCKMODE) };
         NonNull::new(relation).map(|relation| OpenRelation {
             relation,
@@ -28,30 +30,35 @@ impl OpenRelation {
         })
     }
 
-    /// To read it, and not to be in the way of others afterwards: the lock is released when it is closed.
+    /// As [`open`](Self::open), without waiting for the lock.
+    pub fn open_at_once(oid: pg_sys::Oid, mode: u32) -> Result<Option<Self>, Locked> {
+        match lock::at_once(oid, mode as pg_sys::LOCKMODE) {
+            true => Ok(Self::open(oid, pg_sys::NoLock)),
+            false => Err(Locked),
+        }
+    }
+
+    /// Opens a relation in ACCESS SHARE mode; the lock is released when it is closed.
     pub fn open_briefly(oid: pg_sys::Oid) -> Option<Self> {
         let mut relation = Self::open(oid, pg_sys::AccessShareLock)?;
         relation.release = pg_sys::AccessShareLock;
         Some(relation)
     }
 
-    /// As [`open_briefly`](Self::open_briefly), without waiting for anybody.
+    /// As [`open_briefly`](Self::open_briefly), without waiting for a lock.
     pub fn open_if_free(oid: pg_sys::Oid) -> Result<Option<Self>, Locked> {
-        let lock = pg_sys::AccessShareLock as pg_sys::LOCKMODE;
-        // SAFETY: a lock by OID, which the one that the opened relation holds takes the place of.
-        unsafe {
-            if !pg_sys::ConditionalLockRelationOid(oid, lock) {
-                return Err(Locked);
-            }
-            let relation = Self::open_briefly(oid);
-            pg_sys::UnlockRelationOid(oid, lock);
-            Ok(relation)
+        if !lock::to_read_if_free(oid) {
+            return Err(Locked);
         }
+        let relation = Self::open_briefly(oid);
+        // SAFETY: the lock that was taken here is released here; the opened relation holds a second one of the same mode.
+        unsafe { pg_sys::UnlockRelationOid(oid, pg_sys::AccessShareLock as pg_sys::LOCKMODE) };
+        Ok(relation)
     }
 
-    /// Returns its name and its schema's, quoted.
+    /// Returns the relation's name, qualified by its schema and quoted.
     pub fn qualified_name(&self) -> String {
-        // SAFETY: an open relation has a name, and its schema one; what is made of them is a string of the current memory context.
+        // SAFETY: an open relation has a name and a schema, which cannot be dropped meanwhile; the result is a C string in the current memory context.
         unsafe {
             let schema = pg_sys::get_namespace_name(self.class().relnamespace);
             let name = pg_sys::quote_qualified_identifier(schema, self.class().relname.data.as_ptr());
@@ -64,7 +71,7 @@ impl OpenRelation {
     }
 
     pub fn class(&self) -> &pg_sys::FormData_pg_class {
-        // SAFETY: an open relation has its catalogue row.
+        // SAFETY: rd_rel of an open relation points to its row of pg_class.
         unsafe { &*self.relation.as_ref().rd_rel }
     }
 
@@ -73,20 +80,20 @@ impl OpenRelation {
         unsafe { self.relation.as_ref().rd_att }
     }
 
-    /// The columns in their order, dropped ones too.
+    /// Returns the columns in their order, dropped ones included.
     pub fn columns(&self) -> PgTupleDesc<'_> {
-        // SAFETY: the descriptor is the open relation's, which `self` outlives.
+        // SAFETY: the descriptor is the open relation's, and the result borrows `self`.
         unsafe { PgTupleDesc::from_pg_unchecked(self.descriptor()) }
     }
 
-    /// Whether an INSERT by the role that runs may do more than store the row, or is not allowed: a trigger, a policy, a check, a rule, a
-    /// right that it lacks.
+    /// Whether an INSERT by the current role may do more than store the row, or fail: for a trigger, a policy, a check, a rule, or a missing
+    /// privilege.
     pub fn is_guarded(&self) -> bool {
         let class = self.class();
         if class.relhasrules || class.relrowsecurity {
             return true;
         }
-        // SAFETY: of an open relation, checks and triggers are read whole; either pointer is null when there are none.
+        // SAFETY: in an open relation, `constr` and `trigdesc` are null or point to what they count.
         unsafe {
             let relation = self.relation.as_ref();
             let constraints = (*relation.rd_att).constr;
@@ -108,7 +115,7 @@ impl OpenRelation {
     }
 
     pub fn indexes(&self) -> Vec<pg_sys::Oid> {
-        // SAFETY: a list of OIDs, palloc'd; an empty one is null.
+        // SAFETY: RelationGetIndexList returns a list of OIDs in the current memory context, or null for an empty one.
         unsafe {
             let list = PgList::<pg_sys::Oid>::from_pg(pg_sys::RelationGetIndexList(self.as_ptr()));
             list.iter_oid().collect()
@@ -116,7 +123,7 @@ impl OpenRelation {
     }
 }
 
-/// In a session that is not a replica's.
+/// Whether the trigger fires at an INSERT of a session with `session_replication_role = origin` or `local`.
 fn fires_at_insert(trigger: &pg_sys::Trigger) -> bool {
     let enabled = trigger.tgenabled as u8;
     trigger.tgtype as u32 & pg_sys::TRIGGER_TYPE_INSERT != 0
@@ -127,21 +134,21 @@ fn fires_at_insert(trigger: &pg_sys::Trigger) -> bool {
 impl Drop for OpenRelation {
     fn drop(&mut self) {
         if !std::thread::panicking() {
-            // SAFETY: it was opened here and is closed once.
+            // SAFETY: the relation was opened by this type, and is closed only here.
             unsafe { pg_sys::relation_close(self.as_ptr(), self.release as pg_sys::LOCKMODE) };
         }
     }
 }
 
-/// Opens a relation, which there has to be, as a SELECT does.
+/// Opens a relation in ACCESS SHARE mode. It raises an error if the relation does not exist.
 pub fn locked(oid: pg_sys::Oid) -> PgRelation {
-    // SAFETY: closed when it goes, or with the transaction after an error.
+    // SAFETY: PgRelation closes it when it is dropped; after an error, the abort of the transaction does.
     unsafe { PgRelation::with_lock(oid, pg_sys::AccessShareLock as i32) }
 }
 
-/// Returns the relation's owner. None: it is gone.
+/// Returns the relation's owner; None: there is no such relation.
 pub fn owner_of(relation: pg_sys::Oid) -> Option<pg_sys::Oid> {
-    // SAFETY: a catalogue look-up; the row is read before it is released.
+    // SAFETY: a catalogue look-up; the row is pinned until it is released, and not read afterwards.
     unsafe {
         let id = pg_sys::SysCacheIdentifier::RELOID;
         let tuple = pg_sys::SearchSysCache1(id as _, pg_sys::Datum::from(relation));
@@ -154,9 +161,9 @@ pub fn owner_of(relation: pg_sys::Oid) -> Option<pg_sys::Oid> {
     }
 }
 
-/// Whether policies decide what `role` sees of a relation, which is locked.
+/// Whether row security policies decide what `role` sees of a relation, which the caller has locked.
 pub fn is_under_policies(relation: pg_sys::Oid, role: pg_sys::Oid) -> bool {
-    // SAFETY: a look-up in the relation cache; it raises no error when told so.
+    // SAFETY: look-ups in the catalogue; with noError, it raises none.
     let policies = unsafe { pg_sys::check_enable_rls(relation, role, true) };
     policies == pg_sys::CheckEnableRlsResult::RLS_ENABLED as i32
 }

@@ -1,29 +1,29 @@
-//! Questions about roles, which PostgreSQL answers from its catalogue.
+//! Roles and their privileges, by the catalogue.
 
 use std::ffi::CStr;
 
 use pgrx::pg_sys;
 
-/// The role whose rights the current code has.
+/// Returns the role with whose rights code runs now (`current_user`).
 pub fn current() -> pg_sys::Oid {
-    // SAFETY: a plain variable of this process.
+    // SAFETY: reads a variable of this process.
     unsafe { pg_sys::GetUserId() }
 }
 
 /// Whether `member` has the privileges of `role`.
 pub fn has_privileges(member: pg_sys::Oid, role: pg_sys::Oid) -> bool {
-    // SAFETY: a look into the catalogue; no role that there is not has any.
+    // SAFETY: a catalogue look-up, which returns false for an unknown role.
     unsafe { pg_sys::has_privs_of_role(member, role) }
 }
 
 pub fn exists(role: pg_sys::Oid) -> bool {
-    // SAFETY: a look into the catalogue, which gives a string or null.
+    // SAFETY: a catalogue look-up; with noerr, it returns null for an unknown role.
     unsafe { !pg_sys::GetUserNameFromId(role, true).is_null() }
 }
 
-/// Returns the name of a role, or its number when it is gone.
+/// Returns the name of a role; of an unknown one, its OID.
 pub fn name_of(role: pg_sys::Oid) -> String {
-    // SAFETY: a look into the catalogue, which gives a string of the current memory context, or null.
+    // SAFETY: a catalogue look-up; with noerr, it returns null for an unknown role, else a C string in the current memory context.
     unsafe {
         let name = pg_sys::GetUserNameFromId(role, true);
         if name.is_null() {

@@ -1,5 +1,5 @@
-//! Rows into our own tables without a statement: a heap row and its index entries, and nothing that others may have put in the
-//! way (policies, checks, triggers, rules, privileges) is asked.
+//! Writing rows into the extension's own tables without a statement: a heap row and its index entries. Policies, checks, triggers, rules and
+//! privileges, which users may have put on the tables, do not apply.
 
 use pgrx::pg_sys;
 
@@ -7,14 +7,14 @@ use super::acting_as::ActingAs;
 use super::field::Field;
 use super::heap::{self, Values};
 use super::plan::{Plan, with_spi};
-use super::relation::OpenRelation;
+use super::relation::{Locked, OpenRelation};
 use super::scan::our_table;
 use super::subtransaction;
 pub use super::table_layout::Table;
-use super::table_layout::{Fill, Index, Layout};
+use super::table_layout::{Fill, Layout};
 use super::watch::{WRITTEN, Watch};
 
-/// How often a table is looked for that changes while it is opened.
+/// How often a table is opened anew that was changed while it was opened.
 const ATTEMPTS: usize = 10;
 
 /// How many rows are stored at once.
@@ -25,13 +25,14 @@ const CHUNK: usize = 500;
 pub enum Unfit {
     /// There is no such table.
     Missing,
-    /// An index of somebody else's may refuse the row, or there is no room for it: see [`RowWriter::write_all`].
+    /// An index that a user has made may refuse the row, there is no room for it, or the table is locked, and to wait for that may end in an error:
+    /// [`RowWriter::write_all`] may write it, in a subtransaction.
     MayFail,
-    /// It is not as it was made: see [`RowWriter::insert`].
+    /// The table was changed by somebody: only [`RowWriter::insert`] can write the row.
     NeedsStatement,
 }
 
-/// What a session keeps for a table.
+/// Writes rows of one table. A session keeps it, with the table's layout.
 pub struct RowWriter {
     table: &'static Table,
     known: Option<Known>,
@@ -39,16 +40,24 @@ pub struct RowWriter {
 
 struct Known {
     oid: pg_sys::Oid,
+    /// None: rows of the table need a statement.
     layout: Option<Layout>,
-    /// As of which it holds.
+    /// The count of changes ([`Watch::changes`]) when the layout was read.
     changes: u64,
 }
 
-/// The table and its indexes, locked.
+/// Whether to wait for a lock that another session keeps from being taken.
+#[derive(Clone, Copy)]
+enum Wait {
+    Yes,
+    No,
+}
+
+/// The table and its indexes, locked for writing.
 struct Open {
     relation: OpenRelation,
     indexes: Vec<OpenRelation>,
-    /// A number that was drawn already.
+    /// A number for the first row, which was drawn already.
     first: Option<i64>,
 }
 
@@ -57,11 +66,14 @@ impl RowWriter {
         RowWriter { table, known: None }
     }
 
-    /// Stores a row of these fields, in the order of the table's columns, and returns its identity (0 if that is among the
-    /// fields). What is in the row cannot make it fail, nor, as a rule, a full disk: otherwise, nothing is written.
+    /// Stores a row of these fields, in the order of the table's columns, and returns its identity (0 if that is among the fields). It raises no
+    /// error for what is in the row, for a lock, nor, as a rule, for a full disk.
+    ///
+    /// # Errors
+    /// Why the row cannot be written so; nothing was written.
     pub fn write(&mut self, row: &[Field]) -> Result<i64, Unfit> {
         let table = self.table;
-        let (open, layout) = self.open()?;
+        let (open, layout) = self.open(Wait::No)?;
         if !layout.is_plain() {
             return Err(Unfit::MayFail);
         }
@@ -80,13 +92,16 @@ impl RowWriter {
         Ok(identity)
     }
 
-    /// Stores many rows. Indexes of others are served too: what these evaluate runs as the role that runs, and may raise an
-    /// error.
-    pub fn write_all(&mut self, rows: &[Vec<Field>]) -> Result<(), Unfit> {
+    /// Stores many rows. Indexes that users have made are maintained too: their expressions and predicates run as the current role, and may raise
+    /// an error.
+    ///
+    /// # Errors
+    /// Why the rows cannot be written so; nothing was written.
+    pub fn write_all<'f>(&mut self, rows: &[impl AsRef<[Field<'f>]>]) -> Result<(), Unfit> {
         let table = self.table;
-        let (open, layout) = self.open()?;
-        // Either all of them are written, or none is.
-        if !rows.iter().all(|row| fits(table, layout, row)) {
+        let (open, layout) = self.open(Wait::Yes)?;
+        // All rows are checked before the first is stored.
+        if !rows.iter().all(|row| fits(table, layout, row.as_ref())) {
             return Err(Unfit::NeedsStatement);
         }
         let mut first = open.first;
@@ -95,7 +110,7 @@ impl RowWriter {
             let mut all = Vec::with_capacity(chunk.len());
             for row in chunk {
                 let mut values = Values::default();
-                fill(table, layout, &open, row, first.take(), &mut values)?;
+                fill(table, layout, &open, row.as_ref(), first.take(), &mut values)?;
                 all.push(values);
             }
             batch.store(&all);
@@ -103,10 +118,12 @@ impl RowWriter {
         Ok(())
     }
 
-    /// The same where an INSERT by the role that runs would do nothing else. Nothing is written where it might: then it takes the
-    /// statement.
-    pub fn write_unguarded(&mut self, rows: &[Vec<Field>]) -> Result<(), Unfit> {
-        let guarded = self.lock()?.relation.is_guarded();
+    /// As [`RowWriter::write_all`], if an INSERT by the current role would do the same.
+    ///
+    /// # Errors
+    /// [`Unfit::NeedsStatement`] also where an INSERT might do more, or fail; nothing was written.
+    pub fn write_unguarded<'f>(&mut self, rows: &[impl AsRef<[Field<'f>]>]) -> Result<(), Unfit> {
+        let guarded = self.lock(Wait::Yes)?.relation.is_guarded();
         if guarded {
             Err(Unfit::NeedsStatement)
         } else {
@@ -114,7 +131,7 @@ impl RowWriter {
         }
     }
 
-    /// Stores rows by a statement, as the role that may touch our tables. Whatever is in its way raises an error.
+    /// Stores rows by an INSERT statement, as the agent, and raises its errors.
     pub fn insert(&self, rows: &[Vec<Field>]) {
         let columns = self.table.columns;
         let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
@@ -134,33 +151,34 @@ impl RowWriter {
                     pgrx::error!("zentry_notify: a row of other columns than the table's");
                 }
                 let values: Vec<_> = row.iter().map(Field::datum).collect();
-                // SAFETY: the plan was prepared with the types of the table's columns, which the row was seen to be of.
+                // SAFETY: the plan was prepared with the types of the table's columns, and takes() has checked that the fields are of these types.
                 unsafe { plan.execute_with(spi, &values) };
             }
         });
     }
 
-    /// Locks the table, and looks at it again if anything has changed.
-    fn open(&mut self) -> Result<(Open, &Layout), Unfit> {
-        let open = self.lock()?;
+    /// Locks the table and its indexes for writing, and returns them with the layout, which is read again if anything has changed.
+    fn open(&mut self, wait: Wait) -> Result<(Open, &Layout), Unfit> {
+        let open = self.lock(wait)?;
         match self.known.as_ref().and_then(|known| known.layout.as_ref()) {
             Some(layout) => Ok((open, layout)),
             None => Err(Unfit::NeedsStatement),
         }
     }
 
-    fn lock(&mut self) -> Result<Open, Unfit> {
+    /// Locks the table and its indexes for writing, and sees to it that `known` holds.
+    fn lock(&mut self, wait: Wait) -> Result<Open, Unfit> {
         for _ in 0..ATTEMPTS {
             let oid = match &self.known {
                 Some(known) => known.oid,
                 None => our_table(self.table.name).ok_or(Unfit::Missing)?,
             };
             WRITTEN.with(|watch| watch.add(oid));
-            let Some(relation) = OpenRelation::open(oid, pg_sys::RowExclusiveLock) else {
+            let Some(relation) = wait.open(oid)? else {
                 self.known = None;
                 continue;
             };
-            // With the lock came the messages of what has changed; from now on, nothing does.
+            // Taking the lock has processed the invalidation messages; while it is held, nobody changes the table.
             let changes = WRITTEN.with(Watch::changes);
             let is_known = self.known.as_ref().is_some_and(|known| known.changes == changes);
             if !is_known && our_table(self.table.name) != Some(oid) {
@@ -169,21 +187,33 @@ impl RowWriter {
             }
             let known = match self.known.take_if(|_| is_known) {
                 Some(known) => known,
-                None => Known {
-                    oid,
-                    layout: Layout::of(&relation, self.table),
-                    changes,
-                },
+                None => {
+                    // The layout is read from the indexes, too. Their locks are kept.
+                    for index in relation.indexes() {
+                        wait.open(index)?;
+                    }
+                    Known {
+                        oid,
+                        layout: Layout::of(&relation, self.table),
+                        changes,
+                    }
+                }
             };
             let known = self.known.insert(known);
             let Some(layout) = &known.layout else {
                 return Err(Unfit::NeedsStatement);
             };
-            let open = |index: &Index| OpenRelation::open(index.oid, pg_sys::RowExclusiveLock);
-            let Some(indexes) = layout.indexes.iter().map(open).collect() else {
+            if let (Wait::No, Some(sequence)) = (wait, &layout.sequence) {
+                sequence.lock_at_once().map_err(|Locked| Unfit::MayFail)?;
+            }
+            let mut indexes = Vec::with_capacity(layout.indexes.len());
+            for index in &layout.indexes {
+                indexes.extend(wait.open(index.oid)?);
+            }
+            if indexes.len() < layout.indexes.len() {
                 self.known = None;
                 continue;
-            };
+            }
             let mut open = Open {
                 relation,
                 indexes,
@@ -198,8 +228,20 @@ impl RowWriter {
     }
 }
 
-/// Draws a number above all that the table has: its sequence may be behind (a restored dump, a promoted subscriber). None: the
-/// identity is given.
+impl Wait {
+    /// Opens a relation for writing; None: it does not exist.
+    fn open(self, oid: pg_sys::Oid) -> Result<Option<OpenRelation>, Unfit> {
+        match self {
+            Self::Yes => Ok(OpenRelation::open(oid, pg_sys::RowExclusiveLock)),
+            Self::No => {
+                OpenRelation::open_at_once(oid, pg_sys::RowExclusiveLock).map_err(|Locked| Unfit::MayFail)
+            }
+        }
+    }
+}
+
+/// Draws a number above all numbers in the table, whose sequence may be behind them (after a restored dump, in a promoted subscriber). None: the
+/// identity is among the fields.
 fn first_identity(layout: &Layout, open: &Open) -> Result<Option<i64>, Unfit> {
     let Some(sequence) = &layout.sequence else {
         return Ok(None);
@@ -211,7 +253,7 @@ fn first_identity(layout: &Layout, open: &Open) -> Result<Option<i64>, Unfit> {
     sequence.next_above(used).map(Some).ok_or(Unfit::NeedsStatement)
 }
 
-/// Whether the columns take the row as it is.
+/// Whether the row can be stored as it is: types, nulls and lengths are those of the columns.
 fn fits(table: &Table, layout: &Layout, row: &[Field]) -> bool {
     table.takes(row)
         && layout.fills.iter().all(|fill| match fill {
@@ -227,7 +269,7 @@ fn fits(table: &Table, layout: &Layout, row: &[Field]) -> bool {
         })
 }
 
-/// Puts the row into `values`, and returns its identity, if that is drawn.
+/// Appends the row's values to `values`, in the order of the table's columns, and returns the identity that was drawn, or 0.
 fn fill(
     table: &Table,
     layout: &Layout,

@@ -1,4 +1,4 @@
-//! Where the names in SQL are looked for.
+//! The search path.
 
 use std::ffi::{CStr, CString};
 
@@ -6,11 +6,11 @@ use pgrx::pg_sys;
 
 use super::setting::{self, Held};
 
-/// PostgreSQL's own names, and nobody's that come before them.
+/// The search path under which only PostgreSQL's own names are found unqualified; temporary tables come last.
 pub const OURS: &CStr = c"pg_catalog, pg_temp";
 
-/// While it lives, names are found there, as in a function with SET search_path. An error puts the session's back with its
-/// (sub)transaction.
+/// While it lives, `search_path` has another value, as in a function with SET search_path. After an error, the abort of the (sub)transaction
+/// restores it.
 pub struct SearchPath {
     _held: Held,
 }
@@ -26,9 +26,9 @@ impl SearchPath {
         }
     }
 
-    /// The one that rules now.
+    /// Returns the current value of `search_path`.
     pub fn current() -> CString {
-        // SAFETY: the setting exists, and its text is copied.
+        // SAFETY: the setting exists, so the pointer is not null; the text is copied.
         unsafe {
             let path = pg_sys::GetConfigOption(c"search_path".as_ptr(), false, false);
             CStr::from_ptr(path).to_owned()

@@ -5,31 +5,33 @@ use std::cell::Cell;
 use pgrx::{IntoDatum, pg_sys};
 
 use super::acting_as::ActingAs;
-use super::relation::OpenRelation;
+use super::lock;
+use super::relation::{Locked, OpenRelation};
 use super::subtransaction;
 use super::version;
 
-/// How far a sequence is put beyond the highest number of its table: others may draw from it at the same moment.
+/// How far a sequence is advanced beyond the highest number of its table, since others may draw from it at the same moment.
 const MARGIN: i64 = 1_000;
 
-/// Draws so many numbers of a sequence, ascending, without asking who may have them; others may draw in between. An error if it is gone.
+/// Draws `count` ascending numbers from a sequence without a privilege check; others may draw in between. It raises an error if the sequence does
+/// not exist.
 pub fn draw(sequence: pg_sys::Oid, count: usize) -> Vec<i64> {
-    // SAFETY: a sequence is opened by its OID.
+    // SAFETY: nextval_internal opens the sequence by its OID, and raises an error for anything else.
     let next = || unsafe { pg_sys::nextval_internal(sequence, false) };
     std::iter::repeat_with(next).take(count).collect()
 }
 
-/// Gives numbers without asking who may have them.
+/// A sequence that is drawn from without a privilege check.
 #[derive(Debug)]
 pub struct Sequence {
     oid: pg_sys::Oid,
     owner: pg_sys::Oid,
-    /// The highest that this session was given.
+    /// The highest number that this session has drawn.
     highest: Cell<i64>,
 }
 
 impl Sequence {
-    /// Returns the identity's sequence. None: there is none, or it does not count as it was made to.
+    /// Returns the sequence of an identity column. None: there is none, or somebody has changed how it counts.
     pub fn of_identity(table: &OpenRelation, attribute: i16) -> Option<Self> {
         let oid = version::identity_sequence(table, attribute);
         (oid != pg_sys::InvalidOid && counts_up(oid)).then(|| Sequence {
@@ -39,9 +41,17 @@ impl Sequence {
         })
     }
 
-    /// Returns the next number. None: it is not above the one before, because somebody has set the sequence back.
+    /// Takes the lock that a number is drawn under, unless another session keeps it from being taken.
+    pub fn lock_at_once(&self) -> Result<(), Locked> {
+        match lock::at_once(self.oid, pg_sys::RowExclusiveLock as pg_sys::LOCKMODE) {
+            true => Ok(()),
+            false => Err(Locked),
+        }
+    }
+
+    /// Returns the next number. None: it is not above the highest one so far, because somebody has set the sequence back.
     pub fn next(&self) -> Option<i64> {
-        // SAFETY: the sequence exists as long as its table is locked.
+        // SAFETY: as in draw(). The caller has locked the table, so the sequence exists.
         let next = unsafe { pg_sys::nextval_internal(self.oid, false) };
         let rises = next > self.highest.get();
         if rises {
@@ -50,7 +60,7 @@ impl Sequence {
         rises.then_some(next)
     }
 
-    /// Returns the next number above `used`, to which the sequence is advanced if it is behind. None: it could not be.
+    /// Returns a number above `used`; a sequence that is behind is advanced beyond it. None: that failed.
     pub fn next_above(&self, used: i64) -> Option<i64> {
         if let Some(next) = self.next()
             && next > used
@@ -60,12 +70,12 @@ impl Sequence {
         let target = used.max(self.highest.get()).saturating_add(MARGIN);
         let advanced = subtransaction::attempt(|| {
             let _one_at_a_time = Advancing::lock(self.oid);
-            // Somebody else may have done it meanwhile.
+            // Another session may have advanced it meanwhile.
             // SAFETY: as in next().
             let next = unsafe { pg_sys::nextval_internal(self.oid, false) };
             if next <= used {
                 let _owner = ActingAs::role(self.owner);
-                // SAFETY: the function takes a sequence and a number.
+                // SAFETY: setval takes a regclass, which an OID is, and a bigint.
                 unsafe {
                     pgrx::direct_function_call_as_datum(
                         pg_sys::setval_oid,
@@ -79,9 +89,9 @@ impl Sequence {
     }
 }
 
-/// Whether the sequence goes up one by one to the end of bigint, and keeps no numbers for later in a session.
+/// Whether the sequence counts up by one to the end of bigint, and no session caches numbers of it.
 fn counts_up(sequence: pg_sys::Oid) -> bool {
-    // SAFETY: a catalogue look-up; the row is read before it is released.
+    // SAFETY: a catalogue look-up; the row is pinned until it is released, and not read afterwards.
     unsafe {
         let id = pg_sys::SysCacheIdentifier::SEQRELID;
         let tuple = pg_sys::SearchSysCache1(id as _, pg_sys::Datum::from(sequence));
@@ -95,12 +105,12 @@ fn counts_up(sequence: pg_sys::Oid) -> bool {
     }
 }
 
-/// Only one session at a time advances a sequence.
+/// A lock that lets one session at a time advance a sequence.
 struct Advancing(pg_sys::Oid);
 
 impl Advancing {
     fn lock(sequence: pg_sys::Oid) -> Self {
-        // SAFETY: a lock of no relation, on a name that nobody else takes.
+        // SAFETY: the lock manager takes any tag. PostgreSQL itself locks no object of class pg_sequence.
         unsafe {
             pg_sys::LockDatabaseObject(
                 pg_sys::SequenceRelationId,
@@ -116,7 +126,7 @@ impl Advancing {
 impl Drop for Advancing {
     fn drop(&mut self) {
         if !std::thread::panicking() {
-            // SAFETY: taken in lock().
+            // SAFETY: the lock was taken by lock(), and is released only here; after an error, the abort of the subtransaction releases it.
             unsafe {
                 pg_sys::UnlockDatabaseObject(
                     pg_sys::SequenceRelationId,

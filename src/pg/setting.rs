@@ -1,21 +1,21 @@
-//! Settings of PostgreSQL that code of ours holds at a value for a while.
+//! Settings of PostgreSQL, set for a while or for a whole process.
 
 use std::ffi::{CStr, c_int};
 
 use pgrx::pg_sys;
 
-/// For what we write into tables of ours: their triggers have their rules, whatever the session has switched off.
+/// The settings for a write into the extension's tables, whose triggers have to fire whatever the session has switched off.
 pub const ALL_TRIGGERS: [(&CStr, &CStr); 1] = [(c"session_replication_role", c"origin")];
 
-/// While it lives, the settings have these values. What is set within for the session stays, as after a function with SET. An error puts the
-/// session's back with its (sub)transaction.
+/// While it lives, settings have the values that [`hold`] was given. A SET within stays, as after a function with SET. After an error, the abort
+/// of the (sub)transaction restores them.
 pub struct Held {
     level: c_int,
 }
 
-/// Holds those of the settings that this version of PostgreSQL has.
+/// Sets the settings until the result is dropped. One that this version of PostgreSQL lacks is left out.
 pub fn hold(settings: &[(&CStr, &CStr)]) -> Held {
-    // SAFETY: opens a nesting level, which Drop or the end of the (sub)transaction closes.
+    // SAFETY: called within a transaction; the nesting level is closed by Drop, or by the end of the (sub)transaction.
     let level = unsafe { pg_sys::NewGUCNestLevel() };
     for (name, value) in settings {
         if exists(name) {
@@ -25,10 +25,10 @@ pub fn hold(settings: &[(&CStr, &CStr)]) -> Held {
     Held { level }
 }
 
-/// Sets it for this process, for good, if this version of PostgreSQL has it; outside of a transaction.
+/// Sets a setting for the rest of this process, if this version of PostgreSQL has it. It is called outside of a transaction.
 pub fn pin(name: &CStr, value: &CStr) {
     if exists(name) {
-        // SAFETY: C strings, which are copied; a value that is refused is an error.
+        // SAFETY: PostgreSQL copies both strings; a value that it refuses raises an error.
         unsafe {
             pg_sys::SetConfigOption(
                 name.as_ptr(),
@@ -41,27 +41,27 @@ pub fn pin(name: &CStr, value: &CStr) {
 }
 
 fn exists(name: &CStr) -> bool {
-    // SAFETY: an unknown name gives null, and no error.
+    // SAFETY: with missing_ok, an unknown name gives null.
     unsafe { !pg_sys::GetConfigOption(name.as_ptr(), true, false).is_null() }
 }
 
-/// Whether it is a switch that is on; not, where this version of PostgreSQL does not have it.
+/// Whether a boolean setting is on; false where this version of PostgreSQL lacks it.
 pub fn is_on(name: &CStr) -> bool {
-    // SAFETY: an unknown name gives null, and no error; else it is a string that lives until the next such call, and is read at once.
+    // SAFETY: with missing_ok, an unknown name gives null; else the string is valid until the next call, and is read at once.
     unsafe {
         let value = pg_sys::GetConfigOption(name.as_ptr(), true, false);
         !value.is_null() && CStr::from_ptr(value) == c"on"
     }
 }
 
-/// Sets it for the rest of the transaction.
+/// Sets a setting for the rest of the transaction.
 pub fn set_in_transaction(name: &CStr, value: &CStr) {
     set(name, value, pg_sys::GucAction::GUC_ACTION_LOCAL);
 }
 
-/// Sets it as this code's own doing, whoever's session it is: also what only a superuser may set.
+/// Sets a setting with a superuser's rights, whoever the session's user is.
 fn set(name: &CStr, value: &CStr, action: pg_sys::GucAction::Type) {
-    // SAFETY: C strings, which are copied; a value that is refused is an error.
+    // SAFETY: PostgreSQL copies both strings; a value that it refuses raises an error.
     unsafe {
         pg_sys::set_config_option(
             name.as_ptr(),
@@ -78,9 +78,9 @@ fn set(name: &CStr, value: &CStr, action: pg_sys::GucAction::Type) {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        // After an error the level is closed already, and PostgreSQL's memory may be gone.
+        // After an error, the abort of the (sub)transaction closes the level.
         if !std::thread::panicking() {
-            // SAFETY: the level that hold() opened, and whatever was opened inside.
+            // SAFETY: the level was opened by hold(); levels that were opened within are closed with it.
             unsafe { pg_sys::AtEOXact_GUC(true, self.level) }
         }
     }

@@ -1,11 +1,12 @@
-//! The one value that all processes of the cluster share.
+//! The registry, the one value that all processes of the cluster share.
 
 use super::version;
 use crate::wake::Registry;
 
-/// Asks for the memory that holds it. Once, while libraries are preloaded.
+/// Requests the shared memory of the registry. Called once, while libraries are preloaded.
 pub fn request() {
-    // SAFETY: libraries are being preloaded; the memory is of the size of what is written.
+    // SAFETY: _PG_init calls this once, while libraries are preloaded; the closure writes one Registry into memory of that size, which is
+    // aligned for it (shared memory is aligned to a cache line, a mapping to a page).
     unsafe {
         version::share(c"zentry_notify", size_of::<Registry>(), |place| {
             place.cast::<Registry>().write(Registry::new());
@@ -13,8 +14,9 @@ pub fn request() {
     }
 }
 
-/// None when the library was not preloaded: nothing can be woken then.
+/// Returns the registry; None if the library was not preloaded.
 pub fn registry() -> Option<&'static Registry> {
-    // SAFETY: what is there was written before any other process began, holds atomics only, no pointer, and stays.
+    // SAFETY: the pointer is null or points to a Registry that was written before the postmaster forked any other process. It holds only atomics,
+    // so it may be shared, and it stays mapped as long as the process lives.
     unsafe { version::shared().cast::<Registry>().as_ref() }
 }

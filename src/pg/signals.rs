@@ -1,4 +1,4 @@
-//! What signals do to the background processes: flags that their loops read.
+//! Signal handlers of the background processes: they set flags, which the loops of the processes read.
 
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
@@ -9,34 +9,36 @@ use super::version;
 
 static TERMINATE: AtomicBool = AtomicBool::new(false);
 static RELOAD: AtomicBool = AtomicBool::new(false);
-/// SIGTERM ends what runs, as in any session.
+/// SIGTERM terminates the process at its next check for interrupts, as in any session.
 static INTERRUPTIBLE: AtomicBool = AtomicBool::new(false);
-/// SIGTERM cancels what runs, and a second one ends it.
+/// SIGTERM cancels the statement, and a second one terminates the process.
 static CANCELLABLE: AtomicBool = AtomicBool::new(false);
-/// A second SIGTERM does.
+/// The first SIGTERM waits for the transaction's end, and a second one terminates the process.
 static BRIEF: AtomicBool = AtomicBool::new(false);
 
+/// Installs the handlers of SIGTERM, SIGHUP and SIGQUIT, and unblocks signals.
 pub fn install() {
-    // SAFETY: handlers that only set flags and latches, or are Postgres' own; signals are unblocked once they are in place.
+    // SAFETY: the handlers do only what a signal handler may, and do not unwind; signals are unblocked once they are in place.
     unsafe {
         version::set_signal_handler(pg_sys::SIGTERM as i32, on_sigterm);
         version::set_signal_handler(pg_sys::SIGHUP as i32, on_sighup);
         version::set_signal_handler(nix::libc::SIGQUIT, on_sigquit);
         pg_sys::BackgroundWorkerUnblockSignals();
     }
-    // What changed before the handler was there.
+    // The configuration may have changed before the handler was in place.
     RELOAD.store(true, SeqCst);
 }
 
+/// Whether SIGTERM has come.
 pub fn terminated() -> bool {
     TERMINATE.load(SeqCst)
 }
 
-/// Reads the configuration again when SIGHUP has asked for it; true when it did.
+/// Reads the configuration files again if SIGHUP has come since the last time, and returns whether it did. It is called outside of a transaction.
 pub fn reload() -> bool {
     let asked = RELOAD.swap(false, SeqCst);
     if asked {
-        // SAFETY: outside of a transaction, on the main thread.
+        // SAFETY: called in a loop of a background process, on the main thread.
         unsafe { pg_sys::ProcessConfigFile(pg_sys::GucContext::PGC_SIGHUP) };
     }
     asked
@@ -47,28 +49,29 @@ pub fn asks_for_reload() -> bool {
     RELOAD.load(SeqCst)
 }
 
-/// Whether a signal has come that [`terminated`] or [`reload`] tell of. It may have set the latch within a transaction that waited, and so
-/// used it up.
+/// Whether SIGTERM or SIGHUP has come and was not handled. A wait within a transaction may have reset the latch that the signal had set, so the
+/// latch alone does not tell.
 pub fn noticed() -> bool {
     TERMINATE.load(SeqCst) || RELOAD.load(SeqCst)
 }
 
-/// What SIGTERM does while a transaction runs; outside of one, the loop sees it.
+/// While it lives, SIGTERM acts on a transaction as its constructor says. Outside of a transaction, the loop reads [`terminated`].
 pub struct InTransaction(&'static AtomicBool);
 
 impl InTransaction {
-    /// SIGTERM ends it.
+    /// SIGTERM terminates the process.
     pub fn interruptible() -> Self {
         Self::enter(&INTERRUPTIBLE)
     }
 
-    /// SIGTERM cancels it, so that what is in memory can be written down.
+    /// SIGTERM cancels the statement, so that what is in memory can still be written.
     pub fn cancellable() -> Self {
         Self::enter(&CANCELLABLE)
     }
 
-    /// It is let finish, so that what was sent is written down and not sent again: it waits for a lock half a second at most.
-    /// If it does not end all the same (a trigger of the DBA's may hang), a second SIGTERM ends it.
+    /// SIGTERM lets the transaction finish, so that the outcomes of requests are written and nothing is sent again. The transaction waits for a
+    /// lock half a second at most; if it does not end all the same (a trigger that a DBA has made may hang), a second SIGTERM terminates
+    /// the process.
     pub fn brief() -> Self {
         Self::enter(&BRIEF)
     }
@@ -85,10 +88,11 @@ impl Drop for InTransaction {
     }
 }
 
-// Not pg_guard: a signal handler must not unwind, and these can't.
+// Without pg_guard: a signal handler must not unwind, and these cannot.
 extern "C-unwind" fn on_sigterm(signal: i32) {
+    let _errno = KeptErrno::now();
     let again = TERMINATE.swap(true, SeqCst);
-    // SAFETY: both are made to be called in signal handlers; MyLatch is set before signals are unblocked.
+    // SAFETY: PostgreSQL calls these functions in its own signal handlers. MyLatch is set before install() unblocks signals.
     unsafe {
         if INTERRUPTIBLE.load(SeqCst) || again && (BRIEF.load(SeqCst) || CANCELLABLE.load(SeqCst)) {
             version::die(signal);
@@ -101,15 +105,31 @@ extern "C-unwind" fn on_sigterm(signal: i32) {
 }
 
 extern "C-unwind" fn on_sighup(_signal: i32) {
+    let _errno = KeptErrno::now();
     RELOAD.store(true, SeqCst);
     // SAFETY: as above.
     unsafe { pg_sys::SetLatch(pg_sys::MyLatch) };
 }
 
-/// The server shuts down at once, or another process of it has crashed. As PostgreSQL's own handler in background processes
-/// (SignalHandlerForCrashExit), but that what runs here is not to blame.
+/// Exits at once: the server shuts down immediately, or another of its processes has crashed. It does what PostgreSQL's handler of background
+/// processes does (SignalHandlerForCrashExit), after it has noted that nothing that runs here is to blame.
 extern "C-unwind" fn on_sigquit(_signal: i32) {
     crash_note::end();
-    // SAFETY: made to be called in signal handlers; so are pread and pwrite.
+    // SAFETY: _exit is async-signal-safe, and so are pread and pwrite, which end() calls.
     unsafe { nix::libc::_exit(2) }
+}
+
+/// Keeps `errno` for the code that a signal has interrupted. (From 17 on, PostgreSQL does that around every handler.)
+struct KeptErrno(i32);
+
+impl KeptErrno {
+    fn now() -> Self {
+        KeptErrno(nix::errno::Errno::last_raw())
+    }
+}
+
+impl Drop for KeptErrno {
+    fn drop(&mut self) {
+        nix::errno::Errno::set_raw(self.0);
+    }
 }

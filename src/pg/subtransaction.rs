@@ -1,4 +1,4 @@
-//! Try something that may raise an error, and go on when it does.
+//! Subtransactions: trying something that may raise an error, and going on after it.
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, RefUnwindSafe};
@@ -30,13 +30,13 @@ impl Failure {
         }
     }
 
-    /// With its code and details, for the log.
+    /// Returns message, code and detail, for the log.
     pub fn describe(&self) -> String {
         let detail = self.detail.as_ref().map(|detail| format!(": {detail}"));
         format!("{} ({:?}){}", self.message, self.code, detail.unwrap_or_default())
     }
 
-    /// Whether it may come from one row of several, and not of another: neither of the moment, nor of the whole server.
+    /// Whether the error may come from one of several rows: it is neither passing nor about the whole server.
     pub fn is_of_rows(&self) -> bool {
         use PgSqlErrorCode::*;
         let of_all = [
@@ -49,15 +49,15 @@ impl Failure {
             && self.code != ERRCODE_LOCK_NOT_AVAILABLE
     }
 
-    /// The same of an UPDATE: a row may be locked.
+    /// As [`Failure::is_of_rows`], for an UPDATE, which fails where one row is locked.
     pub fn is_of_known_rows(&self) -> bool {
         self.is_of_rows() || self.code == PgSqlErrorCode::ERRCODE_LOCK_NOT_AVAILABLE
     }
 
-    /// Whether it comes from the moment, or from who has tried, and says nothing of what was tried.
+    /// Whether the error comes from the circumstances of this attempt, and not from what was tried.
     fn is_passing(&self) -> bool {
         use PgSqlErrorCode::*;
-        // Class 53: insufficient resources; 54: limits, such as the stack's; 40: rolled back; 57: an operator's doing; 58: the system.
+        // The classes 53, 54 (a limit, such as that of the stack), 40, 57 and 58.
         [
             ERRCODE_INSUFFICIENT_RESOURCES,
             ERRCODE_PROGRAM_LIMIT_EXCEEDED,
@@ -70,7 +70,8 @@ impl Failure {
             || self.code == ERRCODE_LOCK_NOT_AVAILABLE
     }
 
-    /// Whether it comes of where something is stored: a full disk, damaged data, memory. Whoever waited, was cancelled or was in another's way may be luckier.
+    /// Whether the error comes from storage or memory: a full disk, corrupted data, no memory. A lock, a cancel or a conflict, which another attempt
+    /// may not meet, does not count.
     pub fn is_of_storage(&self) -> bool {
         use PgSqlErrorCode::*;
         [
@@ -82,7 +83,7 @@ impl Failure {
         .any(|of_storage| class(of_storage) == class(self.code))
     }
 
-    /// Whether it comes from what was tried, and will come again.
+    /// Whether the error comes from what was tried, and would come again.
     pub fn is_lasting(&self) -> bool {
         !self.is_passing()
     }
@@ -91,6 +92,7 @@ impl Failure {
         sqlstate(self.code)
     }
 
+    /// Raises the error again, with its code, message and detail.
     pub fn raise(self) -> ! {
         let report = ErrorReport::new(self.code, self.message, "zentry_notify");
         let report = match self.detail {
@@ -116,19 +118,19 @@ impl fmt::Display for Failure {
     }
 }
 
-/// The five characters of the code.
+/// Returns the five characters of an SQLSTATE, which PostgreSQL packs into six bits each (`MAKE_SQLSTATE`).
 pub fn sqlstate(code: PgSqlErrorCode) -> String {
     (0..5)
         .map(|place| char::from(b'0' + ((code as i32 >> (6 * place)) & 0x3F) as u8))
         .collect()
 }
 
-/// An SQLSTATE's class is in the lowest twelve bits.
+/// Returns the class of an SQLSTATE, which is in the lowest twelve bits.
 pub fn class(code: PgSqlErrorCode) -> i32 {
     code as i32 & 0xFFF
 }
 
-/// Runs `f` as it is. `note` hears of an error that it raises, and must raise none.
+/// Runs `f`, without a subtransaction. If `f` raises an error, `note` is called with it, and must raise none; then the error goes on.
 pub fn noting_failure<T>(f: impl FnOnce() -> T, note: impl FnOnce(&Failure)) -> T {
     std::panic::catch_unwind(AssertUnwindSafe(f)).unwrap_or_else(|error| {
         if let Some(
@@ -143,16 +145,18 @@ pub fn noting_failure<T>(f: impl FnOnce() -> T, note: impl FnOnce(&Failure)) -> 
     })
 }
 
-/// Runs `f` in a subtransaction. An error rolls its effects back and is returned; an interrupt (a cancelled query, a terminated
-/// session) is raised again.
+/// Runs `f` in a subtransaction.
+///
+/// # Errors
+/// An error that `f` raised, after its effects were rolled back. A cancel is raised again instead.
 pub fn attempt<T>(f: impl FnOnce() -> T) -> Result<T, Failure> {
     attempt_with(f, |report| {
         (report.sql_error_code() != PgSqlErrorCode::ERRCODE_QUERY_CANCELED).then(|| Failure::of(report))
     })
 }
 
-/// As [`attempt`]; `judge` says what the error comes to. None: it is raised again, after the rollback: whoever catches it, PostgreSQL
-/// itself included, rolls back what they have begun themselves, and would take our subtransaction for that.
+/// As [`attempt`]; `judge` converts the error. None: it is raised again, after the rollback, since whoever catches it rolls back the innermost
+/// subtransaction, which has to be the catcher's own.
 pub fn attempt_with<T, F>(
     f: impl FnOnce() -> T,
     judge: impl Fn(&ErrorReportWithLevel) -> Option<F> + RefUnwindSafe,
@@ -160,7 +164,7 @@ pub fn attempt_with<T, F>(
     run(f, judge, Effects::Kept)
 }
 
-/// As [`attempt_with`], and rolls back what `f` did also when it went well: nothing but its value is left of it.
+/// As [`attempt_with`], but the effects of `f` are rolled back also when it succeeds; its value is returned.
 pub fn attempt_and_undo<T, F>(
     f: impl FnOnce() -> T,
     judge: impl Fn(&ErrorReportWithLevel) -> Option<F> + RefUnwindSafe,
@@ -179,7 +183,7 @@ fn run<T, F>(
     judge: impl Fn(&ErrorReportWithLevel) -> Option<F> + RefUnwindSafe,
     effects: Effects,
 ) -> Result<T, F> {
-    // SAFETY: the same steps as PL/pgSQL's exception block: memory context and resource owner are put back on all ways out.
+    // SAFETY: the steps of an exception block of PL/pgSQL (exec_stmt_block): memory context and resource owner are restored however `f` ends.
     let (memory, owner) = unsafe {
         let saved = (pg_sys::CurrentMemoryContext, pg_sys::CurrentResourceOwner);
         pg_sys::BeginInternalSubTransaction(std::ptr::null());
@@ -187,7 +191,7 @@ fn run<T, F>(
         saved
     };
     let put_back = move || {
-        // SAFETY: both are of the transaction around the subtransaction, which goes on.
+        // SAFETY: both belong to the transaction around the subtransaction, which goes on.
         unsafe {
             pg_sys::MemoryContextSwitchTo(memory);
             pg_sys::CurrentResourceOwner = owner;
@@ -195,7 +199,7 @@ fn run<T, F>(
     };
     PgTryBuilder::new(AssertUnwindSafe(|| {
         let value = f();
-        // SAFETY: the subtransaction that was begun above: what was begun in it has ended.
+        // SAFETY: the innermost subtransaction is the one that was begun above, since what `f` began has ended.
         unsafe {
             match effects {
                 Effects::Kept => pg_sys::ReleaseCurrentSubTransaction(),
@@ -206,7 +210,7 @@ fn run<T, F>(
         Ok(value)
     }))
     .catch_others(|error| {
-        // SAFETY: as above. The error stays on PostgreSQL's stack of errors meanwhile, to be raised again whole.
+        // SAFETY: as above; subtransactions that `f` began were ended before the error left it.
         unsafe { pg_sys::RollbackAndReleaseCurrentSubTransaction() };
         put_back();
         let (CaughtError::PostgresError(report)

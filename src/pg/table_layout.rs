@@ -1,4 +1,4 @@
-//! What a table of ours looks like now: which of its columns gets what, and which indexes it has.
+//! The layout of one of the extension's tables, as it is now: what each column is filled with, and the indexes.
 
 use std::ffi::CStr;
 
@@ -9,14 +9,11 @@ use super::memory::SessionMemory;
 use super::relation::OpenRelation;
 use super::sequence::Sequence;
 
-/// The first OID that is not PostgreSQL's own.
-const FIRST_FOREIGN: u32 = pg_sys::FirstNormalObjectId;
+/// Maximum number of columns of a table that rows are stored into directly, dropped ones and those that users have added included.
+pub const MAX_COLUMNS: usize = 32;
 
-/// Columns of a table that rows are put into, dropped ones and others' included.
-pub const MOST_COLUMNS: usize = 32;
-
-/// A table of the schema zentry_notify, and the columns that its rows are given, with their types. An identity that is not among
-/// them is drawn from its sequence.
+/// A table of the schema zentry_notify, with the columns that each row gives a value for, and their types. An identity column that is not among
+/// them gets its number from its sequence.
 #[derive(Debug)]
 pub struct Table {
     pub name: &'static CStr,
@@ -34,14 +31,15 @@ impl Table {
     }
 }
 
-/// Where a column's value comes from.
+/// The source of a column's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fill {
-    /// Index in the fields of a row.
+    /// A field of the row.
     Given {
+        /// The index of the field.
         place: usize,
         nullable: bool,
-        /// Bytes of a text that are surely not too long.
+        /// The length in bytes up to which every text fits; None: without a limit.
         limit: Option<usize>,
     },
     Null,
@@ -53,27 +51,27 @@ pub enum Fill {
 pub struct Index {
     pub oid: pg_sys::Oid,
     pub unique: bool,
-    /// The columns' numbers; 0: an expression.
+    /// The columns' `attnum`; 0: an expression.
     pub attributes: Vec<i16>,
-    /// In the layout's memory.
+    /// Allocated in the layout's memory.
     pub information: *mut pg_sys::IndexInfo,
-    /// Storing an entry needs nothing but the row's values, and cannot fail.
+    /// Whether storing an entry takes only the row's values, and cannot fail.
     pub plain: bool,
 }
 
-/// A table into which rows can be put directly.
+/// The layout of a table into which rows can be stored directly.
 pub struct Layout {
     pub fills: Vec<Fill>,
     pub indexes: Vec<Index>,
-    /// The identity's sequence, if the column is not given.
+    /// The sequence of the identity column, unless the rows give it.
     pub sequence: Option<Sequence>,
-    /// The unique index on the identity alone.
+    /// The index, in `indexes`, of the unique index on the identity column alone.
     pub identity_index: Option<usize>,
     _memory: SessionMemory,
 }
 
 impl Layout {
-    /// None: the table is not as ours are, so that a row needs an INSERT statement.
+    /// Reads the layout of an open table. None: it was changed in a way that makes an INSERT statement necessary.
     pub fn of(relation: &OpenRelation, table: &Table) -> Option<Self> {
         let class = relation.class();
         if class.relkind as u8 != pg_sys::RELKIND_RELATION
@@ -91,7 +89,7 @@ impl Layout {
             }
             fills.push(fill);
         }
-        if fills.len() > MOST_COLUMNS {
+        if fills.len() > MAX_COLUMNS {
             return None;
         }
         let given = fills
@@ -126,13 +124,13 @@ impl Layout {
         })
     }
 
-    /// Whether storing a row with its index entries is all that there is to do, and cannot fail by what is in it.
+    /// Whether storing a row and its index entries evaluates nothing, and cannot fail for what is in the row.
     pub fn is_plain(&self) -> bool {
         self.indexes.iter().all(|index| index.plain)
     }
 }
 
-/// None: the column needs what only a statement gives it.
+/// Returns how a column is filled; None: only a statement can do it (a default, a generated column, another type).
 fn fill(column: &pg_sys::FormData_pg_attribute, table: &Table) -> Option<Fill> {
     if column.attisdropped {
         return Some(Fill::Null);
@@ -155,18 +153,19 @@ fn fill(column: &pg_sys::FormData_pg_attribute, table: &Table) -> Option<Fill> {
     }
 }
 
-/// None: the column is not of the type. Some(None): every value of the type fits.
+/// Returns the length in bytes up to which every text fits into the column. Some(None): every value of the type fits. None: the column is of another
+/// type.
 fn limit(column: &pg_sys::FormData_pg_attribute, given: pg_sys::Oid) -> Option<Option<usize>> {
     if column.atttypid == given && column.atttypmod < 0 {
         return Some(None);
     }
-    // Stored as a text is. The modifier counts characters, of at least a byte, and the header's four bytes.
+    // A varchar is stored as a text is. Its modifier is the maximum number of characters, each of at least a byte, plus the header's four bytes.
     let is_varchar = given == pg_sys::TEXTOID && column.atttypid == pg_sys::VARCHAROID;
     let length = usize::try_from(column.atttypmod - pg_sys::VARHDRSZ as i32);
     is_varchar.then(|| length.unwrap_or(usize::MAX)).map(Some)
 }
 
-/// Some(None): it takes no entries yet. None: only a statement can serve it.
+/// Returns an index of the table. Some(None): it takes no entries yet. None: only a statement can maintain it.
 fn index(
     oid: pg_sys::Oid,
     table: &OpenRelation,
@@ -174,7 +173,7 @@ fn index(
     memory: &SessionMemory,
 ) -> Option<Option<Index>> {
     let index = OpenRelation::open(oid, pg_sys::RowExclusiveLock)?;
-    // SAFETY: an open index has its catalogue row, whose `indkey` has an element for each of its columns.
+    // SAFETY: rd_index of an open index points to its row of pg_index.
     let form = unsafe { &*(*index.as_ptr()).rd_index };
     if !form.indisready {
         return Some(None);
@@ -182,9 +181,9 @@ fn index(
     if !form.indimmediate || form.indisexclusion {
         return None;
     }
-    // SAFETY: as above.
+    // SAFETY: `indkey` has an element for each of the index's columns.
     let attributes = unsafe { form.indkey.values.as_slice(form.indnatts as usize) }.to_vec();
-    // SAFETY: lists in the current memory context, null when there is nothing.
+    // SAFETY: the index is open; both return null where it has none, else a list in the current memory context.
     let simple = unsafe {
         pg_sys::RelationGetIndexExpressions(index.as_ptr()).is_null()
             && pg_sys::RelationGetIndexPredicate(index.as_ptr()).is_null()
@@ -194,14 +193,14 @@ fn index(
     Some(Some(Index {
         oid,
         unique: form.indisunique,
-        // SAFETY: of an open index; it stays as long as the memory.
+        // SAFETY: the index is open; the result is allocated in `memory`, which the layout keeps.
         information: memory.within(|| unsafe { pg_sys::BuildIndexInfo(index.as_ptr()) }),
         plain: simple && small && is_ordinary_btree(&index) && (!form.indisunique || own_identity),
         attributes,
     }))
 }
 
-/// Whether the column's values fit into an index entry: of a fixed length, or names of event types.
+/// Whether every value of the column fits into an index entry: it is of fixed length, or the name of an event type.
 fn is_small(table: &OpenRelation, attribute: i16) -> bool {
     attribute > 0
         && table
@@ -210,16 +209,17 @@ fn is_small(table: &OpenRelation, attribute: i16) -> bool {
             .is_some_and(|column| column.attlen > 0 || column.name() == "event_type")
 }
 
-/// Whether its entries are compared by PostgreSQL's own functions.
+/// Whether it is a btree whose entries are compared by PostgreSQL's own functions.
 fn is_ordinary_btree(index: &OpenRelation) -> bool {
     if index.class().relam != pg_sys::BTREE_AM_OID {
         return false;
     }
-    // SAFETY: an open index has its access method's routines, and as many support functions for each key column.
+    // SAFETY: an open index has the routine of its access method, and in rd_support `amsupport` functions for each key column.
     unsafe {
         let relation = index.as_ptr();
         let functions = usize::from((*(*relation).rd_indam).amsupport);
         let keys = (*(*relation).rd_index).indnkeyatts as usize;
-        (0..keys).all(|key| (*(*relation).rd_support.add(key * functions)).to_u32() < FIRST_FOREIGN)
+        (0..keys)
+            .all(|key| (*(*relation).rd_support.add(key * functions)).to_u32() < pg_sys::FirstNormalObjectId)
     }
 }

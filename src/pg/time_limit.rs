@@ -1,6 +1,8 @@
-//! A limit for how long code may run in a background process: by PostgreSQL's own statement timeout, and, for code that catches the
-//! cancel and goes on, by the end of the process. A function of PostgreSQL's own that looks at no interrupts heeds neither: then it is told
-//! beyond the process, by the timer's signal, that it should have ended.
+//! A limit of the time for which code of a role may run in a background process.
+//!
+//! PostgreSQL's statement timeout cancels the code. If it catches the cancel and goes on, the process is terminated. A function that does not
+//! check for interrupts notices neither: so the timer's handler also notes in shared memory that the process should have ended, and
+//! wakes the launcher.
 
 use std::cell::Cell;
 use std::ffi::c_int;
@@ -13,11 +15,11 @@ use pgrx::pg_sys;
 use super::crash_note::{self, Ran};
 use super::version;
 
-/// PostgreSQL's statement timeout; `utils/timeout.h`, the same in all versions that we know.
+/// `STATEMENT_TIMEOUT` of utils/timeout.h, the same from 15 to 19. (pgrx has no binding of it.)
 const STATEMENT_TIMEOUT: c_int = 3;
-/// Beyond PostgreSQL's own timeouts in every version: a request for one of those that modules may have, which it numbers itself.
+/// A number above PostgreSQL's own timeouts in every supported version (USER_TIMEOUT is 12 in 15): for it, RegisterTimeout chooses a free one.
 const ANY_USER_TIMEOUT: c_int = 20;
-/// How long what was cancelled may take to end.
+/// The time that cancelled code may take to end.
 const GRACE: Duration = Duration::from_secs(1);
 
 unsafe extern "C" {
@@ -30,26 +32,26 @@ thread_local! {
     static END: Cell<Option<c_int>> = const { Cell::new(None) };
 }
 
-/// Where it is noted, beyond the process, what has ended it, and what tells those who wait for that.
+/// Where this process notes what overran its limit, and a function that wakes whoever waits for that.
 static NOTED_IN: OnceLock<(&'static Overran, fn())> = OnceLock::new();
-/// This process was told to end.
+/// Whether this process was told to end.
 static ENDS: AtomicBool = AtomicBool::new(false);
-/// What runs now, and whose it is; 0: nothing that has a number. See [`Ran`].
+/// The fields of the current [`Ran`].
 static RUNS: AtomicI64 = AtomicI64::new(0);
 static RUNS_FOR: AtomicU32 = AtomicU32::new(0);
 static RUNS_UNTIL: AtomicI64 = AtomicI64::new(0);
 
-/// What has ended a process because it heeded no cancel.
+/// The run that has ended a process, or should have ended it, because it did not react to a cancel. It is in shared memory.
 pub struct Overran {
-    /// Its number; 0: nothing has.
+    /// [`Ran::number`]; 0: there is none.
     number: AtomicI64,
-    /// Number of the role that it was of.
+    /// [`Ran::owner`].
     owner: AtomicU32,
-    /// The last one of the events that it ran for.
+    /// [`Ran::until`].
     until: AtomicI64,
-    /// Not yet seen by who starts processes.
+    /// Whether the launcher has still to look at it.
     pub unseen: AtomicBool,
-    /// Since when the process should have ended, in microseconds since 1970; 0: it may go on.
+    /// When the process was told to end, in microseconds since 1970; 0: it was not.
     told_at: AtomicI64,
 }
 
@@ -64,17 +66,17 @@ impl Overran {
         }
     }
 
-    /// Since when the process should have ended, in microseconds since 1970.
+    /// Returns when the process was told to end, in microseconds since 1970; None: it was not.
     pub fn told_at(&self) -> Option<i64> {
         Some(self.told_at.load(SeqCst)).filter(|at| *at != 0)
     }
 
-    /// Another process is there now, or none.
+    /// Notes that the process has ended or was replaced.
     pub fn process_changes(&self) {
         self.told_at.store(0, SeqCst);
     }
 
-    /// What has ended the process; None: nothing has.
+    /// Returns the run that has ended the process; None: there is none.
     pub fn ran(&self) -> Option<Ran> {
         let ran = Ran {
             number: self.number.load(SeqCst),
@@ -100,26 +102,26 @@ impl Overran {
     }
 }
 
-/// From now on what does not end is noted there before the process ends, and `tell` is called. It does what a signal's handler may.
+/// Sets where a run that overruns its limit is noted, and what is called then. `tell` does only what a signal handler may.
 pub fn note_in(place: &'static Overran, tell: fn()) {
     let _ = NOTED_IN.set((place, tell));
 }
 
-/// Notes what runs, if anything, in a process that ends by itself: what runs may have ended it.
+/// Notes the current run, if any, in a process that ends by itself: the run may have ended it.
 pub fn note_what_runs() {
     if let Some((place, _)) = NOTED_IN.get() {
         place.note();
     }
 }
 
-/// Ends the process if it was told to while something ran: another one may have its work by now.
+/// Ends the process if it was told to during a run: another process may have taken over its work.
 pub fn end_if_told() {
     if ENDS.load(SeqCst) {
         pgrx::check_for_interrupts!();
     }
 }
 
-/// While it lives, what runs has this number, and is of this role. It is noted beyond the process, should that die of it.
+/// While it lives, what runs is noted under a number and a role (see [`Ran`]), here and in the crash note.
 pub struct Numbered {
     ran: Ran,
     before: Ran,
@@ -148,18 +150,18 @@ impl Drop for Numbered {
     }
 }
 
-/// While it lives, what runs is cancelled when the time is over. One at a time, in a process without a statement timeout.
+/// While it lives, what runs is cancelled when its time is over. There is one at a time, in a process that has no statement timeout otherwise.
 pub struct TimeLimit(());
 
 impl TimeLimit {
     pub fn start(limit: Duration) -> Self {
         let end = END.get().unwrap_or_else(|| {
-            // SAFETY: in a process that is connected to a database, where timeouts are initialized; the handler does what signal handlers may.
+            // SAFETY: the process is connected to a database, so InitializeTimeouts was called; the handler does only what a signal handler may.
             let end = unsafe { RegisterTimeout(ANY_USER_TIMEOUT, end_process) };
             END.set(Some(end));
             end
         });
-        // SAFETY: both are registered, the first by PostgreSQL for every process that is connected to a database; nobody else uses them here.
+        // SAFETY: both timeouts are registered, the first by InitPostgres in every process that is connected to a database.
         unsafe {
             enable_timeout_after(STATEMENT_TIMEOUT, milliseconds(limit));
             enable_timeout_after(end, milliseconds(limit + GRACE));
@@ -170,7 +172,7 @@ impl TimeLimit {
 
 impl Drop for TimeLimit {
     fn drop(&mut self) {
-        // SAFETY: as above; a cancel that came too late must not hit what runs next.
+        // SAFETY: as above. The flag is cleared because a cancel that came too late must not hit what runs next.
         unsafe {
             disable_timeout(STATEMENT_TIMEOUT, false);
             if let Some(end) = END.get() {
@@ -185,11 +187,11 @@ fn milliseconds(time: Duration) -> c_int {
     c_int::try_from(time.as_millis()).unwrap_or(c_int::MAX).max(1)
 }
 
-/// PL/pgSQL can catch a cancel, and nothing the end of the process, unless it is never asked whether it should end.
+/// The handler of the second timer: terminates the process at its next check for interrupts, since PL/pgSQL can catch a cancel but not that.
 extern "C-unwind" fn end_process() {
     note_what_runs();
     ENDS.store(true, SeqCst);
-    // SAFETY: PostgreSQL's own handler of SIGTERM, made to be called while a signal is handled, as this is.
+    // SAFETY: die() is PostgreSQL's handler of SIGTERM, and this function is called in a signal handler (handle_sig_alrm, which keeps errno).
     unsafe { version::die(pg_sys::SIGTERM as i32) };
     if let Some((place, tell)) = NOTED_IN.get() {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! A background process's transactions.
+//! Transactions of the background processes, and the state of a session's transaction.
 
 use std::ffi::CString;
 use std::panic::AssertUnwindSafe;
@@ -9,30 +9,33 @@ use pgrx::prelude::*;
 
 use super::subtransaction::Failure;
 
-/// What a transaction sees of others that commit meanwhile.
+/// The isolation level of a transaction.
 #[derive(Clone, Copy, Debug)]
 pub enum Isolation {
     ReadCommitted,
     RepeatableRead,
 }
 
-/// What pg_stat_activity shows while nothing runs.
+/// Has pg_stat_activity show this process as idle.
 pub fn report_idle() {
-    // SAFETY: a plain report of this process's state.
+    // SAFETY: changes this process's own entry; without an entry, nothing.
     unsafe { pg_sys::pgstat_report_activity(pg_sys::BackendState::STATE_IDLE, std::ptr::null()) };
 }
 
-/// Runs `f` in a transaction of its own. An error rolls it back and is returned; `activity` is what pg_stat_activity shows. For a background
-/// process that is connected to a database, or to none, and is in no transaction.
+/// Runs `f` in a transaction. `activity` is shown in pg_stat_activity. It is called in a background process, which may be connected to no database,
+/// outside of a transaction.
+///
+/// # Errors
+/// An error of `f` or of the commit; the transaction was rolled back.
 pub fn run<T>(activity: &str, isolation: Isolation, f: impl FnOnce() -> T) -> Result<T, Failure> {
     let activity = CString::new(activity).unwrap_or_default();
     let isolation = match isolation {
         Isolation::ReadCommitted => pg_sys::XACT_READ_COMMITTED,
         Isolation::RepeatableRead => pg_sys::XACT_REPEATABLE_READ,
     };
-    // SAFETY: the steps of a background worker's transaction, as in Postgres' own worker_spi.
+    // SAFETY: the steps of a background worker's transaction, as in PostgreSQL's worker_spi.
     unsafe {
-        // A cancel that came when nothing ran.
+        // A cancel that came while nothing ran is void.
         pg_sys::QueryCancelPending = 0;
         pg_sys::SetCurrentStatementStartTimestamp();
         pg_sys::StartTransactionCommand();
@@ -59,10 +62,10 @@ pub fn run<T>(activity: &str, isolation: Isolation, f: impl FnOnce() -> T) -> Re
         })
     })
     .execute();
-    // SAFETY: as above; without the report, autovacuum would not hear of what was written.
+    // SAFETY: as above. pgstat_report_stat reports what was written to the statistics by which autovacuum goes.
     unsafe {
         if outcome.is_err() {
-            // Also out of a subtransaction, if one should be left.
+            // Also ends a subtransaction that may be left.
             pg_sys::AbortOutOfAnyTransaction();
         }
         pg_sys::pgstat_report_stat(true);
@@ -71,19 +74,19 @@ pub fn run<T>(activity: &str, isolation: Isolation, f: impl FnOnce() -> T) -> Re
     outcome
 }
 
-/// A deferred trigger that somebody has put on a table would run when the transaction commits, with the worker's own rights. Now
-/// it runs with its statement, as whom that does.
+/// Makes all constraints immediate. A deferred trigger that a user has put on a table would run at commit, with the worker's own rights; an
+/// immediate one runs with its statement, as the role of that.
 fn check_constraints_at_once() {
     let mut statement = pg_sys::ConstraintsSetStmt {
         type_: pg_sys::NodeTag::T_ConstraintsSetStmt,
         constraints: std::ptr::null_mut(),
         deferred: false,
     };
-    // SAFETY: SET CONSTRAINTS ALL IMMEDIATE within a transaction; the statement is only read.
+    // SAFETY: the statement is SET CONSTRAINTS ALL IMMEDIATE, within a transaction; it is only read.
     unsafe { pg_sys::AfterTriggerSetState(&raw mut statement) };
 }
 
-/// Returns when the session's transaction began, as now() does: microseconds since 2000.
+/// Returns when the session's transaction began, as now() does, in microseconds since 2000.
 pub fn began_at() -> i64 {
     // SAFETY: a plain variable of this process.
     unsafe { pg_sys::GetCurrentTransactionStartTimestamp() }
@@ -96,30 +99,30 @@ pub fn depth() -> i32 {
     unsafe { pg_sys::GetCurrentTransactionNestLevel() }
 }
 
-/// Whether the session's transaction may write nothing.
+/// Whether the session's transaction is read-only.
 pub fn is_read_only() -> bool {
     // SAFETY: a plain variable of this process.
     unsafe { pg_sys::XactReadOnly }
 }
 
-/// The numbers of transactions that a snapshot's reader has to know.
+/// Transaction ids (64 bits, as `xid8`) that bound what runs.
 #[derive(Clone, Copy, Debug)]
 pub struct Numbers {
-    /// The oldest that ran when the active snapshot was taken.
+    /// The oldest transaction that ran when the active snapshot was taken.
     pub oldest_running: u64,
-    /// The one that is given next.
+    /// The id that is assigned next.
     pub next: u64,
 }
 
-/// Returns the numbers as of the active snapshot; an error if there is none.
+/// Returns the bounds as of the active snapshot. It raises an error if there is none.
 pub fn numbers() -> Numbers {
-    // SAFETY: the snapshot is looked at if there is one; the other is a plain read under a lock of its own.
+    // SAFETY: the pointer is null or to the active snapshot, which is not popped meanwhile; ReadNextFullTransactionId takes its own lock.
     unsafe {
         let Some(snapshot) = pg_sys::GetActiveSnapshot().as_ref() else {
             pgrx::error!("zentry_notify: there is no active snapshot");
         };
         let next = pg_sys::ReadNextFullTransactionId().value;
-        // The snapshot's has no epoch; it is not above the next one.
+        // The snapshot's xmin lacks the epoch; it is not above the next id.
         let epoch = next & !u64::from(u32::MAX);
         let oldest = epoch | u64::from(snapshot.xmin.into_inner());
         Numbers {
@@ -129,11 +132,12 @@ pub fn numbers() -> Numbers {
     }
 }
 
-/// Has `ends` called at the end of each transaction of this process with whether it was committed here; one that is prepared is not. Once in a
-/// process.
+/// Has `ends` called at the end of each transaction of this process, with true if it has committed, and false if it was rolled back or prepared.
+/// Called once in a process.
 pub fn at_every_end(ends: fn(bool)) {
     AT_END.set(Some(ends));
-    // SAFETY: the callback lives as long as the process; what it calls neither raises errors nor allocates in Postgres' memory.
+    // SAFETY: the callback is a function, which lives as long as the process. What it calls raises no error and allocates nothing in
+    // PostgreSQL's memory contexts, as is required after a commit.
     unsafe { pg_sys::RegisterXactCallback(Some(transaction_ends), std::ptr::null_mut()) };
 }
 

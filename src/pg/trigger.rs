@@ -1,4 +1,4 @@
-//! The call of a row trigger, with its rows.
+//! Calls of trigger functions, and the rows of row triggers.
 
 mod attribute;
 mod row;
@@ -35,7 +35,7 @@ fn refuse(message: String, hint: &str) -> ! {
     )
 }
 
-/// The call of a trigger of any kind.
+/// The call of a trigger function by a trigger of any kind.
 pub struct AnyTrigger<'a> {
     data: &'a pg_sys::TriggerData,
 }
@@ -43,19 +43,21 @@ pub struct AnyTrigger<'a> {
 impl AnyTrigger<'_> {
     const HINT: &'static str = "CREATE EXTENSION makes the triggers that call it.";
 
-    /// An error unless the function was called by a trigger.
+    /// Returns the call. It raises an error if the function was not called by a trigger.
     ///
     /// # Safety
-    /// `call` is what PostgreSQL has called the function with, and the call lasts as long as the result.
+    /// `call` is the argument of the function that PostgreSQL has called, and that call lasts as long as the result.
     pub unsafe fn of(call: pg_sys::FunctionCallInfo, function: &str) -> Self {
         // SAFETY: by the caller's promise.
         unsafe { Self::or_hint(call, function, Self::HINT) }
     }
 
+    /// As [`Self::of`], with the hint of the error.
+    ///
     /// # Safety
-    /// As [`Self::of`].
+    /// As for [`Self::of`].
     unsafe fn or_hint(call: pg_sys::FunctionCallInfo, function: &str, hint: &str) -> Self {
-        // SAFETY: by the caller's promise; a node's tag says what it is.
+        // SAFETY: by the caller's promise; the context is null or a node.
         let context = unsafe { (*call).context };
         // SAFETY: as above.
         if context.is_null() || unsafe { (*context).type_ } != pg_sys::NodeTag::T_TriggerData {
@@ -65,14 +67,14 @@ impl AnyTrigger<'_> {
             );
         }
         AnyTrigger {
-            // SAFETY: it is tagged as that.
+            // SAFETY: the node's tag is that of TriggerData, and it lasts as long as the call.
             data: unsafe { &*context.cast::<pg_sys::TriggerData>() },
         }
     }
 
-    /// Every session takes note that the table has changed, when the transaction commits.
+    /// Sends all sessions the invalidation message of the trigger's table when the transaction commits, as if the table were changed.
     pub fn invalidate_relation(&self) {
-        // SAFETY: a trigger fires on an open relation.
+        // SAFETY: the relation of a trigger's call is open.
         unsafe { pg_sys::CacheInvalidateRelcache(self.data.tg_relation) };
     }
 }
@@ -80,10 +82,10 @@ impl AnyTrigger<'_> {
 impl<'a> RowTrigger<'a> {
     const HINT: &'static str = "zentry_attach makes the triggers that call it.";
 
-    /// An error unless the function was called by such a trigger: there would be no rows.
+    /// Returns the call. It raises an error if the function was not called by such a trigger.
     ///
     /// # Safety
-    /// `call` is what PostgreSQL has called the function with, and the call lasts as long as the result.
+    /// As for [`AnyTrigger::of`].
     pub unsafe fn of(call: pg_sys::FunctionCallInfo, function: &str) -> Self {
         // SAFETY: by the caller's promise.
         let data = unsafe { AnyTrigger::or_hint(call, function, Self::HINT) }.data;
@@ -104,15 +106,15 @@ impl<'a> RowTrigger<'a> {
         }
     }
 
-    /// The trigger's own.
+    /// Returns the OID of the trigger.
     pub fn oid(&self) -> pg_sys::Oid {
-        // SAFETY: the trigger that fires.
+        // SAFETY: tg_trigger points to the trigger that fires.
         unsafe { (*self.data.tg_trigger).tgoid }
     }
 
-    /// What CREATE TRIGGER has in the function's parentheses.
+    /// Returns the arguments that CREATE TRIGGER gives the function.
     pub fn arguments(&self) -> Vec<String> {
-        // SAFETY: as many C strings as it says.
+        // SAFETY: tg_trigger points to the trigger that fires; tgargs are tgnargs C strings.
         unsafe {
             let trigger = &*self.data.tg_trigger;
             (0..usize::try_from(trigger.tgnargs).unwrap_or(0))
@@ -126,21 +128,21 @@ impl<'a> RowTrigger<'a> {
     }
 
     pub fn relation(&self) -> TriggerRelation<'a> {
-        // SAFETY: the relation is open as long as the trigger's call.
+        // SAFETY: the relation is open as long as the call.
         TriggerRelation(unsafe { &*self.data.tg_relation })
     }
 
-    /// The row as it is now, or as it was when it was deleted.
+    /// Returns the row as it is now; of a DELETE, as it was.
     pub fn row(&self) -> Row<'a> {
         let tuple = match self.operation {
             Operation::Insert | Operation::Delete => self.data.tg_trigtuple,
             Operation::Update => self.data.tg_newtuple,
         };
-        // SAFETY: which tuple is which is the trigger protocol's.
+        // SAFETY: in an AFTER ROW trigger, the tuple is set, of the relation, and lasts as long as the call (trigger.h).
         unsafe { Row::of(tuple, self.relation().0) }
     }
 
-    /// The row as it was before an UPDATE or a DELETE.
+    /// Returns the row as it was before an UPDATE or a DELETE; None for an INSERT.
     pub fn old_row(&self) -> Option<Row<'a>> {
         match self.operation {
             Operation::Insert => None,
@@ -152,7 +154,7 @@ impl<'a> RowTrigger<'a> {
     }
 }
 
-/// The table that was written.
+/// The table of a trigger's call.
 #[derive(Clone, Copy)]
 pub struct TriggerRelation<'a>(&'a pg_sys::RelationData);
 
@@ -161,9 +163,9 @@ impl TriggerRelation<'_> {
         self.0.rd_id
     }
 
-    /// Whether it is a partition whose rows are PostgreSQL's own.
+    /// Whether it is a partition whose access method is heap.
     pub fn is_heap_partition(&self) -> bool {
-        // SAFETY: an open relation has its catalogue row.
+        // SAFETY: rd_rel of an open relation points to its row of pg_class.
         let class = unsafe { &*self.0.rd_rel };
         class.relispartition && class.relam == pg_sys::HEAP_TABLE_AM_OID
     }
@@ -182,7 +184,7 @@ impl TriggerRelation<'_> {
     }
 
     fn trigger(&self, name: &str) -> Option<&pg_sys::Trigger> {
-        // SAFETY: null when there are none, else as many as it says.
+        // SAFETY: trigdesc is null or points to a description of `numtriggers` triggers, which stays while the relation is open; names are C strings.
         unsafe {
             let triggers = self.0.trigdesc.as_ref()?;
             (0..triggers.numtriggers as usize)
@@ -191,17 +193,17 @@ impl TriggerRelation<'_> {
         }
     }
 
-    /// Returns what a trigger asks, as nodeToString writes it. None: nothing.
+    /// Returns the condition of a trigger, in the format of nodeToString; None: it has none.
     pub fn condition_of(&self, trigger: &str) -> Option<CString> {
         let condition = self.trigger(trigger)?.tgqual;
-        // SAFETY: null, or a text of the relation cache, which is copied.
+        // SAFETY: the pointer is null or to a C string of the relation cache, which is copied.
         (!condition.is_null()).then(|| unsafe { CStr::from_ptr(condition).to_owned() })
     }
 
-    /// The same, with the expressions of virtual generated columns in their place, as PostgreSQL evaluates it.
+    /// As [`Self::condition_of`], with virtual generated columns replaced by their expressions, as PostgreSQL evaluates it.
     pub fn computed_condition_of(&self, trigger: &str) -> Option<CString> {
         let condition = self.condition_of(trigger)?;
-        // SAFETY: a condition of a trigger of this relation, which is open.
+        // SAFETY: the condition is of a trigger of this relation, which is open.
         Some(unsafe { version::with_virtual_columns(&condition, &raw const *self.0) })
     }
 
@@ -211,13 +213,14 @@ impl TriggerRelation<'_> {
 }
 
 fn name_of(name: &pg_sys::NameData) -> String {
-    // SAFETY: a name ends with a NUL.
+    // SAFETY: a NameData ends with a zero byte.
     unsafe { CStr::from_ptr(name.data.as_ptr()) }
         .to_string_lossy()
         .into_owned()
 }
 
-/// Makes a function of Rust, which takes a trigger's call (`RowTrigger`, `AnyTrigger`), one that CREATE FUNCTION ... LANGUAGE c finds by the first name.
+/// Exports a Rust function that takes a trigger's call (`RowTrigger` or `AnyTrigger`) as a trigger function of LANGUAGE c, under the name
+/// `$wrapper`; `$information` is that name after `pg_finfo_`.
 #[macro_export]
 macro_rules! pg_trigger_function {
     ($wrapper:ident, $information:ident, $function:ident, $call:ident) => {
@@ -236,7 +239,7 @@ macro_rules! pg_trigger_function {
         pub unsafe extern "C-unwind" fn $wrapper(
             call: pgrx::pg_sys::FunctionCallInfo,
         ) -> pgrx::pg_sys::Datum {
-            // SAFETY: PostgreSQL calls the function so.
+            // SAFETY: PostgreSQL calls the function, and `trigger` does not outlive this call.
             let trigger = unsafe { $crate::pg::trigger::$call::of(call, stringify!($function)) };
             $function(&trigger);
             pgrx::pg_sys::Datum::null()

@@ -1,14 +1,14 @@
-//! Sessions that write a table in transactions that have no number yet. An identity is drawn before the row is stored, and storing
-//! a row is what gives a transaction its number; a snapshot tells only of transactions that have one.
+//! Transactions that may write a table and have no transaction id yet. A row's identity is drawn before the row is stored, and storing a row is
+//! what assigns the id; a snapshot knows only transactions that have one.
 
 use pgrx::pg_sys;
 
 use super::version;
 
-/// Returns those that may write rows of the table, each as of its transaction: all that hold the lock for it.
+/// Returns such transactions of a table, each as [`version::session_and_transaction`]: those that hold a lock with which rows can be written.
 pub fn writers(table: pg_sys::Oid) -> Vec<u64> {
-    // SAFETY: the tag is of a relation of this database. The list is in the current memory context and ends with an invalid entry
-    // after `count` others.
+    // SAFETY: the tag is complete (SET_LOCKTAG_RELATION). The result is an array of `count` entries and a last, invalid one, in the current
+    // memory context.
     unsafe {
         let tag = pg_sys::LOCKTAG {
             locktag_field1: pg_sys::MyDatabaseId.to_u32(),
@@ -28,14 +28,14 @@ pub fn writers(table: pg_sys::Oid) -> Vec<u64> {
     }
 }
 
-/// Whether all that the transaction writes has a number, or it writes nothing.
+/// Whether the transaction has an id, or is a VACUUM's, which inserts nothing.
 fn is_numbered(session: &pg_sys::VirtualTransactionId) -> bool {
     let process = version::process_of(session);
     if process.is_null() {
-        // Gone, or prepared: that has one.
+        // It has ended, or is prepared, and then has an id.
         return true;
     }
-    // SAFETY: an entry of the array of processes, which stays; both are read whole, and may be another transaction's by now.
+    // SAFETY: the entry is in shared memory that stays mapped. Each field is read at once; it may belong to the session's next transaction by now.
     unsafe {
         let number = std::ptr::read_volatile(&raw const (*process).xid);
         let flags = std::ptr::read_volatile(&raw const (*process).statusFlags);

@@ -1,5 +1,6 @@
-//! Utility statements that we have to know of: those about databases; COMMIT PREPARED, after which there is work although no
-//! transaction of this session wrote it; and DROP and ALTER EXTENSION, after which there is none any more or may be some again.
+//! The hook of utility statements. It acts on those about databases; on COMMIT PREPARED, after which there may be work that no transaction of this
+//! session wrote; on DROP and ALTER EXTENSION, after which the worker has to look again; and on a rename of the extension's schema, which is
+//! refused.
 
 use std::ffi::CStr;
 
@@ -8,19 +9,19 @@ use pgrx::prelude::*;
 
 use super::version::{self, UtilityCall};
 use crate::pg::database_statement::DatabaseStatement;
-use crate::wake::{self, Work, registry};
+use crate::wake::{self, registry};
 use crate::{attach, installation, report};
 
-/// In the postmaster, for all sessions to come.
+/// Sets the hook, in the postmaster, for all sessions to come.
 pub fn register_hook() {
-    // SAFETY: called once, while libraries are preloaded.
+    // SAFETY: _PG_init calls this once, while libraries are preloaded.
     unsafe { version::hook_utility(process_utility) };
 }
 
 /// # Safety
-/// Postgres calls the hook.
+/// Called by [`version::hook_utility`], with a call of the hook.
 unsafe fn process_utility(call: &UtilityCall) {
-    // SAFETY: a planned utility statement has its parse tree.
+    // SAFETY: the PlannedStmt of a utility statement has its parse tree; each cast is of a node whose tag was checked by Utility::of().
     unsafe {
         let utility = Utility::of((*call.statement).utilityStmt);
         let of_database = DatabaseStatement::before((*call.statement).utilityStmt);
@@ -35,12 +36,12 @@ unsafe fn process_utility(call: &UtilityCall) {
         match utility {
             Utility::CommitPrepared => {
                 if let Some(registry) = registry() {
-                    registry.notify(pg_sys::MyDatabaseId, &Work::ALL);
-                    registry.look_where_held_back();
+                    registry.prepared_committed(pg_sys::MyDatabaseId);
                 }
             }
-            // The worker finds nothing to read, and leaves; or another version, which it waited for.
+            // The worker finds that the extension is gone, and leaves.
             Utility::DropExtension => wake::at_commit(|work| work.configuration = true),
+            // The worker may have waited for the new version.
             Utility::AlterExtension => {
                 wake::at_commit(|work| work.configuration = true);
                 if is_ours((*call.statement).utilityStmt.cast()) {
@@ -54,8 +55,9 @@ unsafe fn process_utility(call: &UtilityCall) {
 
 enum Utility {
     CommitPrepared,
-    /// Perhaps of ours: the worker looks.
+    /// Of any extension; the worker looks whether it was this one.
     DropExtension,
+    /// Of any extension.
     AlterExtension,
     Other,
 }
@@ -85,13 +87,13 @@ impl Utility {
     }
 }
 
-/// What is written in SQL names the schema of our tables, which PostgreSQL keeps as text: under another name nothing would work. What PostgreSQL
-/// itself is going to refuse it refuses.
+/// Raises an error for a rename of the schema zentry_notify, which the bodies of the extension's functions name. A rename that PostgreSQL
+/// itself refuses is left to it.
 ///
 /// # Safety
 /// `node` is a statement's parse tree.
 unsafe fn refuse_rename(node: *mut pg_sys::Node) {
-    // SAFETY: the cast is to the type that the node's tag names; the statement names its schema.
+    // SAFETY: the cast is to the type that the node's tag names; in a rename of a schema, subname is its name.
     let of_ours = unsafe {
         (*node).type_ == pg_sys::NodeTag::T_RenameStmt && {
             let statement = node.cast::<pg_sys::RenameStmt>();
@@ -102,19 +104,19 @@ unsafe fn refuse_rename(node: *mut pg_sys::Node) {
     if of_ours && installation::is_callers_schema() {
         report::error(
             PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
-            "schema zentry_notify cannot be renamed while the extension zentry_notify is there".to_owned(),
-            "Its functions name it.",
-            "The functions zentry_* may be in another schema: CREATE EXTENSION zentry_notify SCHEMA ...",
+            "cannot rename schema zentry_notify because extension zentry_notify requires it".to_owned(),
+            "The extension's functions refer to the schema by name.",
+            "Only the functions zentry_* can be in another schema: use CREATE EXTENSION zentry_notify SCHEMA ...",
         );
     }
 }
 
-/// Whether a DROP EXTENSION is of ours.
+/// Whether a DROP EXTENSION names this extension.
 ///
 /// # Safety
-/// `statement` is a parse tree of its type.
+/// `statement` is a DROP EXTENSION.
 unsafe fn names_ours(statement: *const pg_sys::DropStmt) -> bool {
-    // SAFETY: by the caller's promise; each of its objects is the name of an extension.
+    // SAFETY: by the caller's promise; the objects are String nodes, the names of extensions.
     unsafe {
         PgList::<pg_sys::String>::from_pg((*statement).objects)
             .iter_ptr()
@@ -122,9 +124,11 @@ unsafe fn names_ours(statement: *const pg_sys::DropStmt) -> bool {
     }
 }
 
+/// Whether an ALTER EXTENSION ... UPDATE is of this extension.
+///
 /// # Safety
-/// `statement` is a parse tree of its type.
+/// `statement` is an ALTER EXTENSION ... UPDATE.
 unsafe fn is_ours(statement: *const pg_sys::AlterExtensionStmt) -> bool {
-    // SAFETY: by the caller's promise; the statement names its extension.
+    // SAFETY: by the caller's promise; extname is a C string.
     unsafe { CStr::from_ptr((*statement).extname) == c"zentry_notify" }
 }

@@ -1,4 +1,4 @@
-//! Differences between major versions of PostgreSQL, each with a name.
+//! The differences between major versions of PostgreSQL, each behind one function or type.
 
 mod background_worker;
 mod planned_relation;
@@ -20,13 +20,13 @@ pub use self::shared_memory::{share, shared};
 pub use self::signals::set_signal_handler;
 pub use self::utility_hook::{UtilityCall, hook_utility};
 
-/// No socket, where a socket may stand.
+/// `PGINVALID_SOCKET`.
 pub const NO_SOCKET: pg_sys::pgsocket = -1;
 
-/// This process's place in the array of processes in shared memory.
+/// Returns this process's index in the server's array of processes.
 pub fn my_process_number() -> i32 {
     #[cfg(any(feature = "pg15", feature = "pg16"))]
-    // SAFETY: MyProc is set for every process that runs extension code after start-up.
+    // SAFETY: MyProc is set in every process that is attached to shared memory, which all callers are.
     unsafe {
         (*pg_sys::MyProc).pgprocno
     }
@@ -37,7 +37,8 @@ pub fn my_process_number() -> i32 {
     }
 }
 
-/// A running transaction as one number: its session's place, and the place of the transaction in the session.
+/// Returns a running transaction as one number: the session's in the upper half, the transaction's within the session (`LocalTransactionId`) in
+/// the lower.
 pub fn session_and_transaction(of: &pg_sys::VirtualTransactionId) -> u64 {
     #[cfg(any(feature = "pg15", feature = "pg16"))]
     let session = of.backendId;
@@ -46,9 +47,9 @@ pub fn session_and_transaction(of: &pg_sys::VirtualTransactionId) -> u64 {
     (u64::from(session.unsigned_abs()) << 32) | u64::from(of.localTransactionId)
 }
 
-/// The process in whose session the transaction runs; null: it is gone, or the transaction is a prepared one.
+/// Returns the process in whose session the transaction runs; null: the process has ended, or the transaction is prepared.
 pub fn process_of(transaction: &pg_sys::VirtualTransactionId) -> *mut pg_sys::PGPROC {
-    // SAFETY: a look into an array of fixed size, which gives null beyond its bounds.
+    // SAFETY: a look-up in an array of fixed size, which returns null for a number beyond its bounds.
     unsafe {
         #[cfg(any(feature = "pg15", feature = "pg16"))]
         {
@@ -61,7 +62,7 @@ pub fn process_of(transaction: &pg_sys::VirtualTransactionId) -> *mut pg_sys::PG
     }
 }
 
-/// What pg_stat_activity says that a process of ours waits for: in class Extension, with this name where extensions can name theirs.
+/// Returns the wait event of class Extension with this name, for pg_stat_activity; until 16, extensions cannot name theirs.
 pub fn wait_event(name: &CStr) -> u32 {
     #[cfg(any(feature = "pg15", feature = "pg16"))]
     {
@@ -69,7 +70,7 @@ pub fn wait_event(name: &CStr) -> u32 {
         pg_sys::PG_WAIT_EXTENSION
     }
     #[cfg(not(any(feature = "pg15", feature = "pg16")))]
-    // SAFETY: Postgres copies the name; the same name gives the same event.
+    // SAFETY: PostgreSQL copies the name; the same name gives the same event.
     unsafe {
         pg_sys::WaitEventExtensionNew(name.as_ptr())
     }
@@ -81,7 +82,7 @@ pub fn wait_event(name: &CStr) -> u32 {
 /// The handler does only what a signal handler may, and does not unwind.
 #[cfg(not(feature = "pg19"))]
 pub unsafe fn set_signal_handler(signal: i32, handler: unsafe extern "C-unwind" fn(i32)) {
-    // SAFETY: by the caller's promise. From 18 on, the name pqsignal is libpq's.
+    // SAFETY: by the caller's promise. From 18 on, the symbol pqsignal is libpq's, and the server's is pqsignal_be.
     unsafe {
         #[cfg(not(feature = "pg18"))]
         pg_sys::pqsignal(signal, Some(handler));
@@ -90,12 +91,12 @@ pub unsafe fn set_signal_handler(signal: i32, handler: unsafe extern "C-unwind" 
     }
 }
 
-/// Does to this process what a cancel does to a session's statement.
+/// Requests the cancel of the current statement, as SIGINT does in a session.
 ///
 /// # Safety
-/// In a signal handler.
+/// Called in a signal handler.
 pub unsafe fn cancel_statement(signal: i32) {
-    // SAFETY: made to be called there.
+    // SAFETY: by the caller's promise: this is PostgreSQL's own handler.
     unsafe {
         #[cfg(not(feature = "pg19"))]
         pg_sys::StatementCancelHandler(signal);
@@ -104,12 +105,12 @@ pub unsafe fn cancel_statement(signal: i32) {
     }
 }
 
-/// Does to this process what SIGTERM does to a session.
+/// Requests the end of this process, as SIGTERM does in a session.
 ///
 /// # Safety
-/// In a signal handler.
+/// Called in a signal handler.
 pub unsafe fn die(signal: i32) {
-    // SAFETY: made to be called there.
+    // SAFETY: by the caller's promise: this is PostgreSQL's own handler.
     unsafe {
         #[cfg(not(feature = "pg19"))]
         pg_sys::die(signal);
@@ -118,7 +119,7 @@ pub unsafe fn die(signal: i32) {
     }
 }
 
-/// A set of events that lives as long as the process.
+/// Returns a set for `events` wait events that lives as long as the process.
 pub fn create_wait_event_set(events: i32) -> *mut pg_sys::WaitEventSet {
     #[cfg(any(feature = "pg15", feature = "pg16"))]
     // SAFETY: TopMemoryContext is never reset.
@@ -132,7 +133,7 @@ pub fn create_wait_event_set(events: i32) -> *mut pg_sys::WaitEventSet {
     }
 }
 
-/// Parse analysis of one statement without parameters.
+/// Analyses a statement without parameters.
 ///
 /// # Safety
 /// `statement` is a raw statement that was parsed from `text`.
@@ -149,12 +150,12 @@ pub unsafe fn analyse(statement: *mut pg_sys::RawStmt, text: &CStr) -> *mut pg_s
     }
 }
 
-/// The columns of the query's `number`th table, from 1, that it reads.
+/// Returns the columns that the query reads of its `number`th table, counted from 1, each as `attnum` less `FirstLowInvalidHeapAttributeNumber`.
 ///
 /// # Safety
 /// `query` is an analysed query with that many tables.
 pub unsafe fn selected_columns(query: *mut pg_sys::Query, number: i32) -> *mut pg_sys::Bitmapset {
-    // SAFETY: by the caller's promise; from 16 on, permissions stand apart from the table's entry, which has their number.
+    // SAFETY: by the caller's promise. From 16 on, the columns are in a RTEPermissionInfo, whose number the table's entry has.
     unsafe {
         let entry = pg_sys::list_nth((*query).rtable, number - 1).cast::<pg_sys::RangeTblEntry>();
         #[cfg(feature = "pg15")]
@@ -169,8 +170,8 @@ pub unsafe fn selected_columns(query: *mut pg_sys::Query, number: i32) -> *mut p
     }
 }
 
-/// A trigger's condition, as nodeToString writes it, with the expressions of virtual generated columns in their place: from 18 on there are
-/// such columns, and no row has them.
+/// Returns a trigger's condition, in the format of nodeToString, with virtual generated columns replaced by their expressions: there are such
+/// columns from 18 on, and their values are not stored.
 ///
 /// # Safety
 /// `relation` is open, and the condition one of its triggers'.
@@ -192,7 +193,7 @@ pub unsafe fn with_virtual_columns(condition: &CStr, relation: *const pg_sys::Re
     }
 }
 
-/// Lets an index go of what it has kept from one entry to the next: from 17 on, BRIN keeps pages pinned.
+/// Releases what an index has kept between insertions: from 17 on, BRIN keeps pages pinned.
 ///
 /// # Safety
 /// Entries were put into the index with this information, and no more will be.
@@ -208,13 +209,14 @@ pub unsafe fn end_index_inserts(index: &OpenRelation, information: *mut pg_sys::
     }
 }
 
-/// How a page is locked to be read.
+/// The lock mode of a page that is read.
 #[cfg(not(feature = "pg19"))]
 pub const BUFFER_LOCK_SHARE: i32 = pg_sys::BUFFER_LOCK_SHARE as i32;
 #[cfg(feature = "pg19")]
 pub const BUFFER_LOCK_SHARE: pg_sys::BufferLockMode::Type = pg_sys::BufferLockMode::BUFFER_LOCK_SHARE;
 
-/// A page of the table with room for a row of that size, locked and pinned; `map`: of the visibility map, if it is needed.
+/// Returns a page of the table with room for a row of `size` bytes, locked and pinned. `map` is set to the pinned page of the visibility map, if
+/// that is needed.
 ///
 /// # Safety
 /// The relation is an ordinary table, locked for writing.
@@ -234,13 +236,13 @@ pub unsafe fn page_for_row(relation: &OpenRelation, size: usize, map: &mut pg_sy
     }
 }
 
-/// A system cache's number, as callbacks are registered by it.
-#[allow(clippy::unnecessary_cast, reason = "until 18 it is not an i32")]
+/// Returns the number of a system cache, for the registration of callbacks.
+#[allow(clippy::unnecessary_cast, reason = "it is an i32 in some versions only")]
 pub const fn cache_number(cache: pg_sys::SysCacheIdentifier::Type) -> i32 {
     cache as i32
 }
 
-/// The sequence of an identity column; an invalid OID if there is none.
+/// Returns the sequence of an identity column; an invalid OID if there is none.
 pub fn identity_sequence(table: &OpenRelation, attribute: i16) -> pg_sys::Oid {
     // SAFETY: the relation is open.
     unsafe {
@@ -257,7 +259,7 @@ pub fn identity_sequence(table: &OpenRelation, attribute: i16) -> pg_sys::Oid {
 
 /// Whether this user owns the database, or is a superuser.
 pub fn owns_database(database: pg_sys::Oid) -> bool {
-    // SAFETY: plain questions; a database that is gone has no owner.
+    // SAFETY: catalogue look-ups. The callers have just found the database; if it was dropped since, an error is raised.
     unsafe {
         #[cfg(feature = "pg15")]
         {

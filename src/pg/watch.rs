@@ -1,4 +1,4 @@
-//! Notices that relations have changed, by Postgres' own invalidation messages.
+//! Notices changes of relations, by PostgreSQL's invalidation messages.
 
 use std::cell::{Cell, RefCell};
 
@@ -6,24 +6,24 @@ use pgrx::prelude::*;
 
 use super::version;
 
-/// Relations that something kept depends on, and how many changes of them were noticed.
+/// The relations that something cached depends on, and the count of their changes.
 pub struct Watch {
     relations: RefCell<Vec<pg_sys::Oid>>,
     changes: Cell<u64>,
 }
 
-/// What else than a relation itself decides how its rows are written: its schema's name, its identity's sequence.
-const FURTHER: [i32; 2] = [
+/// The system caches that a table's layout depends on beside its relation: the schema's name, the identity's sequence.
+const LAYOUT_CACHES: [i32; 2] = [
     version::cache_number(pg_sys::SysCacheIdentifier::NAMESPACEOID),
     version::cache_number(pg_sys::SysCacheIdentifier::SEQRELID),
 ];
 
 thread_local! {
-    /// What sources are made of, and what is wanted.
+    /// The relations that a session's cached sources and the event types that webhooks hear are read from.
     pub static CONFIGURATION: Watch = const { Watch::nothing() };
-    /// What the worker enriches from.
+    /// The relations that the worker looks details up in.
     pub static LOOKED_UP: Watch = const { Watch::nothing() };
-    /// The tables that we write to.
+    /// The extension's tables that rows are written into.
     pub static WRITTEN: Watch = const { Watch::nothing() };
 }
 
@@ -35,6 +35,7 @@ impl Watch {
         }
     }
 
+    /// Returns how many changes were noticed in this process so far.
     pub fn changes(&self) -> u64 {
         self.changes.get()
     }
@@ -50,9 +51,9 @@ impl Watch {
         self.relations.borrow_mut().clear();
     }
 
-    /// `changed`: None stands for all.
+    /// Counts a change of a relation, if it is watched; None stands for all relations.
     fn notice(&self, changed: Option<pg_sys::Oid>) {
-        // What cannot be looked at is being added to: then something is kept.
+        // If the list is borrowed, a relation is being added to it, and may be the one that has changed.
         let concerned = self.relations.try_borrow().map_or(true, |known| match changed {
             Some(oid) => known.contains(&oid),
             None => !known.is_empty(),
@@ -63,18 +64,18 @@ impl Watch {
     }
 }
 
-/// Once in a process.
+/// Registers the callbacks of invalidation messages. Called once in a process.
 pub fn register_callbacks() {
-    // SAFETY: once per process, and the callbacks live as long as it does.
+    // SAFETY: the callbacks are functions, which live as long as the process, and raise no error.
     unsafe {
         pg_sys::CacheRegisterRelcacheCallback(Some(relation_changed), pg_sys::Datum::null());
-        for cache in FURTHER {
-            pg_sys::CacheRegisterSyscacheCallback(cache as _, Some(further_changed), pg_sys::Datum::null());
+        for cache in LAYOUT_CACHES {
+            pg_sys::CacheRegisterSyscacheCallback(cache as _, Some(layout_changed), pg_sys::Datum::null());
         }
     }
 }
 
-/// In a worker, once: what else than a relation itself decides whether its owner may read it.
+/// Registers the callbacks of roles, memberships and schemas, by which it is decided whether an owner may read a relation. Called once, in a worker.
 pub fn register_for_rights() {
     let caches = [
         pg_sys::SysCacheIdentifier::AUTHOID,
@@ -82,7 +83,7 @@ pub fn register_for_rights() {
         pg_sys::SysCacheIdentifier::NAMESPACEOID,
     ];
     for cache in caches {
-        // SAFETY: the callback lives as long as the process.
+        // SAFETY: as in register_callbacks().
         unsafe {
             pg_sys::CacheRegisterSyscacheCallback(cache as _, Some(rights_changed), pg_sys::Datum::null());
         }
@@ -94,7 +95,7 @@ extern "C-unwind" fn rights_changed(_argument: pg_sys::Datum, _cache: i32, _hash
     LOOKED_UP.with(|watch| watch.notice(None));
 }
 
-/// Called by Postgres at any moment that it takes note of changes, so it only counts.
+/// Called by PostgreSQL whenever it processes invalidation messages, also in the middle of a look-up: it only counts.
 #[pg_guard]
 extern "C-unwind" fn relation_changed(_argument: pg_sys::Datum, relation: pg_sys::Oid) {
     let changed = (relation != pg_sys::InvalidOid).then_some(relation);
@@ -104,12 +105,12 @@ extern "C-unwind" fn relation_changed(_argument: pg_sys::Datum, relation: pg_sys
 }
 
 #[pg_guard]
-extern "C-unwind" fn further_changed(_argument: pg_sys::Datum, _cache: i32, _hash: u32) {
+extern "C-unwind" fn layout_changed(_argument: pg_sys::Datum, _cache: i32, _hash: u32) {
     WRITTEN.with(|watch| watch.notice(None));
 }
 
-/// Takes note of what others have committed, whatever snapshot the transaction has.
+/// Processes the invalidation messages of what others have committed, whatever the transaction's snapshot.
 pub fn catch_up() {
-    // SAFETY: as PostgreSQL does whenever it locks a relation.
+    // SAFETY: called within a transaction, as PostgreSQL does whenever it locks a relation.
     unsafe { pg_sys::AcceptInvalidationMessages() };
 }

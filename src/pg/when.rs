@@ -1,5 +1,5 @@
-//! The WHEN of a trigger, read once by PostgreSQL's parser and kept as the tree that it makes: it is never written as text again, which
-//! would be read with other eyes (operators of citext, NULLIF, IS DISTINCT FROM).
+//! The WHEN condition of a trigger, parsed once by PostgreSQL's parser and kept as its tree. It is never deparsed: the text might be parsed
+//! differently under another search path (operators of citext, NULLIF, IS DISTINCT FROM).
 
 use std::ffi::{CStr, CString, c_void};
 use std::ptr;
@@ -7,18 +7,18 @@ use std::ptr;
 use pgrx::prelude::*;
 use pgrx::{PgRelation, pg_sys};
 
-/// OLD and NEW, as PostgreSQL numbers them in a trigger's condition.
+/// The range table indexes of OLD and NEW in a trigger's condition (`PRS2_OLD_VARNO`, `PRS2_NEW_VARNO`).
 const OLD: i32 = 1;
 const NEW: i32 = 2;
 
-/// Of which row a condition speaks.
+/// The row that a condition refers to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Row {
     Old,
     New,
 }
 
-/// What a condition speaks of, as far as its words say.
+/// What a condition refers to by name.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Names {
     pub old: bool,
@@ -26,17 +26,18 @@ pub struct Names {
     pub sub_select: bool,
 }
 
-/// A condition of a table's triggers.
+/// An analysed condition of a table's triggers, in the memory context in which it was made.
 pub struct When {
     clause: *mut pg_sys::Node,
+    /// The range table of the clause: OLD and NEW.
     tables: *mut pg_sys::List,
 }
 
 impl Names {
-    /// Of one expression; text that cannot be read is an error. `SELECT (` comes before it and `)` after it.
+    /// Returns the names in a text that [`is_single_expression`]. It raises an error if the text cannot be parsed.
     pub fn of(text: &str) -> Names {
         let mut names = Names::default();
-        // SAFETY: a tree of our own; the nodes are read as their tags say.
+        // SAFETY: parse() returns a tree that nobody else has; each cast is to the type that the node's tag names.
         unsafe {
             walk(parse(&parenthesised(text)), &mut |node| match (*node).type_ {
                 pg_sys::NodeTag::T_SubLink => names.sub_select = true,
@@ -60,7 +61,7 @@ impl Row {
         }
     }
 
-    /// The row that a name begins with, or is.
+    /// Returns the row that a column reference is qualified by, or is itself.
     ///
     /// # Safety
     /// `column` is a ColumnRef.
@@ -72,16 +73,15 @@ impl Row {
 }
 
 impl When {
-    /// The condition as it stands, over OLD and NEW of the table's rows. The names in it are looked for as the role and under the search
-    /// path that rule.
+    /// Analyses a condition over OLD and NEW of the table's rows. Names are resolved as the current role, under the current search path.
     pub fn over_write(text: &str, table: &PgRelation) -> When {
-        // SAFETY: a tree of our own.
+        // SAFETY: parse() returns a raw expression.
         unsafe { When::transform(parse(&parenthesised(text)), table) }
     }
 
-    /// The same over one row: columns without a row's name are the row's, and so are those of NEW.
+    /// Analyses a condition over one row: unqualified columns, and those of NEW, are that row's.
     pub fn over_row(text: &str, row: Row, table: &PgRelation) -> When {
-        // SAFETY: as above.
+        // SAFETY: as above, a tree that nobody else has.
         unsafe {
             let tree = parse(&parenthesised(text));
             point_to(tree, row);
@@ -89,11 +89,11 @@ impl When {
         }
     }
 
-    /// It holds of the new row, and did not hold of the old one.
+    /// Analyses the condition that `text` holds of the new row and did not hold of the old one.
     pub fn has_become_true(text: &str, table: &PgRelation) -> When {
         let text = parenthesised(text);
-        // SAFETY: as above; the text is a conjunction, of which the parser makes one with those that the condition begins with. Its last
-        // member is the IS NOT TRUE.
+        // SAFETY: as above. The parsed text is an AND, since NOT and IS bind stronger: a BoolExpr into which the parser flattens an AND at the
+        // beginning of the condition (makeAndExpr). Its last argument is the IS NOT TRUE.
         unsafe {
             let all = parse(&format!("{text} AND {text} IS NOT TRUE")).cast::<pg_sys::BoolExpr>();
             let last = length((*all).args) - 1;
@@ -105,10 +105,12 @@ impl When {
         }
     }
 
+    /// Analyses a raw expression as CREATE TRIGGER does.
+    ///
     /// # Safety
     /// `tree` is a raw expression.
     unsafe fn transform(tree: *mut pg_sys::Node, table: &PgRelation) -> When {
-        // SAFETY: as CREATE TRIGGER does, with the same two rows in the same order; the relation is open and locked.
+        // SAFETY: the steps of CreateTriggerFiringOn, with the same two range table entries in the same order; the table is open and locked.
         unsafe {
             let state = pg_sys::make_parsestate(ptr::null_mut());
             for row in [Row::Old, Row::New] {
@@ -128,9 +130,9 @@ impl When {
         }
     }
 
-    /// The condition of a table that inherits from this one, whose columns may have other numbers.
+    /// Returns the condition for a table that inherits from this one, whose columns may have other numbers.
     pub fn of_inheritor(&self, table: &PgRelation, inheritor: &PgRelation) -> When {
-        // SAFETY: both are open; PostgreSQL does the same for partitions, and the tree is copied.
+        // SAFETY: both tables are open, and the tree is copied; CreateTriggerFiringOn does the same for partitions.
         unsafe {
             let mut clause = pg_sys::copyObjectImpl(self.clause.cast()).cast::<pg_sys::List>();
             for row in [OLD, NEW] {
@@ -146,7 +148,7 @@ impl When {
     /// Whether a trigger that PostgreSQL keeps with `condition` (pg_trigger.tgqual) has this one.
     pub fn is(&self, condition: &str) -> bool {
         let condition = c_string(condition);
-        // SAFETY: text that nodeToString made.
+        // SAFETY: the callers pass pg_trigger.tgqual, which nodeToString has written.
         unsafe { pg_sys::equal(pg_sys::stringToNode(condition.as_ptr()), self.clause.cast()) }
     }
 
@@ -159,10 +161,10 @@ impl When {
     }
 }
 
-/// Whether the text, in parentheses, is one expression and nothing else. What cannot be read is an error.
+/// Whether the text, in parentheses, is one expression and nothing else. It raises an error if the text cannot be parsed.
 pub fn is_single_expression(text: &str) -> bool {
     let sql = c_string(&format!("SELECT {}", parenthesised(text)));
-    // SAFETY: raw parsing looks nothing up; the nodes are read as their tags say.
+    // SAFETY: pg_parse_query only parses; each cast is to the type that the node's tag names.
     unsafe {
         let statements = pg_sys::pg_parse_query(sql.as_ptr());
         length(statements) == 1 && {
@@ -173,7 +175,7 @@ pub fn is_single_expression(text: &str) -> bool {
     }
 }
 
-/// `SELECT expression`, and none of the rest.
+/// Whether a SELECT has one unnamed target and no other clause.
 fn is_plain(select: &pg_sys::SelectStmt) -> bool {
     let lists = [
         select.distinctClause,
@@ -190,7 +192,7 @@ fn is_plain(select: &pg_sys::SelectStmt) -> bool {
         select.limitOffset,
         select.limitCount,
     ];
-    // SAFETY: a target list of a raw SELECT has ResTargets.
+    // SAFETY: the elements of a raw SELECT's target list are ResTargets.
     let unnamed = unsafe {
         length(select.targetList) == 1
             && (*pg_sys::list_nth(select.targetList, 0).cast::<pg_sys::ResTarget>())
@@ -205,15 +207,15 @@ fn is_plain(select: &pg_sys::SelectStmt) -> bool {
         && select.op == pg_sys::SetOperation::SETOP_NONE
 }
 
-/// The newline ends a comment.
+/// Returns the text in parentheses; the line break ends a comment at its end.
 fn parenthesised(text: &str) -> String {
     format!("({text}\n)")
 }
 
-/// The raw tree of an expression that [`is_single_expression`].
+/// Parses an expression whose parts were checked by [`is_single_expression`], into a raw tree in the current memory context.
 fn parse(expression: &str) -> *mut pg_sys::Node {
     let sql = c_string(&format!("SELECT {expression}"));
-    // SAFETY: one SELECT of one expression.
+    // SAFETY: by the callers' check, the text is one SELECT with one target.
     unsafe {
         let statements = pg_sys::pg_parse_query(sql.as_ptr());
         let statement = (*pg_sys::list_nth(statements, 0).cast::<pg_sys::RawStmt>())
@@ -223,12 +225,12 @@ fn parse(expression: &str) -> *mut pg_sys::Node {
     }
 }
 
-/// Gives columns without a row's name, and those of NEW, to `row`.
+/// Qualifies unqualified columns, and those of NEW, by `row`.
 ///
 /// # Safety
 /// `tree` is a raw expression that nobody else has.
 unsafe fn point_to(tree: *mut pg_sys::Node, row: Row) {
-    // SAFETY: by the caller's promise; a ColumnRef's fields are Strings, or a star.
+    // SAFETY: by the caller's promise; the fields of a ColumnRef are a list of one or more String nodes, or a star at its end.
     unsafe {
         walk(tree, &mut |node| {
             if (*node).type_ != pg_sys::NodeTag::T_ColumnRef {
@@ -248,6 +250,8 @@ unsafe fn point_to(tree: *mut pg_sys::Node, row: Row) {
     }
 }
 
+/// Returns the first name of a column reference; None if it is a star.
+///
 /// # Safety
 /// `column` is a ColumnRef.
 unsafe fn first_name<'a>(column: *mut pg_sys::ColumnRef) -> Option<&'a CStr> {
@@ -259,17 +263,17 @@ unsafe fn first_name<'a>(column: *mut pg_sys::ColumnRef) -> Option<&'a CStr> {
     }
 }
 
-/// Visits a raw expression's nodes.
+/// Calls `visit` with each node of a raw expression.
 ///
 /// # Safety
-/// `tree` is a raw expression, and `visit` leaves of it what PostgreSQL can go on with.
+/// `tree` is a raw expression, and `visit` leaves it a valid one.
 unsafe fn walk(tree: *mut pg_sys::Node, visit: &mut dyn FnMut(*mut pg_sys::Node)) {
     #[pg_guard]
     unsafe extern "C-unwind" fn step(node: *mut pg_sys::Node, context: *mut c_void) -> bool {
         if node.is_null() {
             return false;
         }
-        // SAFETY: the context is the reference to the closure that walk() has on its stack.
+        // SAFETY: `context` points to the closure reference on walk()'s stack.
         unsafe {
             let visit = &mut *context.cast::<&mut dyn FnMut(*mut pg_sys::Node)>();
             visit(node);
@@ -281,12 +285,13 @@ unsafe fn walk(tree: *mut pg_sys::Node, visit: &mut dyn FnMut(*mut pg_sys::Node)
     unsafe { step(tree, (&raw mut visit).cast()) };
 }
 
-fn length(list: *mut pg_sys::List) -> i32 {
-    // SAFETY: a null list is the empty one.
+/// Returns the length of a list; a null list is the empty one.
+pub(super) fn length(list: *mut pg_sys::List) -> i32 {
+    // SAFETY: the callers pass null or a list of a parse tree.
     unsafe { list.as_ref() }.map_or(0, |list| list.length)
 }
 
-fn c_string(text: &str) -> CString {
-    // Text from PostgreSQL has no zero byte.
+/// Returns a C string of a text that comes from PostgreSQL, and so has no zero byte.
+pub(super) fn c_string(text: &str) -> CString {
     CString::new(text).unwrap_or_default()
 }

@@ -2,6 +2,7 @@
 
 mod rules;
 mod table;
+mod variables;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -13,37 +14,15 @@ use webhook::schedule::Rate;
 use webhook::traceparent::Traceparent;
 use webhook::way::Way;
 
-use crate::pg::guc::{self, TextSetting};
+use crate::pg::guc;
 pub use rules::{WhoSends, read_ca_file};
+use variables::{
+    ALLOW_HTTP, ALLOW_PRIVATE_ADDRESSES, ALLOWED_HOSTS, AVATAR_URL, CA_FILE, CONNECT_TIMEOUT, DISCORD_RATE,
+    ENABLED, IDLE_TIMEOUT, LINK_BASE, LOG_PAYLOADS, LOG_RETENTION, MAX_AGE, MAX_ATTEMPTS, MAX_WEBHOOKS,
+    MAX_WORKERS, MILESTONES, PROXY, REQUEST_TIMEOUT, SENDERS, SENDING, TEAMS_RATE, TRACEPARENT, USERNAME,
+};
 
-// The defaults come with `define`.
-static ENABLED: GucSetting<bool> = GucSetting::<bool>::new(false);
-static SENDING: GucSetting<bool> = GucSetting::<bool>::new(false);
-static SENDERS: TextSetting<rules::SendersRule> = TextSetting::new();
-static LOG_PAYLOADS: GucSetting<bool> = GucSetting::<bool>::new(false);
-static ALLOWED_HOSTS: TextSetting<rules::AllowedHosts> = TextSetting::new();
-static ALLOW_HTTP: GucSetting<bool> = GucSetting::<bool>::new(false);
-static ALLOW_PRIVATE_ADDRESSES: GucSetting<bool> = GucSetting::<bool>::new(false);
-static CA_FILE: TextSetting<rules::CaFile> = TextSetting::new();
-static PROXY: TextSetting<rules::Proxies> = TextSetting::new();
-static REQUEST_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(0);
-static CONNECT_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(0);
-static MAX_ATTEMPTS: GucSetting<i32> = GucSetting::<i32>::new(0);
-static MAX_AGE: GucSetting<i32> = GucSetting::<i32>::new(0);
-static MAX_WEBHOOKS: GucSetting<i32> = GucSetting::<i32>::new(0);
-static MAX_WORKERS: GucSetting<i32> = GucSetting::<i32>::new(0);
-static IDLE_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(0);
-static LOG_RETENTION: GucSetting<i32> = GucSetting::<i32>::new(0);
-static MILESTONES: TextSetting<rules::Milestones> = TextSetting::new();
-static DISCORD_RATE: GucSetting<i32> = GucSetting::<i32>::new(0);
-static USERNAME: TextSetting<rules::Username> = TextSetting::new();
-static AVATAR_URL: TextSetting<rules::AvatarUrl> = TextSetting::new();
-static LINK_BASE: TextSetting<rules::LinkBase> = TextSetting::new();
-static TEAMS_RATE: TextSetting<rules::RequestRate> = TextSetting::new();
-static TRACEPARENT: TextSetting<rules::TraceParent> = TextSetting::new();
-static API_TOKEN_KEY: TextSetting<rules::TokenKey> = TextSetting::new();
-
-/// Lets PostgreSQL know the settings, and refuse others of the prefix.
+/// Defines the settings, and reserves their prefix.
 pub fn define() {
     guc::define(c"zentry_notify", table::settings());
 }
@@ -154,7 +133,7 @@ pub fn appearance(stored: Option<&str>) -> Appearance {
     Appearance::stored(stored.unwrap_or_default()).or(username.as_deref(), avatar_url.as_deref())
 }
 
-/// Returns what links that begin with a slash are below.
+/// Returns the address that links are put behind which begin with a slash.
 pub fn link_base() -> Option<String> {
     LINK_BASE.get()
 }

@@ -1,4 +1,4 @@
-//! What the text settings may be.
+//! The values that the text settings may have.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -18,7 +18,7 @@ use webhook::way::{Way, parse_ways};
 
 use crate::pg::guc::{Refusal, Rule};
 
-/// Far more than the authorities of all the world take.
+/// Maximum size of a file of certificate authorities in bytes, far more than the list of a system takes.
 const MAX_CA_FILE: u64 = 16 << 20;
 
 pub enum AllowedHosts {}
@@ -58,7 +58,7 @@ impl Rule for SendersRule {
             "remote" => Ok(WhoSends::Remote),
             "both" => Ok(WhoSends::Both),
             _ => Err(Refusal {
-                detail: "It is local, remote or both.".to_owned(),
+                detail: "The value has to be local, remote or both.".to_owned(),
                 hint: "Say who sends, such as 'local': the worker; 'remote': zentry-notify send, on other machines; 'both': that, and the worker while no such process is connected.",
             }),
         }
@@ -157,7 +157,7 @@ impl Rule for TraceParent {
     }
 }
 
-/// Characters of a token's key.
+/// Number of characters of a token's key.
 const TOKEN_KEY: usize = 8;
 
 pub enum TokenKey {}
@@ -201,7 +201,7 @@ impl Rule for CaFile {
         Ok((!text.is_empty()).then(|| PathBuf::from(text)))
     }
 
-    fn look(value: &Self::Value) -> Result<(), Refusal> {
+    fn check_reference(value: &Self::Value) -> Result<(), Refusal> {
         let Some(path) = value else { return Ok(()) };
         read_ca_file(path).map(drop).map_err(|reason| Refusal {
             detail: format!("The file \"{}\" cannot be used: {reason}.", path.display()),
@@ -214,10 +214,10 @@ impl Rule for CaFile {
 /// Returns the certificates of a file, in PEM format.
 ///
 /// # Errors
-/// Says what is wrong with it, in words for people.
+/// What is wrong with the file, for people.
 pub fn read_ca_file(path: &Path) -> Result<Vec<u8>, String> {
     let mut pem = Vec::new();
-    // A pipe would let us wait.
+    // To open a named pipe would block otherwise.
     let file = File::options()
         .read(true)
         .custom_flags(O_NONBLOCK)
@@ -236,7 +236,7 @@ pub fn read_ca_file(path: &Path) -> Result<Vec<u8>, String> {
     Ok(pem)
 }
 
-/// Returns what the system says, as PostgreSQL says it.
+/// Returns the system's message without the error number, as PostgreSQL has it.
 fn reason(error: &io::Error) -> String {
     match error.raw_os_error() {
         Some(code) => Errno::from_raw(code).desc().to_owned(),

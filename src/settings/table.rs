@@ -1,8 +1,8 @@
-//! The table of settings: `pg_settings` and the reference in `docs/reference/settings.md` show what stands here.
+//! The table of settings. `pg_settings` and `docs/reference/settings.md` show its texts.
 
 use std::ffi::CStr;
 
-use super::{
+use super::variables::{
     ALLOW_HTTP, ALLOW_PRIVATE_ADDRESSES, ALLOWED_HOSTS, API_TOKEN_KEY, AVATAR_URL, CA_FILE, CONNECT_TIMEOUT,
     DISCORD_RATE, ENABLED, IDLE_TIMEOUT, LINK_BASE, LOG_PAYLOADS, LOG_RETENTION, MAX_AGE, MAX_ATTEMPTS,
     MAX_WEBHOOKS, MAX_WORKERS, MILESTONES, PROXY, REQUEST_TIMEOUT, SENDERS, SENDING, TEAMS_RATE, TRACEPARENT,
@@ -10,7 +10,7 @@ use super::{
 };
 use crate::pg::guc::{SetBy, Setting, Unit, Value};
 
-/// The crate's default list as the C string that PostgreSQL wants.
+/// The default list of the crate `webhook`, as a C string.
 const DEFAULT_HOSTS: &CStr = {
     const LENGTH: usize = webhook::endpoint::DEFAULT_ALLOWED_HOSTS.len();
     const BYTES: [u8; LENGTH + 1] = {
@@ -24,11 +24,11 @@ const DEFAULT_HOSTS: &CStr = {
     };
     match CStr::from_bytes_with_nul(&BYTES) {
         Ok(hosts) => hosts,
-        Err(_) => panic!("a list of hosts has no NUL"),
+        Err(_) => panic!("a list of hosts has no zero byte"),
     }
 };
 
-/// Every setting, by what it is for: who is notified, where requests may go, how they are made, workers, the log.
+/// Returns every setting, grouped: who is notified, where requests may go, how they are made, workers, the log.
 pub fn settings() -> [Setting; 25] {
     [
         Setting {
@@ -83,9 +83,9 @@ pub fn settings() -> [Setting; 25] {
         },
         Setting {
             name: c"zentry_notify.username",
-            summary: c"Name that messages in Discord come from.",
+            summary: c"Name that messages in Discord and Mattermost come from.",
             details: c"1 to 80 characters without \"discord\" and \"clyde\". A webhook's own username takes precedence; if both are empty, it is the \
-                       name that the webhook has in Discord.",
+                       name that the webhook has there.",
             set_by: SetBy::Superuser,
             value: Value::Text {
                 variable: &USERNAME,
@@ -94,8 +94,8 @@ pub fn settings() -> [Setting; 25] {
         },
         Setting {
             name: c"zentry_notify.avatar_url",
-            summary: c"Picture that messages in Discord come with.",
-            details: c"An https URL that Discord can read. A webhook's own avatar_url takes precedence.",
+            summary: c"Picture that messages in Discord and Mattermost come with.",
+            details: c"An https URL that these services can read. A webhook's own avatar_url takes precedence.",
             set_by: SetBy::Superuser,
             value: Value::Text {
                 variable: &AVATAR_URL,

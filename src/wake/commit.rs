@@ -4,9 +4,11 @@ use std::cell::{Cell, RefCell};
 
 use pgrx::prelude::*;
 
-use super::{Registry, Work, registry};
+use super::registry::Registry;
+use super::work::Work;
 use crate::pg::process;
 use crate::pg::transaction;
+use crate::shared::registry;
 
 thread_local! {
     /// The work that the running transaction has written.

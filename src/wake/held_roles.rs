@@ -8,15 +8,15 @@ use jiff::Timestamp;
 
 use super::since::time_left;
 
-/// How long nothing of a role is run that may do what has ended a worker.
+/// The time for which code of a role that has ended a worker is not run.
 const HOLD: Duration = Duration::from_secs(3600);
 /// The same while it still runs in that worker. When that ends, a new hold begins if need be.
 pub(super) const LONG_HOLD: Duration = Duration::from_secs(30 * 24 * 3600);
-/// The most roles that are remembered as having ended a worker.
-const MOST: usize = 16;
+/// Maximum number of roles that are remembered as having ended a worker.
+const MAX_ROLES: usize = 16;
 
 /// The held roles of a database. Only its worker writes them.
-pub(super) struct HeldRoles([HeldRole; MOST]);
+pub(super) struct HeldRoles([HeldRole; MAX_ROLES]);
 
 /// Which part of a role's sources is not tried for a while, even if a table is attached anew.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +55,7 @@ impl HeldRole {
 
 impl HeldRoles {
     pub const fn none() -> Self {
-        HeldRoles([const { HeldRole::free() }; MOST])
+        HeldRoles([const { HeldRole::free() }; MAX_ROLES])
     }
 
     /// Holds a role. Returns what of it is held. With `tables`, its tables are not read for sources of others.
@@ -104,14 +104,14 @@ impl HeldRoles {
 mod tests {
     use pgrx::prelude::*;
 
-    use super::{Held, HeldRoles, MOST};
+    use super::{Held, HeldRoles, MAX_ROLES};
 
-    /// Who is let go may end another worker, and is held again then.
+    /// A role that is forgotten so may end another worker, and is held again then.
     #[pg_test]
     fn one_role_more_than_there_are_places_lets_one_go() {
         let held_roles = HeldRoles::none();
         let held = |role: u32| held_roles.lately(role).map(|(what, _)| what);
-        let roles = 1..=u32::try_from(MOST).unwrap_or(u32::MAX);
+        let roles = 1..=u32::try_from(MAX_ROLES).unwrap_or(u32::MAX);
         for role in roles.clone() {
             assert_eq!(held_roles.hold(role, false), Held::Expressions);
         }

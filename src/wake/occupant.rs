@@ -12,7 +12,7 @@ pub struct Occupant {
 impl Occupant {
     pub(super) fn of(number: i32) -> Self {
         Occupant {
-            pid: process::pid_at(number),
+            pid: process::pid_of(number),
         }
     }
 

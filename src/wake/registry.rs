@@ -9,15 +9,17 @@ use pgrx::prelude::*;
 use webhook::way::WayId;
 
 use super::held_roles::{Held, LONG_HOLD};
+use super::process_number::{NOBODY, wake_process};
 use super::since::Since;
+use super::slot::Slot;
 use super::stuck::{EndRequest, Replaced, Stuck, StuckList};
 use super::ways::Ways;
-use super::{NOBODY, Slot, Work, wake_process};
+use super::work::Work;
 use crate::pg::{process, version};
 
-/// The most databases with slots. If a database finds none, the launcher looks into all databases.
+/// Maximum number of databases with slots. If a database finds none, the launcher looks into all databases.
 const SLOTS: usize = 1024;
-/// The most slots that a database may take, from the one that its OID hashes to.
+/// Number of slots that a database may take one of, from the one that its OID hashes to.
 const WINDOW: usize = 16;
 
 /// Everything that is shared.
@@ -128,8 +130,8 @@ impl Registry {
         }
     }
 
-    /// Returns what of the role's sources is not tried now in the slot's database, and for how long. While a process is stuck in something
-    /// of the role's, that is everything.
+    /// Returns which part of the role's sources is not tried now in the slot's database, and for how long. While a process is stuck in code of the
+    /// role, that is everything.
     pub fn held(&self, slot: &Slot, role: u32) -> Option<(Held, Duration)> {
         let lately = slot.held_lately(role);
         if self.stuck.concerns(slot.database(), role) {
@@ -201,19 +203,24 @@ impl Registry {
         self.wake_launcher();
     }
 
-    /// Has a worker look into each database in which nothing could be sent: a prepared transaction may have changed a setting, in any
-    /// database.
-    pub fn look_where_held_back(&self) {
-        let mut found = false;
-        for slot in self
-            .slots()
-            .filter(|slot| slot.is_held_back() && !slot.has_worker())
-        {
-            slot.add(&Work::ALL);
-            found = true;
+    /// Notes that a prepared transaction was committed in this database, which may have written anything there, and changed a setting in any
+    /// database. Has a worker look into this database, and into each one in which nothing could be sent. A pause goes on: where there is nothing to
+    /// do, however many such transactions there are, they start no worker each.
+    pub fn prepared_committed(&self, database: pg_sys::Oid) {
+        let mut concerned = false;
+        for slot in self.slots() {
+            concerned |= slot.prepared_committed();
         }
-        if found {
+        if concerned {
             self.wake_launcher();
+        }
+        match self.slot(database) {
+            Some(slot) if slot.add(&Work::ALL) => self.wake(slot),
+            Some(_) => {}
+            None => {
+                self.ask_for_survey();
+                self.wake_launcher();
+            }
         }
     }
 
@@ -283,6 +290,11 @@ impl Registry {
         } else if !new {
             return;
         }
+        self.wake(slot);
+    }
+
+    /// Wakes the process that does the slot's work.
+    fn wake(&self, slot: &Slot) {
         match slot.worker.load(SeqCst) {
             NOBODY => self.wake_launcher(),
             _ if slot.looking.load(SeqCst) => {}

@@ -8,16 +8,18 @@ use jiff::Timestamp;
 use pgrx::prelude::*;
 
 use super::held_roles::{Held, HeldRoles};
+use super::occupant::Occupant;
+use super::process_number::{NOBODY, wake_process};
 use super::since::{Since, time_left};
 use super::stuck::EndRequest;
 use super::webhook_set::SharedWebhookSet;
-use super::{NOBODY, Occupant, Work, wake_process};
+use super::work::Work;
 use crate::pg::process;
 use crate::pg::time_limit::Overran;
 use crate::pg::version;
 
 const NEVER: i64 = i64::MAX;
-/// How long events are written in subtransactions after one could not be stored. Each further one begins this anew.
+/// The time for which events are written in subtransactions after one could not be stored. Each further one begins it anew.
 const CAREFUL: Duration = Duration::from_secs(600);
 
 /// The slot of a database that has or had work.
@@ -26,8 +28,7 @@ pub struct Slot {
     pub(super) database: AtomicU32,
     webhooks: SharedWebhookSet,
     overdue: SharedWebhookSet,
-    /// Whether those of `overdue` are to be tried whatever their endpoints have asked for.
-    resumed: AtomicBool,
+    resumed: SharedWebhookSet,
     events: AtomicBool,
     configuration: AtomicBool,
     /// The process number of the worker.
@@ -54,6 +55,8 @@ pub struct Slot {
     careful_until: AtomicI64,
     /// Whether settings of the database or of a role have changed since the worker began, so that it has old ones.
     stale: AtomicBool,
+    /// Whether a prepared transaction was committed since the worker began, in any database: it may have changed settings.
+    prepared_committed: AtomicBool,
     /// The event source whose look-ups have ended a worker because they did not react to a cancel.
     overran: Overran,
     /// The roles whose sources have ended a worker lately. Only the worker writes them.
@@ -66,7 +69,7 @@ impl Slot {
             database: AtomicU32::new(0),
             webhooks: SharedWebhookSet::empty(),
             overdue: SharedWebhookSet::empty(),
-            resumed: AtomicBool::new(false),
+            resumed: SharedWebhookSet::empty(),
             events: AtomicBool::new(false),
             configuration: AtomicBool::new(false),
             worker: AtomicI32::new(NOBODY),
@@ -81,6 +84,7 @@ impl Slot {
             lost: AtomicU64::new(0),
             careful_until: AtomicI64::new(0),
             stale: AtomicBool::new(false),
+            prepared_committed: AtomicBool::new(false),
             overran: Overran::nothing(),
             held_roles: HeldRoles::none(),
         }
@@ -91,13 +95,13 @@ impl Slot {
         &self.overran
     }
 
-    /// Holds a role of which something has ended a worker: for a while its expressions are not run, and nothing at all if that happens
-    /// again. `tables` says that it was one of its tables, read for a source of another role: none of them is read for others.
+    /// Holds a role whose code has ended a worker: for a while its expressions are not run, and nothing of it at all if that happens again. `tables`
+    /// says that it was one of its tables, which was read for a source of another role: then none of them is read for others.
     pub fn hold_role(&self, role: u32, tables: bool) -> Held {
         self.held_roles.hold(role, tables)
     }
 
-    /// Returns what of the role's sources is not tried because they have ended a worker, and for how long.
+    /// Returns which part of the role's sources is not tried because they have ended a worker, and for how long.
     pub(super) fn held_lately(&self, role: u32) -> Option<(Held, Duration)> {
         self.held_roles.lately(role)
     }
@@ -115,24 +119,19 @@ impl Slot {
     /// yet.
     pub fn add(&self, work: &Work) -> bool {
         let webhooks = self.webhooks.add(work.webhooks);
-        // This comes first, so that whoever takes the other flags takes this one too.
-        if work.resumed {
-            self.resumed.store(true, SeqCst);
-        }
         let overdue = self.overdue.add(work.overdue);
+        let resumed = self.resumed.add(work.resumed);
         let events = work.events && !self.events.swap(true, SeqCst);
         let configuration = work.configuration && !self.configuration.swap(true, SeqCst);
-        webhooks | overdue | events | configuration
+        webhooks | overdue | resumed | events | configuration
     }
 
     /// Takes the work out. What is added from now on is there at the next call.
     pub fn take(&self) -> Work {
-        let overdue = self.overdue.take();
         Work {
             webhooks: self.webhooks.take(),
-            overdue,
-            // The flag of a webhook that is added at this moment comes with the webhook.
-            resumed: !overdue.is_empty() && self.resumed.swap(false, SeqCst),
+            overdue: self.overdue.take(),
+            resumed: self.resumed.take(),
             events: self.events.swap(false, SeqCst),
             configuration: self.take_configuration(),
         }
@@ -153,6 +152,7 @@ impl Slot {
             || self.configuration.load(SeqCst)
             || !self.webhooks.is_empty()
             || !self.overdue.is_empty()
+            || !self.resumed.is_empty()
     }
 
     pub fn due(&self) -> Option<Timestamp> {
@@ -187,13 +187,30 @@ impl Slot {
         self.paused_until.store(until.as_microsecond(), SeqCst);
     }
 
-    /// Sets whether the worker leaves because sending is off.
-    pub fn set_held_back(&self, held_back: bool) {
-        self.held_back.store(held_back, SeqCst);
+    /// Notes that the worker begins, and has not found sending off.
+    pub fn not_held_back(&self) {
+        self.held_back.store(false, SeqCst);
     }
 
-    pub fn is_held_back(&self) -> bool {
-        self.held_back.load(SeqCst)
+    /// Notes that the worker leaves because sending is off. Another one looks at the settings, after the pause, if a prepared transaction may have
+    /// changed them since this one began.
+    pub fn held_back(&self) {
+        self.held_back.store(true, SeqCst);
+        if self.prepared_committed.load(SeqCst) {
+            self.add(&Work::ALL);
+        }
+    }
+
+    /// Notes that a prepared transaction was committed, which may have changed settings. Returns whether that concerns the database, since nothing
+    /// could be sent in it.
+    pub(super) fn prepared_committed(&self) -> bool {
+        // The worker that leaves does this in the opposite order, so that one of the two sees what the other has noted.
+        self.prepared_committed.store(true, SeqCst);
+        let concerned = self.held_back.load(SeqCst);
+        if concerned {
+            self.add(&Work::ALL);
+        }
+        concerned
     }
 
     pub fn paused_for(&self) -> Option<Duration> {
@@ -223,6 +240,7 @@ impl Slot {
         if entered {
             self.overran.process_changes();
             self.stale.store(false, SeqCst);
+            self.prepared_committed.store(false, SeqCst);
             self.left_in_order.store(false, SeqCst);
             self.refused.set(false);
         }
@@ -253,7 +271,7 @@ impl Slot {
         let number = self.worker.load(SeqCst);
         (number != NOBODY).then(|| EndRequest {
             number,
-            pid: process::pid_at(number),
+            pid: process::pid_of(number),
             at: Timestamp::from_microsecond(at).unwrap_or(Timestamp::MAX),
         })
     }
@@ -347,6 +365,7 @@ impl Slot {
         self.outdated.store(false, SeqCst);
         self.lost.store(0, SeqCst);
         self.stale.store(false, SeqCst);
+        self.prepared_committed.store(false, SeqCst);
         self.overran.forget();
         self.overran.process_changes();
         self.overran.unseen.store(false, SeqCst);

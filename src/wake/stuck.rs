@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicI32, AtomicI64, AtomicU32};
 use jiff::Timestamp;
 use pgrx::prelude::*;
 
-/// The most such processes of a server: each takes a place of max_worker_processes, and may use a processor.
-const MOST: usize = 3;
+/// Maximum number of such processes of a server: each takes one of max_worker_processes, and may use a processor.
+const MAX_STUCK: usize = 3;
 
 /// The stuck processes. Only the launcher adds one, and the process itself removes it.
-pub struct StuckList([Place; MOST]);
+pub struct StuckList([Place; MAX_STUCK]);
 
 struct Place {
     /// The process id. 0: the place is free.
@@ -61,7 +61,7 @@ impl StuckList {
                     owner: AtomicU32::new(0),
                     since: AtomicI64::new(0),
                 }
-            }; MOST],
+            }; MAX_STUCK],
         )
     }
 
@@ -96,7 +96,7 @@ impl StuckList {
         places.any(|place| place.pid.compare_exchange(pid, 0, SeqCst, SeqCst).is_ok())
     }
 
-    /// Returns whether something of the role's is stuck in the database, or in two others: no role may take all places.
+    /// Whether code of the role is stuck in the database, or in two others: no role may take all places.
     pub fn concerns(&self, database: pg_sys::Oid, role: u32) -> bool {
         let of_role = |place: &&Place| place.pid.load(SeqCst) != 0 && place.owner.load(SeqCst) == role;
         let here = |place: &Place| place.database.load(SeqCst) == database.to_u32();

@@ -1,4 +1,4 @@
-//! Ways out in shared memory: what Discord allows each is the cluster's, and what left by each is counted for people.
+//! The ways out in shared memory: Discord's limits of each, which all databases of the cluster share, and counts of requests, for people.
 
 use std::sync::atomic::Ordering::SeqCst;
 use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64};
@@ -7,47 +7,52 @@ use jiff::Timestamp;
 use webhook::schedule::WayReport;
 use webhook::way::WayId;
 
-/// Ways of which something is remembered, over all databases and settings; the one that was used last long ago goes.
-const KNOWN: usize = 64;
-/// Refusals count for ten minutes, of which the first may have begun before.
+/// Maximum number of ways that are remembered, over all databases and settings. The one whose last use is the oldest gives way to a new one.
+const MAX_WAYS: usize = 64;
+/// The minutes whose refusals are kept: ten whole ones, and the present one.
 const MINUTES: usize = 11;
 
+/// All ways of the cluster.
 pub struct Ways {
-    known: [Shared; KNOWN],
-    /// Changes whenever Discord has banned one of them, or has for longer.
+    known: [Shared; MAX_WAYS],
+    /// A number that changes whenever Discord parks a way, or parks it for longer.
     parks: AtomicU32,
 }
 
-/// What is known of a way.
+/// What is known of one way.
 struct Shared {
-    /// [`WayId`]; 0: nobody's.
+    /// [`WayId`]; 0: the entry is free.
     id: AtomicU64,
-    /// All in microseconds since 1970; 0: it is not so.
+    /// When the way was used last, in microseconds since 1970; 0: never.
     used_at: AtomicI64,
+    /// When Discord's park ends, in microseconds since 1970; 0: there is none.
     discord_parked_until: AtomicI64,
+    /// When the way is tried again, in microseconds since 1970; 0: it works.
     down_until: AtomicI64,
     requests: AtomicU64,
     unreached: AtomicU64,
     refused: AtomicU64,
-    /// The number of a minute since 1970, and below it how often Discord has refused requests in it.
+    /// For each minute, its number since 1970 in the upper half, and in the lower half how many requests Discord has refused in it.
     by_minute: [AtomicU64; MINUTES],
 }
 
-/// What has become of requests by a way since the server started.
+/// The state of a way, with counts since the server started.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct WayState {
     pub requests: u64,
+    /// Requests that could not be connected.
     pub unreached: u64,
+    /// Requests that Discord has refused.
     pub refused: u64,
     pub discord_parked_until: Option<Timestamp>,
-    /// Nobody was reached by it lately, and it is tried again then.
+    /// When the way is tried again by which nobody was reached lately.
     pub down_until: Option<Timestamp>,
 }
 
 impl Ways {
     pub const fn none() -> Self {
         Ways {
-            known: [const { Shared::free() }; KNOWN],
+            known: [const { Shared::free() }; MAX_WAYS],
             parks: AtomicU32::new(0),
         }
     }
@@ -56,7 +61,7 @@ impl Ways {
         self.known.iter().find(|known| known.id.load(SeqCst) == way.0)
     }
 
-    /// Its place, taken when it has none. Two that take the same place at once may count for each other for a moment.
+    /// Returns the way's entry, and takes one if it has none. Two ways that take the same entry at once may count for each other for a moment.
     fn place(&self, way: WayId) -> &Shared {
         if let Some(known) = self.known(way) {
             return known;
@@ -72,6 +77,7 @@ impl Ways {
         place
     }
 
+    /// Notes that Discord parks a way. An earlier park that lasts longer stays.
     pub fn park_discord(&self, way: WayId, until: Timestamp) {
         let (place, until) = (self.place(way), until.as_microsecond());
         let before = place.discord_parked_until.fetch_max(until, SeqCst);
@@ -81,11 +87,12 @@ impl Ways {
         }
     }
 
-    /// Changes whenever Discord has banned one of them.
+    /// Returns a number that changes whenever Discord parks a way.
     pub fn parks(&self) -> u32 {
         self.parks.load(SeqCst)
     }
 
+    /// Ends Discord's parks of all ways.
     pub fn unpark_discord(&self) {
         for shared in &self.known {
             shared.discord_parked_until.store(0, SeqCst);
@@ -96,6 +103,7 @@ impl Ways {
         moment(&self.known(way)?.discord_parked_until)
     }
 
+    /// Adds the counts of a process's requests by a way.
     pub fn add(&self, report: &WayReport) {
         let counts = &report.counts;
         if counts.requests + counts.reached + counts.unreached + counts.refused == 0 {
@@ -116,7 +124,8 @@ impl Ways {
         }
     }
 
-    /// How often Discord has refused requests by this way in each of the last minutes, in their order.
+    /// Returns how many requests by this way Discord has refused in each of the last minutes, with the end of the minute, in their order. Minutes
+    /// without refusals are left out.
     pub fn refused_lately(&self, way: WayId) -> Vec<(Timestamp, u32)> {
         let Some(known) = self.known(way) else {
             return Vec::new();

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering::SeqCst;
 
 const WORDS: usize = 16;
 
-/// A set of webhooks that may have new rows, as bits that their ids hash to: a worker reads only what may have changed.
+/// A set of webhooks, as 1,024 bits: a webhook's bit is the remainder of its id. So it may seem to contain a few others.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct WebhookSet([u64; WORDS]);
 
@@ -13,14 +13,14 @@ impl WebhookSet {
     pub const ALL: WebhookSet = WebhookSet([u64::MAX; WORDS]);
     pub const NONE: WebhookSet = WebhookSet([0; WORDS]);
 
-    pub fn insert(&mut self, integration: i64) {
-        let (word, bit) = Self::place(integration);
+    pub fn insert(&mut self, webhook: i64) {
+        let (word, bit) = Self::place(webhook);
         self.0[word] |= bit;
     }
 
     /// Returns true for every webhook that was inserted, and for a few others.
-    pub fn may_contain(&self, integration: i64) -> bool {
-        let (word, bit) = Self::place(integration);
+    pub fn may_contain(&self, webhook: i64) -> bool {
+        let (word, bit) = Self::place(webhook);
         self.0[word] & bit != 0
     }
 
@@ -35,8 +35,8 @@ impl WebhookSet {
         self.0.iter().all(|word| *word == 0)
     }
 
-    fn place(integration: i64) -> (usize, u64) {
-        let place = integration as u64 as usize % (WORDS * 64);
+    fn place(webhook: i64) -> (usize, u64) {
+        let place = webhook as u64 as usize % (WORDS * 64);
         (place / 64, 1 << (place % 64))
     }
 }
@@ -57,8 +57,9 @@ impl SharedWebhookSet {
         })
     }
 
+    /// Returns the set, and empties it.
     pub(super) fn take(&self) -> WebhookSet {
-        // Words that are zero are only read: they stay in every processor's cache.
+        // Words that are zero are only read, so that they stay in the caches of all processors.
         WebhookSet(std::array::from_fn(|i| match self.0[i].load(SeqCst) {
             0 => 0,
             _ => self.0[i].swap(0, SeqCst),

@@ -1,15 +1,16 @@
 //! Enriching a source's events of a batch, as far as its look-ups work.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use webhook::apart::{Credit, Fault, Trial, divide};
-use webhook::json_members::members;
+use webhook::json_members::Members;
 
 use super::limited::Failure;
-use super::lookups::{Keys, Kind, Statement};
+use super::lookups::{Keys, Kind, MAX_DETAIL, Statement};
 use super::prepared::{LIMIT_ALONE, Prepared};
-use super::query::{Enriched, Query, Row};
+use super::query::{Enriched, Known, Query, Row};
 use super::source::Source;
 use crate::event_source::{Audience, Expression};
 
@@ -25,6 +26,12 @@ pub struct Attempt<'a> {
     source: &'a Source,
     prepared: &'a Prepared,
     pub found: Vec<(usize, Enriched)>,
+    /// What each statement has found so far.
+    known: Vec<Known>,
+    /// How many more bytes may be found.
+    pub room: usize,
+    /// The lowest index of an event for which there was no room.
+    pub left: Option<usize>,
     /// The number of rows that failed alone, and the last failure.
     failed: (usize, Option<Failure>),
     /// The first and the last event for which no time was left.
@@ -34,13 +41,16 @@ pub struct Attempt<'a> {
 }
 
 impl<'a> Attempt<'a> {
-    /// None: nothing is to be looked up.
-    pub fn new(event_type: &'a str, source: &'a Source, prepared: &'a Prepared) -> Option<Self> {
+    /// Makes an attempt that finds `room` bytes, or a little more. None: nothing is to be looked up.
+    pub fn new(event_type: &'a str, source: &'a Source, prepared: &'a Prepared, room: usize) -> Option<Self> {
         (!prepared.queries.is_empty()).then(|| Attempt {
             event_type,
             source,
             prepared,
             found: Vec::new(),
+            known: prepared.queries.iter().map(|_| Known::default()).collect(),
+            room,
+            left: None,
             failed: (0, None),
             untried: None,
             worked: false,
@@ -77,23 +87,30 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    fn try_rows(&self, rows: &[Row], limit: Duration) -> Result<Vec<(usize, Enriched)>, Failure> {
+    /// Returns what all statements have found. Rows for which there was no room are not among it.
+    fn try_rows(&mut self, rows: &[Row], limit: Duration) -> Result<Vec<(usize, Enriched)>, Failure> {
         let owner = self.prepared.attached.owner;
-        let mut all: Vec<(usize, Enriched)> = Vec::new();
-        for query in &self.prepared.queries {
-            let found = query.run(owner, limit, rows)?;
-            if all.is_empty() {
-                all = found;
-                continue;
-            }
-            let mut found: HashMap<usize, Enriched> = found.into_iter().collect();
-            for (place, enriched) in &mut all {
-                if let Some(more) = found.remove(place) {
-                    enriched.add(more);
+        let mut all: Option<Vec<(usize, Enriched)>> = None;
+        for (query, known) in self.prepared.queries.iter().zip(&mut self.known) {
+            let found = query.run(owner, limit, rows, known, self.room)?;
+            all = Some(match all {
+                None => found,
+                Some(all) => {
+                    let mut found: HashMap<usize, Enriched> = found.into_iter().collect();
+                    let add = |(place, mut enriched): (usize, Enriched)| {
+                        enriched.add(found.remove(&place)?);
+                        Some((place, enriched))
+                    };
+                    all.into_iter().filter_map(add).collect()
                 }
-            }
+            });
         }
-        Ok(all)
+        Ok(all.unwrap_or_default())
+    }
+
+    /// Notes that there was no room for these events.
+    fn leave(&mut self, places: impl Iterator<Item = usize>) {
+        self.left = places.chain(self.left).min();
     }
 
     /// Looks up each key by itself. A key that fails is null, and a value that cannot be converted stays the string that was recorded.
@@ -103,6 +120,7 @@ impl<'a> Attempt<'a> {
             detail = serde_json::from_str(nulls).unwrap_or_default();
         }
         let mut project = None;
+        let mut bytes = 0;
         let columns = &self.source.definition.columns;
         let is_sql = |key: &&String| matches!(columns.get(*key), Some(Expression::Sql { .. }));
         // Expressions come last, since they are what may take long.
@@ -116,27 +134,40 @@ impl<'a> Attempt<'a> {
             } else {
                 Kind::LookUps
             };
-            let found = self.one_key(row, kind, key).ok().flatten().unwrap_or_default();
-            for (key, value) in members(&found) {
+            let found = self.one_key(row, kind, key).ok().flatten();
+            bytes += found.as_deref().map_or(0, str::len);
+            if bytes > MAX_DETAIL {
+                // As the statement for all keys does.
+                return self.give_up(std::slice::from_ref(row));
+            }
+            for (key, value) in Members::of(found.as_deref().unwrap_or_default()).iter() {
                 if let Ok(value) = serde_json::from_str(value) {
-                    detail.insert(key, value);
+                    detail.insert(key.to_owned(), value);
                 }
             }
         }
         if let Audience::Project { project: key } = &self.source.definition.audience {
             project = detail.get(key).and_then(serde_json::Value::as_i64);
         }
-        let detail = (!detail.is_empty()).then(|| serde_json::Value::Object(detail).to_string());
-        self.found.push((row.place, Enriched { detail, project }));
+        let detail = (!detail.is_empty()).then(|| serde_json::Value::Object(detail).to_string().into());
+        let found = Enriched { detail, project };
+        self.room = self.room.saturating_sub(found.length());
+        self.found.push((row.place, found));
     }
 
-    fn one_key(&self, row: &Row, kind: Kind, key: &str) -> Result<Option<String>, Failure> {
+    fn one_key(&self, row: &Row, kind: Kind, key: &str) -> Result<Option<Arc<str>>, Failure> {
         let attached = &self.prepared.attached;
         let statement = Statement::new(&self.source.definition, attached, kind, Keys::One(key));
         let Some(query) = Query::prepare(statement, attached, LIMIT_ALONE)? else {
             return Ok(None);
         };
-        let mut found = query.run(attached.owner, LIMIT_ALONE, std::slice::from_ref(row))?;
+        let mut found = query.run(
+            attached.owner,
+            LIMIT_ALONE,
+            std::slice::from_ref(row),
+            &mut Known::default(),
+            MAX_DETAIL,
+        )?;
         Ok(found.pop().and_then(|(_, enriched)| enriched.detail))
     }
 
@@ -174,7 +205,19 @@ impl<'a> Trial<Row<'a>> for Attempt<'_> {
     }
 
     fn attempt(&mut self, rows: &[Row<'a>], limit: Duration) -> Result<(), Failure> {
-        self.found.extend(self.try_rows(rows, limit)?);
+        let places = rows.iter().map(|row| row.place);
+        if self.room == 0 {
+            self.leave(places);
+            return Ok(());
+        }
+        let found = self.try_rows(rows, limit)?;
+        let bytes: usize = found.iter().map(|(_, enriched)| enriched.length()).sum();
+        self.room = self.room.saturating_sub(bytes);
+        if found.len() < rows.len() {
+            let known: HashSet<usize> = found.iter().map(|(place, _)| *place).collect();
+            self.leave(places.filter(|place| !known.contains(place)));
+        }
+        self.found.extend(found);
         self.worked = true;
         Ok(())
     }

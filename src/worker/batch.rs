@@ -63,8 +63,9 @@ impl Worker {
             if slot.configuration_is_noted() || router.has_unknown(&page.events) {
                 router.load(slot);
             }
-            ledger.count(router, &page);
             let mut routed = router.route(&page.events);
+            page.cut(routed.len());
+            ledger.count(router, &page);
             for (event, routed) in page.events.iter().zip(&mut routed) {
                 if let Some(left) = cursor.left_of(event.id) {
                     routed.queues.retain(|queue| left.contains(&queue.0));

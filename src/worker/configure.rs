@@ -54,7 +54,12 @@ impl Worker {
         self.switched_off
             .retain(|queue, _| !self.webhooks.contains_key(queue));
         self.drained.retain(|queue| self.webhooks.contains_key(queue));
-        self.divide(&active_webhooks)?;
+        self.senders.divide(
+            &active_webhooks,
+            &mut self.batch,
+            &mut self.drained,
+            &mut self.claim_cursors,
+        )?;
         let idle_connections = idle_connections(&self.webhooks);
         if idle_connections != self.idle_connections {
             self.idle_connections = idle_connections;

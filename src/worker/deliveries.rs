@@ -12,7 +12,7 @@ use webhook::schedule::{Claim, Delivery, DeliveryChange, DeliveryId, QueueId, Ta
 use super::claim_cursors::ClaimCursors;
 use super::counters::{End, Sums};
 use super::store::Store;
-use crate::plan::{Argument, Plan, Rows, with_spi};
+use crate::plan::{Argument, JsonbText, Plan, Rows, with_spi};
 use crate::settings;
 use crate::timestamp::to_timestamptz;
 use webhook::delivery_columns::{
@@ -338,9 +338,9 @@ fn delivery(rows: &Rows, row: usize, events: &mut HashMap<i64, Event>) -> Option
 
 /// Returns the event of a row. A delivery whose event has been deleted is sent without data.
 fn event(rows: &Rows, row: usize) -> Option<Event> {
-    // A value of type json is stored as its text.
+    // A value of type json is stored as its text. That of a jsonb is made here, for the rows that are kept alone.
     let data = rows.get::<String>(row, 4);
-    let detail = rows.get::<String>(row, 5);
+    let detail = rows.get::<JsonbText>(row, 5).map(|detail| detail.0);
     let data = merged(data.as_deref().unwrap_or("{}"), detail.as_deref());
     Some(Event {
         event_type: rows.get::<String>(row, 3)?.into(),

@@ -7,7 +7,8 @@ use std::ffi::CString;
 use pgrx::pg_sys;
 use webhook::open_batch::{OpenDelivery, OpenEvent};
 
-use crate::pg::field::{Field, KeptText};
+use crate::pg::field::{Field, KeptJsonb, KeptText};
+use crate::pg::memory::ScratchMemory;
 use crate::pg::row_writer::{RowWriter, Table};
 use crate::timestamp::since_2000;
 use webhook::delivery_columns::{attempts, body, captured_at, code, finished_at, next_attempt, status};
@@ -38,6 +39,9 @@ static EVENT_DETAIL: Table = Table {
     columns: &[("event_id", pg_sys::INT8OID), ("data", pg_sys::JSONBOID)],
 };
 
+/// The most bytes of details that are written at once: while they are written, they are in memory several times.
+const MAX_BYTES: usize = 4 << 20;
+
 /// What the worker keeps for writing directly.
 pub struct Direct {
     deliveries: RowWriter,
@@ -52,15 +56,39 @@ impl Direct {
         }
     }
 
-    /// Writes the details. False: nothing was written, so a statement has to.
+    /// Writes the details. False: not all were written, so a statement has to write those that are missing.
     pub fn write_details(&mut self, found: &[(i64, &str)], known: &HashSet<i64>) -> bool {
-        let new = found.iter().filter(|(event, _)| !known.contains(event));
-        let texts: Vec<(i64, CString)> = new
-            .map(|(event, detail)| (*event, CString::new(*detail).unwrap_or_default()))
-            .collect();
-        let rows: Vec<Vec<Field>> = texts
+        let mut new: Vec<(i64, &str)> = Vec::with_capacity(found.len());
+        new.extend(found.iter().filter(|(event, _)| !known.contains(event)));
+        let mut rest = new.as_slice();
+        while !rest.is_empty() {
+            let mut bytes = 0;
+            let fits = |(_, detail): &&(i64, &str)| {
+                let fits = bytes < MAX_BYTES;
+                bytes += detail.len();
+                fits
+            };
+            let (part, after) = rest.split_at(rest.iter().take_while(fits).count());
+            if !self.write_part(part) {
+                return false;
+            }
+            rest = after;
+        }
+        true
+    }
+
+    fn write_part(&mut self, new: &[(i64, &str)]) -> bool {
+        let _memory = ScratchMemory::enter(c"zentry_notify details");
+        // Events of one project and person often have the same detail.
+        let mut values: HashMap<&str, KeptJsonb> = HashMap::new();
+        for (_, detail) in new {
+            values
+                .entry(detail)
+                .or_insert_with(|| KeptJsonb::of(&CString::new(*detail).unwrap_or_default()));
+        }
+        let rows: Vec<[Field; 2]> = new
             .iter()
-            .map(|(event, detail)| vec![Field::Int8(*event), Field::Jsonb(detail)])
+            .map(|(event, detail)| [Field::Int8(*event), Field::Jsonb(&values[detail])])
             .collect();
         self.details.write_unguarded(&rows).is_ok()
     }
@@ -89,7 +117,7 @@ impl Direct {
                 traceparent.as_deref().map(KeptText::of),
             ));
         }
-        let mut rows: Vec<Vec<Field>> = Vec::with_capacity(deliveries.len());
+        let mut rows: Vec<[Field; 15]> = Vec::with_capacity(deliveries.len());
         for ((event, delivery), (body, error, traceparent)) in deliveries.iter().zip(&answers) {
             if !webhooks.contains(&delivery.queue.0) {
                 continue;
@@ -98,7 +126,7 @@ impl Direct {
             let time =
                 |time: Option<_>| time.map_or(Field::Null, |time| Field::Timestamptz(since_2000(time)));
             let state = last.map_or("p", |change| status(change.outcome));
-            rows.push(vec![
+            rows.push([
                 Field::Int8(delivery.id.0),
                 Field::Int8(event.id),
                 Field::Int8(delivery.queue.0),

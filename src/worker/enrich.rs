@@ -5,6 +5,7 @@
 //! suspended, and its events are sent without them.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::attached::{self, Attached, Patience};
@@ -32,7 +33,7 @@ impl Enricher {
         self.prepared.clear();
     }
 
-    /// Enriches the events of one source. `places` are indexes into `events`; the result has the same order.
+    /// Enriches the events of one source, whose indexes in `events` are `places`, until what is found has `room` bytes.
     pub fn enrich(
         &mut self,
         sources: &mut Sources,
@@ -40,12 +41,13 @@ impl Enricher {
         source: i64,
         events: &[Captured],
         places: &[usize],
-    ) -> Vec<(usize, Enriched)> {
+        room: usize,
+    ) -> Found {
         let Some(known) = sources.get(source) else {
-            return Vec::new();
+            return Found::nothing(room);
         };
         let _source = Numbered::new(source, known.owner);
-        let enrichment = self.of_source(known, credits, events, places);
+        let enrichment = self.of_source(known, credits, events, places, room);
         if let Some((weight, reason)) = enrichment.reason {
             if weight == Weight::Suspended {
                 sources.suspend(source);
@@ -65,6 +67,7 @@ impl Enricher {
         credits: &mut Credits,
         events: &[Captured],
         places: &[usize],
+        room: usize,
     ) -> Enrichment {
         let rows: Vec<Row> = places
             .iter()
@@ -83,38 +86,49 @@ impl Enricher {
             // The table was attached again while its owner's look-ups are held back.
             true if source.held_for().is_some() => Enrichment {
                 reason: Some((Weight::LeftOut, HELD.to_owned())),
-                ..Enrichment::nothing(source, &rows)
+                ..Enrichment::nothing(source, &rows, room)
             },
-            true => Enrichment::nothing(source, &rows),
-            false => self.try_source(source, credits, rows),
+            true => Enrichment::nothing(source, &rows, room),
+            false => self.try_source(source, credits, rows, room),
         };
         if let Some(projects) = projects {
-            for (place, enriched) in &mut enrichment.found {
+            for (place, enriched) in &mut enrichment.found.of_events {
                 enriched.project = projects.get(place).copied().flatten();
             }
         }
         enrichment
     }
 
-    fn try_source(&mut self, source: &Source, credits: &mut Credits, mut rows: Vec<Row>) -> Enrichment {
-        // Rows are grouped by the owners of their partitions, since each owner answers for what their rows fail or wait for.
-        rows.sort_by_key(|row| row.partition_owner);
+    fn try_source(
+        &mut self,
+        source: &Source,
+        credits: &mut Credits,
+        mut rows: Vec<Row>,
+        room: usize,
+    ) -> Enrichment {
+        // Rows are grouped by the owners of their partitions, since each owner answers for what their rows fail or wait for. The first row stays
+        // the first: there is always room for it.
+        let mut first: HashMap<Option<u32>, usize> = HashMap::new();
+        for row in &rows {
+            first.entry(row.partition_owner).or_insert(row.place);
+        }
+        rows.sort_by_key(|row| first.get(&row.partition_owner).copied());
         let credit = credits.of(source, Tried::LookUps, None);
         if credit.is_spent(Instant::now()) {
-            return Enrichment::late(source, &rows);
+            return Enrichment::late(source, &rows, room);
         }
         let failure = match on_credit(credit, || self.prepare(source)) {
             Ok(()) => match self.prepared.get(&source.definition.id) {
-                Some(prepared) => match look_up(source, prepared, &rows, credits) {
+                Some(prepared) => match look_up(source, prepared, &rows, credits, room) {
                     Ok(enrichment) => return enrichment,
                     Err(failure) => failure,
                 },
-                None => return Enrichment::default(),
+                None => return Enrichment::nothing(source, &rows, room),
             },
             Err(failure) => failure,
         };
         if !matches!(failure, Failure::Passing(_)) {
-            return self.without_what_fails(source, credits, &rows, &failure);
+            return self.without_what_fails(source, credits, &rows, room, &failure);
         }
         pgrx::warning!(
             "zentry_notify: events {} to {} are told without all that is looked up for them: {}",
@@ -127,12 +141,12 @@ impl Enricher {
             Self::look(source, Patience::Passes)
                 .and_then(|attached| Prepared::new(source, attached, &BTreeSet::new()))
         });
-        match prepared.and_then(|prepared| look_up(source, &prepared, &rows, credits)) {
+        match prepared.and_then(|prepared| look_up(source, &prepared, &rows, credits, room)) {
             Ok(enrichment) => Enrichment {
                 reason: None,
                 ..enrichment
             },
-            Err(_) => Enrichment::nothing(source, &rows),
+            Err(_) => Enrichment::nothing(source, &rows, room),
         }
     }
 
@@ -142,13 +156,14 @@ impl Enricher {
         source: &Source,
         credits: &mut Credits,
         rows: &[Row],
+        room: usize,
         failure: &Failure,
     ) -> Enrichment {
         let id = source.definition.id;
         self.prepared.remove(&id);
         let suspended = |failure: &Failure| Enrichment {
             reason: Some((Weight::Suspended, failure.reason())),
-            ..Enrichment::nothing(source, rows)
+            ..Enrichment::nothing(source, rows, room)
         };
         let prepared = on_credit(credits.of(source, Tried::LookUps, None), || {
             Self::look(source, Patience::Waits).map(|attached| Prepared::of_what_works(source, attached))
@@ -158,7 +173,7 @@ impl Enricher {
             Ok(None) => return suspended(failure),
             Err(failure) => return suspended(&failure),
         };
-        match look_up(source, &prepared, rows, credits) {
+        match look_up(source, &prepared, rows, credits, room) {
             Ok(enrichment) => {
                 self.note_left_out(id, &prepared);
                 self.prepared.insert(id, prepared);
@@ -209,26 +224,50 @@ impl Enricher {
     }
 }
 
+/// What was found out about events.
+#[derive(Default)]
+pub struct Found {
+    /// What was looked up for each event, with its index.
+    pub of_events: Vec<(usize, Enriched)>,
+    /// The lowest index of an event for which there was no room.
+    pub left: Option<usize>,
+    /// The room that is left.
+    pub room: usize,
+}
+
+impl Found {
+    fn nothing(room: usize) -> Found {
+        Found {
+            room,
+            ..Found::default()
+        }
+    }
+}
+
 /// What was found out about a source's events, and what is wrong with the source.
 #[derive(Default)]
 struct Enrichment {
-    found: Vec<(usize, Enriched)>,
+    found: Found,
     reason: Option<(Weight, String)>,
 }
 
 impl Enrichment {
-    fn nothing(source: &Source, rows: &[Row]) -> Enrichment {
+    /// The result for rows of which nothing can be found out.
+    fn nothing(source: &Source, rows: &[Row], room: usize) -> Enrichment {
         let nothing = rows
             .iter()
             .map(|row| (row.place, Enriched::nothing(bare_nulls(source))));
         Enrichment {
-            found: nothing.collect(),
+            found: Found {
+                of_events: nothing.collect(),
+                ..Found::nothing(room)
+            },
             reason: None,
         }
     }
 
     /// The result for rows whose source has used up its time.
-    fn late(source: &Source, rows: &[Row]) -> Enrichment {
+    fn late(source: &Source, rows: &[Row], room: usize) -> Enrichment {
         pgrx::warning!(
             "zentry_notify: events {} to {} ({}) are told without what can't be found out about them: {TOO_LONG}",
             rows.iter().map(|row| row.id).min().unwrap_or_default(),
@@ -237,7 +276,7 @@ impl Enrichment {
         );
         Enrichment {
             reason: Some((Weight::Remark, TOO_LONG_AT_TIMES.to_owned())),
-            ..Enrichment::nothing(source, rows)
+            ..Enrichment::nothing(source, rows, room)
         }
     }
 }
@@ -248,13 +287,18 @@ fn look_up(
     prepared: &Prepared,
     rows: &[Row],
     credits: &mut Credits,
+    room: usize,
 ) -> Result<Enrichment, Failure> {
-    let mut enrichment = Enrichment::default();
+    let mut enrichment = Enrichment {
+        found: Found::nothing(room),
+        reason: None,
+    };
+    let found = &mut enrichment.found;
     for rows in rows.chunk_by(|one, other| one.partition_owner == other.partition_owner) {
-        let Some(mut attempt) = Attempt::new(&source.definition.event_type, source, prepared) else {
-            enrichment
-                .found
-                .extend(rows.iter().map(|row| (row.place, Enriched::default())));
+        let event_type = &source.definition.event_type;
+        let Some(mut attempt) = Attempt::new(event_type, source, prepared, found.room) else {
+            let nothing = rows.iter().map(|row| (row.place, Enriched::default()));
+            found.of_events.extend(nothing);
             continue;
         };
         let owner = rows.first().and_then(|row| row.partition_owner);
@@ -266,7 +310,9 @@ fn look_up(
             }
             Err(failure) => return Err(failure),
         }
-        enrichment.found.extend(attempt.found);
+        found.room = attempt.room;
+        found.left = found.left.into_iter().chain(attempt.left).min();
+        found.of_events.extend(attempt.found);
     }
     Ok(enrichment)
 }
@@ -284,7 +330,7 @@ fn project_column(source: &Source) -> Option<ColumnRef> {
 }
 
 /// Returns the detail for when nothing can be looked up, since not even the tables are known.
-fn bare_nulls(source: &Source) -> Option<String> {
+fn bare_nulls(source: &Source) -> Option<Arc<str>> {
     let definition = &source.definition;
     let nulls = definition.columns.iter().filter(|(key, expression)| {
         matches!(expression, Expression::Lookup(_) | Expression::Sql { .. }) && !definition.omit.contains(key)
@@ -292,5 +338,5 @@ fn bare_nulls(source: &Source) -> Option<String> {
     let nulls: serde_json::Map<_, _> = nulls
         .map(|(key, _)| (key.clone(), serde_json::Value::Null))
         .collect();
-    (!nulls.is_empty()).then(|| serde_json::Value::Object(nulls).to_string())
+    (!nulls.is_empty()).then(|| serde_json::Value::Object(nulls).to_string().into())
 }

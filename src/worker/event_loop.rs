@@ -65,13 +65,13 @@ impl Worker {
         let waiter = Waiter::new(Some(http.socket()), c"ZentryNotifyWorkerMain");
         let mut worker = Worker::new(registry, slot, store, origin, http, installation);
         worker.name_ways();
-        slot.set_held_back(false);
+        slot.not_held_back();
         match worker.run(&waiter) {
             Leaving::Idle => worker.say_when_due(),
             Leaving::HeldBack => {
                 slot.pause_for(HELD_BACK);
                 slot.set_due(None);
-                slot.set_held_back(true);
+                slot.held_back();
             }
             // The next worker has to find out again what this one knew.
             Leaving::SentAway | Leaving::Uninstalled => {
@@ -192,6 +192,7 @@ impl Worker {
         let mut work = self.slot.take();
         self.claim_cursors.forget(&work.webhooks);
         self.claim_cursors.forget(&work.overdue);
+        self.claim_cursors.forget(&work.resumed);
         if !work.is_empty() {
             self.rushed = self.worked_at.elapsed() < NAP;
             self.worked_at = Instant::now();
@@ -268,7 +269,9 @@ impl Worker {
 
     /// Does the work that a transaction is needed for.
     fn work(&mut self, work: &Work) -> Result<(), String> {
-        let divide = self.senders.is_due() && !work.configuration && self.look_at_senders()?;
+        let divide = self.senders.is_due()
+            && !work.configuration
+            && self.senders.look(&mut self.drained, &mut self.claim_cursors)?;
         if work.configuration || divide {
             // What was judged of webhooks as they were is written down of these, and not of what they are from now on.
             self.settle();
@@ -291,14 +294,16 @@ impl Worker {
         if !work.overdue.is_empty() {
             let noted = self.noted(&work.overdue);
             self.drained.retain(|queue| !noted.contains(queue));
-            self.ask_senders(&noted, work.resumed);
-            if work.resumed {
-                if self.scheduler.resume(noted) {
-                    self.registry.unpark_discord();
-                    self.discord_resumed = self.registry.discord_resumed();
-                }
-            } else {
-                self.scheduler.retry_now(noted);
+            self.senders.ask(&noted, false);
+            self.scheduler.retry_now(noted);
+        }
+        if !work.resumed.is_empty() {
+            let noted = self.noted(&work.resumed);
+            self.drained.retain(|queue| !noted.contains(queue));
+            self.senders.ask(&noted, true);
+            if self.scheduler.resume(noted) {
+                self.registry.unpark_discord();
+                self.discord_resumed = self.registry.discord_resumed();
             }
         }
         if !self.cursor.may_route() && (work.events || self.awaited_at.elapsed() >= AWAITED) {

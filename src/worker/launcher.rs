@@ -21,7 +21,7 @@ use crate::pg::version;
 use crate::pg::wait::Waiter;
 use crate::settings;
 use crate::wake::{Registry, Slot, Work, registry};
-use stuck::EndingWorker;
+use stuck::EndingWorkers;
 
 /// The first pause before a worker that died is started again. It is doubled as long as workers of the database die.
 const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
@@ -83,8 +83,7 @@ struct Launcher {
     /// Databases that have work and no worker, with the time since when.
     waiting: HashMap<pg_sys::Oid, Instant>,
     dead: HashMap<pg_sys::Oid, Dead>,
-    /// Workers that were told to end and have not ended yet, by their process id.
-    ending: HashMap<i32, EndingWorker>,
+    ending: EndingWorkers,
     /// The databases that exist, and whether they can be connected to.
     databases: HashMap<pg_sys::Oid, Access>,
     /// Databases that are closed and have work, with the time since when that is known.
@@ -113,7 +112,7 @@ impl Launcher {
             workers: HashMap::new(),
             waiting: HashMap::new(),
             dead: HashMap::new(),
-            ending: HashMap::new(),
+            ending: EndingWorkers::default(),
             databases: HashMap::new(),
             closed_with_work: HashMap::new(),
             looked: Instant::now(),
@@ -140,7 +139,9 @@ impl Launcher {
         if self.audited.elapsed() >= AUDIT_INTERVAL {
             self.audit();
         }
-        let stuck = self.replace_stuck();
+        let stuck = self
+            .ending
+            .replace(self.registry, |database| drop(self.workers.remove(&database)));
         self.reap();
         let next = self.look_for_work();
         let turned_away = self.serve_waiting();

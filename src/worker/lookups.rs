@@ -2,6 +2,7 @@
 //! JSON.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use pgrx::pg_sys;
 
@@ -11,8 +12,8 @@ use crate::pg::role;
 
 /// The most bytes of a value that is looked up.
 const MAX_VALUE: u32 = 65_536;
-/// The most bytes of an event's detail. Those of a whole batch are in memory together.
-const MAX_DETAIL: usize = 524_288;
+/// The most bytes of what one kind of statement looks up for an event.
+pub const MAX_DETAIL: usize = 524_288;
 /// The most key-value pairs in a call of json_build_object: PostgreSQL takes a hundred arguments.
 const PAIRS: usize = 40;
 
@@ -221,19 +222,24 @@ impl<'a> Statement<'a> {
         self.found.is_empty() && self.converted.is_empty() && self.project.is_none()
     }
 
+    /// Returns whether it evaluates what the owner wrote.
+    pub fn has_expressions(&self) -> bool {
+        !self.expressions.is_empty()
+    }
+
     /// Returns the detail for when nothing can be looked up.
-    pub fn nulls(&self) -> Option<String> {
+    pub fn nulls(&self) -> Option<Arc<str>> {
         let nulls = self
             .found
             .keys()
             .map(|key| (key.clone(), serde_json::Value::Null));
         let nulls: serde_json::Map<_, _> = nulls.collect();
-        (!nulls.is_empty()).then(|| serde_json::Value::Object(nulls).to_string())
+        (!nulls.is_empty()).then(|| serde_json::Value::Object(nulls).to_string().into())
     }
 
     /// Returns the columns whose values the statement takes, and its SQL. That returns the number, the detail as text, and the project.
     pub fn finish(mut self) -> (Vec<ColumnRef>, String) {
-        let nulls = self.nulls().unwrap_or_else(|| "{}".to_owned());
+        let nulls = self.nulls().unwrap_or_else(|| "{}".into());
         let named: Vec<String> = std::mem::take(&mut self.named)
             .iter()
             .map(|column| format!("{} AS {}", self.value(column), quote(&column.name)))
@@ -268,7 +274,8 @@ impl<'a> Statement<'a> {
                 .map(|(name, sql)| format!("({sql}\n) AS {name}"))
                 .collect();
             from += &format!(
-                " LEFT JOIN LATERAL (SELECT {} FROM (SELECT {} OFFSET 0) AS new OFFSET 0) AS x ON true",
+                // The condition has a volatile expression evaluated for each event, also if it takes no column.
+                " LEFT JOIN LATERAL (SELECT {} FROM (SELECT {} OFFSET 0) AS new WHERE e.n >= 0 OFFSET 0) AS x ON true",
                 list.join(", "),
                 named.join(", "),
             );

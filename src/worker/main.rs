@@ -16,6 +16,8 @@ use crate::wake::{Slot, registry};
 
 /// How long no worker is started when the database's SQL does not fit the library. ALTER EXTENSION UPDATE ends the pause.
 const OUTDATED: Duration = Duration::from_secs(60);
+/// The same when the extension is not there: a prepared transaction that is committed may be anybody's. To register a webhook ends the pause.
+const ABSENT: Duration = Duration::from_secs(60);
 
 pub fn run(database: pg_sys::Oid) {
     let Some(registry) = registry() else { return };
@@ -47,7 +49,14 @@ pub fn run(database: pg_sys::Oid) {
                 nothing_to_do(slot);
             }
         },
-        Ok(None) => nothing_to_do(slot),
+        Ok(None) => {
+            slot.pause_for(ABSENT);
+            nothing_to_do(slot);
+            // What was committed since then has ended the pause.
+            if matches!(database::installation(), Ok(Some(_))) {
+                slot.look_again();
+            }
+        }
         Err(error) => return pgrx::log!("zentry_notify: the worker could not start: {error}"),
     }
     slot.in_order();

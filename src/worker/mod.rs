@@ -31,6 +31,7 @@ mod main;
 mod memory;
 mod milestone_count;
 mod milestones;
+mod offer;
 mod others;
 mod outcomes;
 mod pace;

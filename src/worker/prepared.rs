@@ -1,6 +1,7 @@
 //! The prepared statements of a source, for everything that can be looked up for its events.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::attached::Attached;
@@ -19,7 +20,7 @@ pub struct Prepared {
     /// The statements. Empty: nothing is to be looked up.
     pub queries: Vec<Query>,
     /// The detail for when nothing can be looked up.
-    pub nulls: Option<String>,
+    pub nulls: Option<Arc<str>>,
     pub refusals: Vec<String>,
 }
 

@@ -1,5 +1,7 @@
 //! A prepared statement that looks up what a batch of events lacks, as the owner of the attached table.
 
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use pgrx::prelude::*;
@@ -11,7 +13,7 @@ use super::limited::{self, Failure};
 use super::lookups::Statement;
 use crate::event_source::ColumnRef;
 use crate::pg::jsonb;
-use crate::plan::{Argument, Plan, with_spi};
+use crate::plan::{Argument, Plan, Rows, with_spi};
 
 /// An event of the batch.
 pub struct Row<'a> {
@@ -27,14 +29,19 @@ pub struct Row<'a> {
 #[derive(Clone, Default)]
 pub struct Enriched {
     /// The detail: a JSON object.
-    pub detail: Option<String>,
+    pub detail: Option<Arc<str>>,
     /// The project whose webhooks hear.
     pub project: Option<i64>,
 }
 
 impl Enriched {
+    /// Returns how many bytes the detail has.
+    pub fn length(&self) -> usize {
+        self.detail.as_deref().map_or(0, str::len)
+    }
+
     /// Returns the result for when nothing can be looked up. `nulls` is the detail in that case.
-    pub fn nothing(nulls: Option<String>) -> Enriched {
+    pub fn nothing(nulls: Option<Arc<str>>) -> Enriched {
         Enriched {
             detail: nulls,
             project: None,
@@ -49,9 +56,9 @@ impl Enriched {
 }
 
 /// Returns the members of both details.
-pub fn both(one: Option<String>, other: Option<String>) -> Option<String> {
+pub fn both(one: Option<Arc<str>>, other: Option<Arc<str>>) -> Option<Arc<str>> {
     match one {
-        Some(one) => Some(merged(&one, other.as_deref())),
+        Some(one) => Some(merged(&one, other.as_deref()).into()),
         None => other,
     }
 }
@@ -59,9 +66,21 @@ pub fn both(one: Option<String>, other: Option<String>) -> Option<String> {
 /// A prepared statement.
 pub struct Query {
     plan: Plan,
-    /// The columns that it takes, each with whether it is of type json.
-    columns: Vec<(ColumnRef, bool)>,
+    /// The columns that it takes, each with its type; of a domain, its base type.
+    columns: Vec<(ColumnRef, pg_sys::Oid)>,
+    /// Whether the same values give the same result. Expressions may be volatile.
+    is_repeatable: bool,
 }
+
+/// The values of the columns that a statement takes, in their types' text form.
+type Values = Vec<Option<String>>;
+
+/// What a statement has found for values. The events of a batch are often of few projects and persons.
+#[derive(Default)]
+pub struct Known(HashMap<Values, Enriched>);
+
+/// The number of rows that are fetched at once: what is looked up for them is in memory twice.
+const PART: u16 = 16;
 
 impl Query {
     /// Prepares the statement. None: there is nothing to look up.
@@ -78,6 +97,7 @@ impl Query {
     }
 
     fn of(statement: Statement, attached: &Attached) -> Query {
+        let is_repeatable = !statement.has_expressions();
         let (columns, sql) = statement.finish();
         let types: Vec<pg_sys::Oid> = [pg_sys::INT4ARRAYOID]
             .into_iter()
@@ -88,10 +108,11 @@ impl Query {
             columns: columns
                 .into_iter()
                 .map(|column| {
-                    let is_json = attached.type_oid(&column.name) == pg_sys::JSONOID;
-                    (column, is_json)
+                    let type_oid = attached.type_oid(&column.name);
+                    (column, type_oid)
                 })
                 .collect(),
+            is_repeatable,
         }
     }
 
@@ -109,39 +130,79 @@ impl Query {
         });
     }
 
-    /// Runs the statement. Returns what was looked up for the events, with their indexes.
+    /// Runs the statement for events whose values are not known yet. Returns what was looked up for the events, with their indexes. Once that has
+    /// `room` bytes, the rest of the events is left out.
     pub fn run(
         &self,
         owner: pg_sys::Oid,
         limit: Duration,
         events: &[Row],
+        known: &mut Known,
+        room: usize,
     ) -> Result<Vec<(usize, Enriched)>, Failure> {
-        limited::as_owner(owner, limit, || self.run_now(events))
+        let values: Vec<Values> = events.iter().map(|event| self.values(event)).collect();
+        let mut new = HashSet::new();
+        let rows: Vec<&Values> = values
+            .iter()
+            .filter(|values| !self.is_repeatable || !known.0.contains_key(*values) && new.insert(*values))
+            .collect();
+        // Without events, the statement shows whether it can work at all.
+        let found = match rows.is_empty() && !events.is_empty() {
+            true => Vec::new(),
+            false => limited::as_owner(owner, limit, || self.run_now(&rows, room))?,
+        };
+        let places = events.iter().map(|event| event.place);
+        if !self.is_repeatable {
+            let found = places.zip(found);
+            return Ok(found.filter_map(|(place, found)| Some((place, found?))).collect());
+        }
+        let found = rows.into_iter().zip(found);
+        let found = found.filter_map(|(values, found)| Some((values.clone(), found?)));
+        known.0.extend(found);
+        let found = places.zip(&values);
+        let found = found.filter_map(|(place, values)| Some((place, known.0.get(values)?.clone())));
+        Ok(found.collect())
     }
 
-    fn run_now(&self, events: &[Row]) -> Vec<(usize, Enriched)> {
-        let numbers: Vec<i32> = (0..events.len()).map(|n| n as i32).collect();
+    fn values(&self, event: &Row) -> Values {
+        let values = self.columns.iter().map(|(column, type_oid)| match *type_oid {
+            pg_sys::JSONBOID => event.columns.json(column),
+            pg_sys::JSONOID => event.columns.text(column).filter(|text| jsonb::takes(text)),
+            _ => event.columns.text(column),
+        });
+        values.collect()
+    }
+
+    /// Returns what is looked up for each row of values. None: there was no room for it.
+    fn run_now(&self, rows: &[&Values], room: usize) -> Vec<Option<Enriched>> {
+        let numbers: Vec<i32> = (0..rows.len()).map(|n| n as i32).collect();
         let mut arguments = vec![numbers.into()];
-        for (column, is_json) in &self.columns {
-            let fits = |text: &String| !is_json || jsonb::takes(text);
-            let values: Vec<Option<String>> = events
-                .iter()
-                .map(|row| row.columns.text(column).filter(fits))
-                .collect();
+        for column in 0..self.columns.len() {
+            let values: Vec<Option<&str>> = rows.iter().map(|values| values[column].as_deref()).collect();
             arguments.push(values.into());
         }
-        with_spi(|spi| {
-            let rows = self.plan.execute(spi, &arguments);
-            let found = |row| {
-                let number = rows.get::<i32>(row, 1)?;
-                let project = rows.get::<String>(row, 3);
+        let mut all = vec![None; rows.len()];
+        let mut bytes = 0;
+        let mut take = |rows: &Rows| {
+            for row in 0..rows.len() {
+                let number = rows
+                    .get::<i32>(row, 1)
+                    .and_then(|number| usize::try_from(number).ok());
+                let Some(found) = number.and_then(|number| all.get_mut(number)) else {
+                    continue;
+                };
+                let detail = rows.get::<&str>(row, 2).filter(|detail| *detail != "{}");
+                let project = rows.get::<&str>(row, 3);
                 let enriched = Enriched {
-                    detail: rows.get::<String>(row, 2).filter(|detail| detail != "{}"),
+                    detail: detail.map(Arc::from),
                     project: project.and_then(|text| text.parse().ok()),
                 };
-                Some((events.get(usize::try_from(number).ok()?)?.place, enriched))
-            };
-            (0..rows.len()).filter_map(found).collect()
-        })
+                bytes += enriched.length();
+                *found = Some(enriched);
+            }
+            bytes < room
+        };
+        with_spi(|spi| self.plan.execute_in_parts(spi, &arguments, PART, &mut take));
+        all
     }
 }

@@ -7,7 +7,7 @@ use webhook::json_members::merged;
 use webhook::schedule::QueueId;
 
 use super::enrich::Enricher;
-use super::events::{Captured, Columns};
+use super::events::{Captured, Columns, MAX_BYTES};
 use super::filter::{Heard, SlowFilters};
 use super::persons::{self, Persons, PersonsProjects};
 use super::query::Enriched;
@@ -35,7 +35,7 @@ pub struct Router {
 pub struct Routed {
     pub payload: Arc<str>,
     /// The detail, if anything was looked up.
-    pub detail: Option<String>,
+    pub detail: Option<Arc<str>>,
     pub queues: Vec<QueueId>,
 }
 
@@ -69,28 +69,37 @@ impl Router {
         self.subscribers.of(event_type).is_some()
     }
 
-    /// Routes the events, in their order, within a transaction of the worker's own.
+    /// Routes the events, in their order, within a transaction of the worker's own. Returns the first ones, at least one, whose data have
+    /// [`MAX_BYTES`] together, or a little more: the others are to be routed later.
     pub fn route(&mut self, events: &[Captured]) -> Vec<Routed> {
         let Some(last) = events.last() else {
             return Vec::new();
         };
         let for_events = ForEvents::new(last.id);
         let mut enriched = self.enrich(events);
-        let mut routed: Vec<Routed> = events
-            .iter()
-            .zip(&mut enriched)
-            .map(|(event, enriched)| {
-                let detail = enriched.detail.take();
-                Routed {
-                    payload: merged(&event.data, detail.as_deref()).into(),
-                    detail,
-                    queues: Vec::new(),
-                }
-            })
-            .collect();
+        if enriched.is_empty() {
+            // A statement may find others first, which leave no room for the first event. By itself it has room.
+            enriched = self.enrich(&events[..1]);
+        }
+        let mut routed: Vec<Routed> = Vec::with_capacity(enriched.len());
+        let mut bytes = 0;
+        for (event, enriched) in events.iter().zip(&mut enriched) {
+            if bytes >= MAX_BYTES {
+                break;
+            }
+            let detail = enriched.detail.take();
+            let payload: Arc<str> = merged(&event.data, detail.as_deref()).into();
+            bytes += payload.len();
+            routed.push(Routed {
+                payload,
+                detail,
+                queues: Vec::new(),
+            });
+        }
+        let events = &events[..routed.len()];
         self.find_listeners(events, &enriched, &mut routed);
         self.filter(events, &mut routed);
-        for_events.worked_on();
+        for_events.worked_on(events.last().map_or(i64::MIN, |event| event.id));
         routed
     }
 
@@ -110,16 +119,29 @@ impl Router {
         places
     }
 
+    /// Returns what was found out about the first events, as many as there is room for.
     fn enrich(&mut self, events: &[Captured]) -> Vec<Enriched> {
         let mut enriched = vec![Enriched::default(); events.len()];
-        for (source, places) in self.by_source(events) {
-            let found = self
-                .enricher
-                .enrich(&mut self.sources, &mut self.credits, source, events, &places);
-            for (place, found) in found {
+        let mut sources: Vec<(i64, Vec<usize>)> = self.by_source(events).into_iter().collect();
+        // The first event's source is the first: there is always room for it.
+        sources.sort_by_key(|(_, places)| places.first().copied());
+        let (mut room, mut left) = (MAX_BYTES, events.len());
+        for (source, places) in sources {
+            let found = self.enricher.enrich(
+                &mut self.sources,
+                &mut self.credits,
+                source,
+                events,
+                &places,
+                room,
+            );
+            room = found.room;
+            left = left.min(found.left.unwrap_or(left));
+            for (place, found) in found.of_events {
                 enriched[place] = found;
             }
         }
+        enriched.truncate(left);
         enriched
     }
 

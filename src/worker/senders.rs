@@ -1,16 +1,17 @@
 //! Queues that are for senders on other machines (`zentry_notify.senders`), and the notifications to these. While the setting is `local`
 //! and no sender holds a queue, nothing here reads or writes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use pgrx::prelude::*;
 use webhook::active::StoredWebhook;
+use webhook::open_batch::OpenBatch;
 use webhook::schedule::QueueId;
 
+use super::claim_cursors::ClaimCursors;
 use super::database;
-use super::state::Worker;
 use crate::acting_as::ActingAs;
 use crate::plan::{Plan, with_spi};
 use crate::settings::{self, WhoSends};
@@ -151,18 +152,22 @@ impl Senders {
             .flatten()
             .min()
     }
-}
 
-impl Worker {
     /// Divides the queues between the worker and senders. A queue that stops being the worker's is offered when none of its requests is in
     /// flight.
-    pub fn divide(&mut self, webhooks: &[StoredWebhook]) -> Result<(), String> {
+    pub fn divide(
+        &mut self,
+        webhooks: &[StoredWebhook],
+        batch: &mut OpenBatch,
+        drained: &mut HashSet<QueueId>,
+        claim_cursors: &mut ClaimCursors,
+    ) -> Result<(), String> {
         let who = settings::senders();
-        let ours = who == WhoSends::Local && !self.senders.have_any();
-        if ours && !self.senders.unsettled {
+        let ours = who == WhoSends::Local && !self.have_any();
+        if ours && !self.unsettled {
             return Ok(());
         }
-        self.senders.looked_at = Instant::now();
+        self.looked_at = Instant::now();
         let remote = match who {
             WhoSends::Local => false,
             WhoSends::Remote => true,
@@ -171,118 +176,121 @@ impl Worker {
         let theirs = webhooks
             .iter()
             .filter(|webhook| remote && webhook.webhook_type != STAYS);
-        self.senders.theirs = theirs.map(|webhook| webhook.id).collect();
+        self.theirs = theirs.map(|webhook| webhook.id).collect();
         // Queues that were offered count as held until the database says otherwise, also when it cannot be asked now.
-        let Senders { theirs, offered, .. } = &self.senders;
-        let back: Vec<QueueId> = offered.difference(theirs).copied().collect();
-        self.senders.out.extend(back);
-        self.senders.unsettled = true;
-        if self.senders.have_any() {
-            self.senders.news.settings = true;
-            self.batch.hurry();
+        let back = self.offered.difference(&self.theirs).copied();
+        self.out.extend(back);
+        self.unsettled = true;
+        if self.have_any() {
+            self.news.settings = true;
+            batch.hurry();
         }
         if !remote {
-            self.offer(BTreeSet::new())?;
+            self.offer(BTreeSet::new(), drained, claim_cursors)?;
         }
         Ok(())
     }
 
     /// Looks whether recalled queues have come back, and, where both may send, whether there are senders. Returns true if the queues are to
     /// be divided anew.
-    pub fn look_at_senders(&mut self) -> Result<bool, String> {
-        self.senders.looked_at = Instant::now();
-        let out = self.senders.out.len();
+    pub fn look(
+        &mut self,
+        drained: &mut HashSet<QueueId>,
+        claim_cursors: &mut ClaimCursors,
+    ) -> Result<bool, String> {
+        self.looked_at = Instant::now();
+        let out = self.out.len();
         if out > 0 {
-            let Senders { theirs, offered, .. } = &self.senders;
-            let still: BTreeSet<QueueId> = offered.intersection(theirs).copied().collect();
-            self.offer(still)?;
+            let still: BTreeSet<QueueId> = self.offered.intersection(&self.theirs).copied().collect();
+            self.offer(still, drained, claim_cursors)?;
         }
-        let is_other = |there: bool| there == self.senders.theirs.is_empty();
+        let is_other = |there: bool| there == self.theirs.is_empty();
         let others = settings::senders() == WhoSends::Both
             && is_other(database::transaction(
                 "zentry_notify: look for senders",
                 has_senders,
             )?);
-        Ok(others || self.senders.out.len() < out)
+        Ok(others || self.out.len() < out)
     }
 
-    /// Offers the queues of which nothing is in flight here and nothing in memory any more.
-    pub fn offer_what_is_quiet(&mut self) {
-        if self.back_off.is_waiting()
-            || !self.senders.unsettled && self.senders.offered == self.senders.theirs
-        {
-            return;
-        }
-        let busy: BTreeSet<QueueId> = self.in_flight.values().map(|(queue, ..)| *queue).collect();
-        let is_quiet = |queue: &QueueId| {
-            !busy.contains(queue)
-                && !self.unrecorded.queues.contains(queue)
-                && self.batch.waiting(*queue) == 0
-                && !self.batch.refuses(*queue)
-        };
-        let senders = &self.senders;
-        let quiet = senders.theirs.iter().copied();
+    /// Returns whether the queues that are for senders may not be those that are offered.
+    pub fn are_unsettled(&self) -> bool {
+        self.unsettled || self.offered != self.theirs
+    }
+
+    /// Offers the queues of which nothing is in flight here and nothing in memory any more. Returns whether queues have come back, which are
+    /// the worker's to send for.
+    pub fn offer_quiet(
+        &mut self,
+        is_quiet: impl Fn(&QueueId) -> bool,
+        drained: &mut HashSet<QueueId>,
+        claim_cursors: &mut ClaimCursors,
+    ) -> Result<bool, String> {
+        let quiet = self.theirs.iter().copied();
         let quiet: BTreeSet<QueueId> = quiet
-            .filter(|queue| senders.offered.contains(queue) || is_quiet(queue))
+            .filter(|queue| self.offered.contains(queue) || is_quiet(queue))
             .collect();
-        let is_news = senders.unsettled || quiet != senders.offered;
-        let out = senders.out.len();
-        if is_news && let Err(error) = self.offer(quiet) {
-            self.failed("offering queues to senders", error);
+        let out = self.out.len();
+        if self.unsettled || quiet != self.offered {
+            self.offer(quiet, drained, claim_cursors)?;
         }
-        // Queues that have come back are the worker's to send for.
-        self.postponed.configuration |= self.senders.out.len() < out;
+        Ok(self.out.len() < out)
     }
 
-    fn offer(&mut self, queues: BTreeSet<QueueId>) -> Result<(), String> {
+    fn offer(
+        &mut self,
+        queues: BTreeSet<QueueId>,
+        drained: &mut HashSet<QueueId>,
+        claim_cursors: &mut ClaimCursors,
+    ) -> Result<(), String> {
         let ids: Vec<i64> = queues.iter().map(|queue| queue.0).collect();
         let out = database::transaction("zentry_notify: offer queues to senders", || offer(ids))?;
-        let came_back = self.senders.out.iter().any(|queue| !out.contains(queue));
-        self.senders.out = out;
-        self.senders.offered = queues;
-        self.senders.unsettled = false;
+        let came_back = self.out.iter().any(|queue| !out.contains(queue));
+        self.out = out;
+        self.offered = queues;
+        self.unsettled = false;
         if came_back {
             // It is unknown here what was written for them meanwhile.
-            self.drained.clear();
-            self.claim_cursors.forget_all();
+            drained.clear();
+            claim_cursors.forget_all();
         }
         Ok(())
     }
 
-    /// Notifies senders, if there is something new.
-    pub fn tell_senders(&mut self) {
-        if self.senders.untold_in() == Some(Duration::ZERO) {
-            let untold = std::mem::take(&mut self.senders.untold);
-            self.senders.news.retried.extend(untold.retried);
-            self.senders.news.resumed.extend(untold.resumed);
+    /// Notifies senders, if there is something new and the database `may_write`.
+    pub fn tell(&mut self, may_write: bool) -> Result<(), String> {
+        if self.untold_in() == Some(Duration::ZERO) {
+            let untold = std::mem::take(&mut self.untold);
+            self.news.retried.extend(untold.retried);
+            self.news.resumed.extend(untold.resumed);
         }
-        let is_time = self.senders.told_at.is_none_or(|at| at.elapsed() >= TELLS);
-        if self.senders.news.is_empty() || !is_time || self.back_off.is_waiting() {
-            return;
+        let is_time = self.told_at.is_none_or(|at| at.elapsed() >= TELLS);
+        if self.news.is_empty() || !is_time || !may_write {
+            return Ok(());
         }
-        self.senders.told_at = Some(Instant::now());
-        let news = std::mem::take(&mut self.senders.news);
+        self.told_at = Some(Instant::now());
+        let news = std::mem::take(&mut self.news);
         match database::transaction("zentry_notify: tell senders", || tell(&news)) {
             Ok(untold) if untold.is_empty() => {}
             Ok(untold) => {
-                let Senders { untold: known, .. } = &mut self.senders;
                 let again = news.of(&untold);
-                known.retried.extend(again.retried);
-                known.resumed.extend(again.resumed);
-                self.senders.untold_at = Instant::now();
+                self.untold.retried.extend(again.retried);
+                self.untold.resumed.extend(again.resumed);
+                self.untold_at = Instant::now();
             }
             Err(error) => {
-                self.senders.news = news;
-                self.failed("telling senders", error);
+                self.news = news;
+                return Err(error);
             }
         }
+        Ok(())
     }
 
     /// Asks senders to try these queues at once, since a person wants it.
-    pub fn ask_senders(&mut self, queues: &[QueueId], resumed: bool) {
-        let theirs = queues.iter().filter(|queue| !self.senders.leaves(**queue));
+    pub fn ask(&mut self, queues: &[QueueId], resumed: bool) {
+        let theirs = queues.iter().filter(|queue| !self.leaves(**queue));
         let theirs: Vec<QueueId> = theirs.copied().collect();
-        let news = &mut self.senders.news;
+        let news = &mut self.news;
         let asked = if resumed {
             &mut news.resumed
         } else {

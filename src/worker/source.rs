@@ -173,6 +173,7 @@ fn image(definition: &EventSource) -> Image {
         Some(progress) => Image {
             data: Vec::new(),
             context: vec![(progress.group.clone(), ColumnRef::new(&progress.group))],
+            exact: Vec::new(),
         },
     }
 }

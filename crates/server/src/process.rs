@@ -5,7 +5,10 @@ use std::io::{self, IsTerminal};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::filter::LevelFilter;
 
-/// Logs to standard error from now on.
+/// Logs events of this level and of more severe ones to standard error, in colour if it is a terminal.
+///
+/// # Panics
+/// When logging is set up already.
 pub fn log_to_stderr(level: LevelFilter) {
     tracing_subscriber::fmt()
         .with_max_level(level)
@@ -15,10 +18,10 @@ pub fn log_to_stderr(level: LevelFilter) {
         .init();
 }
 
-/// Returns a future that ends with SIGTERM or SIGINT. SIGTERM is handled from the call on.
+/// Returns a future that is ready after SIGTERM or SIGINT. SIGTERM is handled from this call on, SIGINT from the first poll of the future on.
 ///
 /// # Errors
-/// When the system does not let a handler be set.
+/// When the handler of SIGTERM cannot be installed.
 pub fn told_to_end() -> io::Result<impl Future<Output = ()>> {
     let mut terminate = signal(SignalKind::terminate())?;
     Ok(async move {

@@ -1,25 +1,26 @@
-//! The types of webhooks: what each is called, and what it has a place for. `docs/reference/webhook-types.json` is made of the library's table.
+//! The types of webhooks, with their names, settings and formats. They are read from `docs/reference/webhook-types.json`, which a test of
+//! `crates/webhook` writes from the table there.
 
 use std::sync::LazyLock;
 
 use serde::Deserialize;
 
-/// One of them.
+/// A type of webhook.
 #[derive(Debug, Deserialize)]
 pub struct Vendor {
-    /// For programs.
+    /// The name that programs use, such as `google_chat`.
     pub webhook_type: String,
-    /// For people.
+    /// The name that people read, such as `Google Chat`.
     pub label: String,
-    /// How a mention is written, with backticks around what is written so; none: it mentions nobody.
+    /// How a mention is written, with backticks around code; `None` if messages of this type cannot mention anybody.
     pub mention: Option<String>,
-    /// What of an integration it has a place for, of what not all have.
+    /// The settings of an integration that this type supports, of those that not every type supports.
     pub settings: Vec<String>,
-    /// What its messages can be previewed as.
+    /// The formats in which its messages can be previewed.
     pub formats: Vec<Format>,
 }
 
-/// A format of messages.
+/// A format of messages, with the name that programs use and the label that people read.
 #[derive(Debug, Deserialize)]
 pub struct Format {
     pub format: String,
@@ -31,36 +32,36 @@ static ALL: LazyLock<Vec<Vendor>> = LazyLock::new(|| {
     serde_json::from_str(types).unwrap_or_default()
 });
 
-/// All of them, in the order of menus.
+/// Returns all types, in the order of menus.
 pub fn all() -> &'static [Vendor] {
     &ALL
 }
 
-/// Names for programs and for people.
+/// Returns the name and the label of each type, in the order of menus.
 pub fn choices() -> impl Iterator<Item = (&'static str, &'static str)> {
     all()
         .iter()
         .map(|vendor| (vendor.webhook_type.as_str(), vendor.label.as_str()))
 }
 
-/// The types.
+/// Returns the names of all types, such as `google_chat`.
 pub fn names() -> Vec<&'static str> {
     choices().map(|(name, _)| name).collect()
 }
 
-/// The name for people.
+/// Returns the label of a type, or the given text if there is no such type.
 pub fn name(webhook_type: &str) -> &str {
     let named = choices().find(|(of, _)| *of == webhook_type);
     named.map_or(webhook_type, |(_, name)| name)
 }
 
-/// Whether such integrations have a place for that.
+/// Returns whether a type supports a setting; false if there is no such type.
 pub fn has(webhook_type: &str, setting: &str) -> bool {
     let vendor = all().iter().find(|vendor| vendor.webhook_type == webhook_type);
     vendor.is_some_and(|vendor| vendor.has(setting))
 }
 
-/// The types that have a place for one of them, in one text; none: all have.
+/// Returns the names of the types that support at least one of the settings, separated by spaces; `None` if every type supports all of them.
 pub fn with(settings: &[&str]) -> Option<String> {
     let is_special = |setting: &&str| all().iter().any(|vendor| vendor.has(setting));
     if !settings.iter().any(is_special) {
@@ -73,18 +74,18 @@ pub fn with(settings: &[&str]) -> Option<String> {
     Some(with.join(" "))
 }
 
-/// The types in words, as the command line's help has them.
+/// Returns the names of all types as a list in words, such as `discord, teams or slack`, for the help of the command line.
 pub fn listed() -> String {
     in_words(names(), "or")
 }
 
-/// Those that have a place for it, as they are called in words.
+/// Returns the labels of the types that support a setting as a list in words, such as `Discord and Mattermost`.
 pub fn called_with(setting: &str) -> String {
     let with = all().iter().filter(|vendor| vendor.has(setting));
     in_words(with.map(|vendor| vendor.label.as_str()).collect(), "and")
 }
 
-/// How mentions are written, each with its service.
+/// Returns how mentions are written, each with the label of its type, such as `user:ID (Mattermost)`, separated by semicolons.
 pub fn mentions() -> String {
     let mentions = all().iter().filter_map(|vendor| {
         let mention = vendor.mention.as_ref()?.replace('`', "");
@@ -93,6 +94,7 @@ pub fn mentions() -> String {
     mentions.collect::<Vec<_>>().join("; ")
 }
 
+/// Returns the names separated by commas, with a word, given as `and`, before the last one instead of the comma.
 fn in_words(names: Vec<&str>, and: &str) -> String {
     match names.split_last() {
         Some((last, others)) if !others.is_empty() => format!("{} {and} {last}", others.join(", ")),
@@ -118,7 +120,10 @@ mod tests {
         assert!(has("webhook", "secret") && !has("discord", "secret"));
         assert_eq!(with(&["thread_name"]).as_deref(), Some("discord"));
         assert_eq!(with(&["name"]), None);
-        assert!(called_with("username").starts_with("Discord and Mattermost"));
+        assert_eq!(called_with("username"), "Discord and Mattermost");
+        assert_eq!(called_with("avatar_url"), "Discord and Mattermost");
+        assert_eq!(called_with("thread_name"), "Discord");
+        assert_eq!(called_with("announce"), "Discord, Google Chat and Mattermost");
         assert!(mentions().starts_with(
             "role:ID or user:ID (Discord); user:ID NAME in a Workflows flow (Microsoft Teams); "
         ));

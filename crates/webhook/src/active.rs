@@ -1,4 +1,4 @@
-//! Webhooks as they are stored, and as the scheduler and the client want them.
+//! Active webhooks: as they are stored, and as the scheduler and the client need them.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -12,7 +12,7 @@ use crate::appearance::Appearance;
 use crate::client::Headers;
 use crate::definition::Catalogue;
 use crate::digest::{self, Digest};
-use crate::endpoint::{Endpoint, EndpointKind, UrlPolicy, Vendor};
+use crate::endpoint::{Endpoint, EndpointKind, UrlPolicy, Vendor, parse_mention};
 use crate::event::Event;
 use crate::kinds::Setting;
 use crate::mention::Mention;
@@ -24,7 +24,7 @@ use crate::schedule::{CircuitState, Compose, Composed, Delivery, InARow, QueueCo
 use crate::signing::{Signing, StoredSigning};
 use crate::traceparent::Traceparent;
 
-/// An active webhook, as its row says.
+/// The row of an active webhook.
 #[derive(Debug)]
 pub struct StoredWebhook {
     pub id: QueueId,
@@ -38,51 +38,52 @@ pub struct StoredWebhook {
     pub in_a_row: InARow,
     pub rate_limit: Option<String>,
     pub rate_group: Option<String>,
-    /// Of the last deliveries that were sent, and given up.
+    /// When its last delivery was sent.
     pub last_sent_at: Option<Timestamp>,
+    /// When its last delivery was given up.
     pub last_failed_at: Option<Timestamp>,
     pub quiet_hours: Option<String>,
     pub mention: Option<String>,
     /// Keys of the events' data that it does not get.
     pub omit_keys: Vec<String>,
-    /// What its messages are made by, as JSON: its row.
+    /// The row as JSON, for [`Appearance`] and [`Digest`].
     pub appearance: String,
     pub signing: StoredSigning,
 }
 
 impl StoredWebhook {
-    /// Changes when it has become another endpoint or was switched on again: what is known of it does not hold any more. The
-    /// URL alone would not do: somebody may switch it on before the worker has read that it was off.
+    /// Returns a number that changes when the webhook gets another endpoint or is switched on again, so that its state is reset. The
+    /// URL alone is not enough: a webhook may be switched off and on before the worker has read it.
     pub fn revision(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
         (&self.webhook_type, &self.webhook_url, self.activated_at).hash(&mut hasher);
         hasher.finish()
     }
 
-    /// Its endpoint took the last delivery.
+    /// Whether its endpoint has accepted the last delivery, since it was activated.
     pub fn proven(&self) -> bool {
         self.last_sent_at
             .is_some_and(|sent| sent >= self.activated_at && Some(sent) > self.last_failed_at)
     }
 }
 
-/// A webhook's endpoint, or why it can't be called, and what else it asks for.
+/// An active webhook: its endpoint, or why that can't be used, and its settings.
 #[derive(Debug)]
 pub struct ActiveWebhook {
     pub endpoint: Result<Endpoint, String>,
-    /// Since when it is what it is.
+    /// When it was activated: registered, switched on or given another URL.
     pub activated_at: Timestamp,
     quiet_hours: Option<QuietHours>,
     digest: Option<Digest>,
     appearance: Appearance,
-    /// Keys of the events' data that it is not told.
+    /// Keys of the events' data that it does not get.
     omit_keys: Vec<String>,
-    /// Of a receiver that checks signatures, or looks at headers.
+    /// Signing secrets, headers and credentials, if its type has them.
     signing: Option<Signing>,
 }
 
 impl ActiveWebhook {
-    /// `of_all`: how messages appear of webhooks that say nothing of it.
+    /// Reads a row. `of_all` is the appearance of messages of webhooks without their own.
     pub fn of(row: &StoredWebhook, policy: &UrlPolicy, of_all: &Appearance) -> Self {
         let read = (|| {
             let (endpoint, signing) = endpoint(row, policy)?;
@@ -118,7 +119,7 @@ impl ActiveWebhook {
         }
     }
 
-    /// The headers of an attempt to post the request's body.
+    /// Returns the headers of an attempt to post the request's body.
     pub fn headers(&self, request: &Request) -> Headers {
         let (id, traceparent) = (request.message_id.as_deref(), request.traceparent);
         let signing = self.signing.as_ref();
@@ -127,7 +128,7 @@ impl ActiveWebhook {
             .unwrap_or_default()
     }
 
-    /// What is published, of what is published.
+    /// Returns what is published to a stream besides the body; `None`: it is not published.
     pub fn message(
         &self,
         publication: Option<Publication>,
@@ -143,13 +144,13 @@ impl ActiveWebhook {
         self.appearance.thread_by.is_some() && self.endpoint.as_ref().is_ok_and(threads)
     }
 
-    /// The thread that the event belongs to.
+    /// Returns the key of the thread that the event belongs to.
     fn thread(&self, delivery: &Delivery) -> Option<String> {
         let by = self.appearance.thread_by?;
         by.key(&self.told(&delivery.event).parse())
     }
 
-    /// The first deliveries that may be in one message, and how that appears.
+    /// Returns the first deliveries that can be in one message, those of one thread, and its appearance.
     fn first_thread<'a>(&self, deliveries: &'a [Delivery]) -> (&'a [Delivery], Cow<'_, Appearance>) {
         let Some(first) = deliveries.first().filter(|_| self.threads()) else {
             return (deliveries, Cow::Borrowed(&self.appearance));
@@ -164,7 +165,7 @@ impl ActiveWebhook {
         (&deliveries[..same], Cow::Owned(appearance))
     }
 
-    /// The event as the webhook is told it.
+    /// Returns the event without the keys that the webhook does not get.
     fn told<'a>(&self, event: &'a Event) -> Cow<'a, Event> {
         if self.omit_keys.is_empty() {
             return Cow::Borrowed(event);
@@ -185,7 +186,7 @@ fn endpoint(row: &StoredWebhook, policy: &UrlPolicy) -> Result<(Endpoint, Option
     Signing::of(endpoint, &row.signing)
 }
 
-/// They were read when they were written, but time zones come and go with the system's packages.
+/// Parses the quiet hours. They were checked when they were written, but a time zone may disappear with an update of the system.
 fn quiet_hours(row: &StoredWebhook) -> Result<Option<QuietHours>, String> {
     let hours = row.quiet_hours.as_deref().map(str::parse).transpose();
     hours.map_err(|error| format!("quiet_hours: {error}"))
@@ -194,12 +195,12 @@ fn quiet_hours(row: &StoredWebhook) -> Result<Option<QuietHours>, String> {
 fn mention(row: &StoredWebhook, endpoint: &Endpoint) -> Result<Option<Mention>, String> {
     let mention = row.mention.as_deref();
     let mention = mention
-        .map(|text| Mention::parse(endpoint.kind(), text))
+        .map(|text| parse_mention(endpoint.kind(), text))
         .transpose();
     mention.map_err(|error| format!("mention: {error}"))
 }
 
-/// The webhook as the scheduler wants it.
+/// Returns the webhook's configuration for the scheduler.
 pub fn config(row: &StoredWebhook, webhook: &ActiveWebhook) -> QueueConfig {
     let (kind, vendor) = match &webhook.endpoint {
         Ok(endpoint) => (endpoint.kind(), endpoint.vendor()),
@@ -227,7 +228,7 @@ pub fn config(row: &StoredWebhook, webhook: &ActiveWebhook) -> QueueConfig {
     }
 }
 
-/// Those that a person has put together; else those that the vendor counts together.
+/// Returns the group that shares a rate: that of the webhook's setting, or else that which the vendor counts together.
 fn rate_group(row: &StoredWebhook, webhook: &ActiveWebhook) -> Option<Box<str>> {
     let of_vendor = || webhook.endpoint.as_ref().ok()?.shared_limit();
     row.rate_group.clone().or_else(of_vendor).map(Into::into)
@@ -240,7 +241,7 @@ pub struct Composer<'a> {
     pub catalogue: &'a Catalogue,
     /// Where the events come from.
     pub origin: &'a Origin,
-    /// Gives buffers for bodies: as a rule of bodies that were sent.
+    /// Returns a buffer for a body, usually one that was used before.
     pub buffers: &'a mut dyn FnMut() -> Vec<u8>,
 }
 
@@ -248,7 +249,7 @@ impl Compose for Composer<'_> {
     fn compose(&mut self, id: QueueId, deliveries: &[Delivery]) -> Composed {
         let webhook = self.webhooks.get(&id);
         let Some((webhook, Ok(endpoint))) = webhook.map(|webhook| (webhook, &webhook.endpoint)) else {
-            // It will not be sent.
+            // A webhook that is unknown or cannot be used: the message will not be sent.
             return Composed {
                 body: Vec::new(),
                 message_id: None,

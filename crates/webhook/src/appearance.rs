@@ -1,4 +1,4 @@
-//! How a webhook's messages appear, beside what they say: who sends them, where in the channel, and whom they ping.
+//! How a webhook's messages appear: their sender's name and picture, the place in the channel, and the mention.
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -10,17 +10,17 @@ use url::Url;
 use crate::mention::Mention;
 use crate::thread::ThreadBy;
 
-/// Characters of a name in Discord.
+/// The length of a name in Discord, in characters.
 const USERNAME: RangeInclusive<usize> = 1..=80;
-/// Discord's for URLs.
+/// Discord's limit for URLs.
 const MAX_URL: usize = 2048;
 const THREAD_NAME: RangeInclusive<usize> = 1..=100;
-/// Tags that a post of a forum may have.
+/// The maximum number of tags of a post in a forum.
 const MAX_TAGS: usize = 5;
-/// Digits of Discord's ids ("snowflakes").
+/// The number of digits of Discord's ids ("snowflakes").
 const SNOWFLAKE: RangeInclusive<usize> = 17..=20;
 
-/// What of it a service has no place for is left out.
+/// The appearance of a webhook's messages. What a service does not support is left out.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct Appearance {
@@ -47,12 +47,12 @@ pub struct Appearance {
 }
 
 impl Appearance {
-    /// Reads what is stored of a webhook, as a JSON object of the parts but for the mention; what cannot be read is not there.
+    /// Reads the appearance from a webhook's row as JSON, without the mention; it is the default if the row cannot be read.
     pub fn stored(json: &str) -> Self {
         serde_json::from_str(json).unwrap_or_default()
     }
 
-    /// Puts the installation's name and picture where the webhook has none of its own.
+    /// Sets the installation's name and picture if the webhook has none of its own.
     #[must_use]
     pub fn or(mut self, username: Option<&str>, avatar_url: Option<&str>) -> Self {
         let own = |own: Option<String>, other: Option<&str>| own.or_else(|| other.map(ToOwned::to_owned));
@@ -62,21 +62,21 @@ impl Appearance {
     }
 }
 
-/// Why a part of it cannot be used.
+/// Why a part of an appearance cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum AppearanceError {
-    #[error("\"{0}\" is no name that Discord takes")]
+    #[error("Discord does not accept \"{0}\" as a name")]
     Username(String),
     #[error("the URL of a picture must be https and have at most {MAX_URL} characters")]
     Picture,
     #[error("the name of a thread must have 1 to 100 characters")]
     ThreadName,
-    #[error("applied_tags must be up to {MAX_TAGS} ids of tags")]
+    #[error("a post has up to {MAX_TAGS} tags, which are given by their ids")]
     Tags,
 }
 
 impl AppearanceError {
-    /// What to write instead.
+    /// The HINT: what to write instead.
     pub fn hint(&self) -> &'static str {
         match self {
             Self::Username(_) => {
@@ -91,8 +91,10 @@ impl AppearanceError {
     }
 }
 
+/// Checks the name of a sender.
+///
 /// # Errors
-/// If Discord would refuse messages from somebody of that name.
+/// If Discord would refuse messages from it.
 pub fn check_username(name: &str) -> Result<(), AppearanceError> {
     let lower = name.to_lowercase();
     let fits = USERNAME.contains(&name.trim().chars().count())
@@ -103,8 +105,10 @@ pub fn check_username(name: &str) -> Result<(), AppearanceError> {
         .ok_or_else(|| AppearanceError::Username(name.chars().take(*USERNAME.end()).collect()))
 }
 
+/// Checks the URL of a picture.
+///
 /// # Errors
-/// If it is no https URL that Discord takes.
+/// If it is not an https URL, or is too long for Discord.
 pub fn check_avatar_url(url: &str) -> Result<(), AppearanceError> {
     let is_https = Url::parse(url).is_ok_and(|url| url.scheme() == "https" && url.has_host());
     (is_https && url.chars().count() <= MAX_URL)
@@ -112,8 +116,10 @@ pub fn check_avatar_url(url: &str) -> Result<(), AppearanceError> {
         .ok_or(AppearanceError::Picture)
 }
 
+/// Checks the name of a thread.
+///
 /// # Errors
-/// If a thread cannot have that name.
+/// If a thread cannot have it.
 pub fn check_thread_name(name: &str) -> Result<(), AppearanceError> {
     THREAD_NAME
         .contains(&name.trim().chars().count())
@@ -121,8 +127,10 @@ pub fn check_thread_name(name: &str) -> Result<(), AppearanceError> {
         .ok_or(AppearanceError::ThreadName)
 }
 
+/// Checks ids of tags.
+///
 /// # Errors
-/// If these are no ids of tags, or too many.
+/// If one is not an id, or there are too many.
 pub fn check_applied_tags<'a>(tags: impl IntoIterator<Item = &'a str>) -> Result<(), AppearanceError> {
     let (mut count, mut are_ids) = (0, true);
     for tag in tags {

@@ -1,4 +1,4 @@
-//! What a message says, whoever shows it.
+//! Cards: the content of a message, whatever its format.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -8,14 +8,14 @@ use jiff::Timestamp;
 use crate::language::Language;
 use crate::rich_text::{RichText, has};
 
-/// One event, ready to be written in any format.
+/// The content for one event, which can be written in any format.
 ///
-/// Nothing in it is bounded or escaped: that is the business of the formats.
+/// Texts are neither shortened nor escaped: the formats do that.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Card {
-    /// Empty where it is of several.
+    /// The event type; empty for a digest, which is about several events.
     pub event_type: Arc<str>,
-    /// Where it is empty, the formats show "Notification".
+    /// The title; if it is empty, the formats show "Notification".
     pub title: RichText,
     /// Shown before the title; empty for none.
     pub emoji: Arc<str>,
@@ -27,17 +27,17 @@ pub struct Card {
     pub time: Timestamp,
     /// Small print without markup; empty for none.
     pub footer: Arc<str>,
-    /// Not of an event, but of made-up data: readers are told so.
+    /// Whether it is a sample and not of an event, which the message says.
     pub is_sample: bool,
-    /// Where the thing is that it is about, of http or https.
+    /// The URL of what the event is about, http or https.
     pub url: Option<Arc<str>>,
-    /// A picture of it.
+    /// The URL of a picture.
     pub thumbnail: Option<Arc<str>>,
-    /// Of what the formats say themselves.
+    /// The language of the formats' own words.
     pub language: Language,
 }
 
-/// A key or a type's name as a heading: `sprint_closed` is "Sprint Closed".
+/// Returns a key or an event type's name as a heading: `sprint_closed` as "Sprint Closed".
 pub(crate) fn humanised(name: &str) -> String {
     let mut heading = String::with_capacity(name.len());
     for word in name
@@ -54,7 +54,7 @@ pub(crate) fn humanised(name: &str) -> String {
     heading
 }
 
-/// The text on one line.
+/// Returns the text as one line.
 pub(crate) fn one_line(text: &str) -> Cow<'_, str> {
     let is_break = |byte| (byte == b'\n') | (byte == b'\t');
     if has(text, is_break) {

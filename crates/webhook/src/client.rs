@@ -1,10 +1,13 @@
-//! Posting a body to a webhook: bounded in time and memory, to checked addresses only.
+//! The client that posts messages to webhooks, and publishes events to streams: bounded in time and memory, to checked addresses only.
 
 mod config;
+mod error;
 mod failure;
+mod limits;
 mod nats;
 mod resolver;
 mod tls;
+mod user_agent;
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,40 +17,27 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGE
 use reqwest::{Body, Method, Request, Response};
 use tokio::time::{Instant, timeout_at};
 
-use config::Limits;
-pub use config::{ClientConfig, ClientError, ProxyError, SetBy, parse_proxy};
+pub use config::ClientConfig;
+pub use error::ClientError;
+pub use limits::SetBy;
 pub use tls::check_authorities;
 
-use crate::endpoint::{self, EndpointKind, SecretUrl};
+use limits::Limits;
+use user_agent::OWN_USER_AGENT;
+
+use crate::endpoint::{self, SecretUrl};
+use crate::kinds::EndpointKind;
 use crate::nats::Message;
 use crate::outcome::{Answer, JUDGED_HEADERS, TransportError};
 use crate::way::{Way, WayId};
 
-/// Discord asks for this form and blocks clients without it.
-const USER_AGENT: &str = concat!(
-    "DiscordBot (",
-    env!("CARGO_PKG_REPOSITORY"),
-    ", ",
-    env!("CARGO_PKG_VERSION"),
-    ")"
-);
-
-/// What receivers of the user's own see.
-const OWN_USER_AGENT: &str = concat!(
-    "zentry_notify/",
-    env!("CARGO_PKG_VERSION"),
-    " (",
-    env!("CARGO_PKG_REPOSITORY"),
-    ")"
-);
-
-/// How much of a body is read. The log keeps 1000 characters, and an answer to be judged has some hundred.
+/// The maximum number of bytes of a body that are read. The log keeps 1000 characters, and answers of the services have a few hundred.
 const MAX_BODY: usize = 64 * 1024;
 
-/// A header that is judged is a number or a date.
+/// The maximum length of a header's value that is kept. Those that are judged are numbers, dates and words.
 const MAX_HEADER_VALUE: usize = 256;
 
-/// Headers of a request besides those that every one has. `Debug` shows their names.
+/// Additional headers of a request. `Debug` shows only their names.
 #[derive(Clone, Default)]
 pub struct Headers(Vec<(String, String)>);
 
@@ -76,17 +66,17 @@ impl fmt::Debug for Headers {
 /// checked: names are the proxy's to resolve.
 #[derive(Clone, Debug)]
 pub struct Client {
-    /// By their places in the list of ways; never none.
+    /// A client for each way, in the order of the list of ways. There is always one.
     http: Arc<[(WayId, Way, reqwest::Client)]>,
     nats: Arc<nats::Links>,
     limits: Limits,
 }
 
 impl Client {
-    /// Reads the system's certificates (a few milliseconds) and makes a client. No connection is made.
+    /// Reads the system's certificates, which takes a few milliseconds, and creates a client. No connection is made.
     ///
     /// # Errors
-    /// When `ca_pem` holds no certificate or the proxy can't be used.
+    /// When `ca_pem` contains no certificate, or the proxy can't be used.
     pub fn new(config: &ClientConfig) -> Result<Self, ClientError> {
         let trusted = tls::trusted(config.ca_pem.as_deref())?;
         let direct = [Way::Direct];
@@ -107,7 +97,7 @@ impl Client {
     /// Publishes `body` to JetStream and waits for the acknowledgement.
     ///
     /// # Errors
-    /// When there is none. The texts hold no secret.
+    /// When there is none. The texts contain no secret.
     pub async fn publish(
         &self,
         url: &SecretUrl,
@@ -120,12 +110,12 @@ impl Client {
     /// Posts `body` (JSON) to `url` and reads the answer: its status, the headers that matter and up to 64 KiB of
     /// its body.
     ///
-    /// All of it takes `request_timeout` at most. Once there is a status there is an answer: a body that is cut off,
-    /// does not come to an end in time or has no end at all is returned as far as it came, because a message that
-    /// was taken must not be sent again for the sake of a body.
+    /// This takes `request_timeout` at most. Once there is a status there is an answer: a body that is cut off,
+    /// does not end in time or does not end at all is returned as far as it came, because a message that
+    /// was accepted must not be sent again because of a body.
     ///
     /// # Errors
-    /// When there is no status. The texts hold no secret.
+    /// When there is no status. The texts contain no secret.
     pub async fn post(
         &self,
         kind: EndpointKind,
@@ -136,10 +126,10 @@ impl Client {
         self.post_by(first, kind, url, &Headers::default(), body).await
     }
 
-    /// As [`Client::post`], by one of the ways of the configuration, with more headers.
+    /// Does the same as [`Client::post`], by one of the ways of the configuration and with additional headers.
     ///
     /// # Errors
-    /// As those of [`Client::post`]; and when it has no such way.
+    /// Those of [`Client::post`]; and when the configuration has no such way.
     pub async fn post_by(
         &self,
         way: WayId,
@@ -176,7 +166,7 @@ impl Client {
         Ok(read_answer(response, deadline).await)
     }
 
-    /// An address that stands in the URL is not resolved, so the resolver can't refuse it.
+    /// Checks an address in the URL itself, which the resolver does not see.
     fn check_literal_address(&self, url: &SecretUrl) -> Result<(), TransportError> {
         match endpoint::literal_address(url.expose()) {
             Some(address) if !self.limits.allow_private_addresses && !endpoint::is_public(address) => Err(
@@ -200,7 +190,7 @@ fn request(kind: EndpointKind, url: &SecretUrl, headers: &Headers, body: Bytes) 
     }
     for (name, value) in &headers.0 {
         let name = HeaderName::from_bytes(name.as_bytes());
-        // They were checked when they were written.
+        // Names and values were checked when they were stored.
         if let (Ok(name), Ok(mut value)) = (name, HeaderValue::from_str(value)) {
             value.set_sensitive(true);
             request.headers_mut().insert(name, value);
@@ -216,12 +206,12 @@ async fn read_answer(mut response: Response, deadline: Instant) -> Answer {
         headers: judged_headers(response.headers()),
         body: Vec::new(),
     };
-    // Late is the same as cut off: what came is what there is.
+    // At the deadline the body is used as far as it came.
     let _ = timeout_at(deadline, read_body(&mut response, &mut answer.body)).await;
     answer
 }
 
-/// Reads to the end, a failure or the limit. A body that is not read to its end closes the connection.
+/// Reads to the end, to a failure or to [`MAX_BODY`]. The connection of a body that is not read to its end is closed.
 async fn read_body(response: &mut Response, body: &mut Vec<u8>) {
     while let Ok(Some(chunk)) = response.chunk().await {
         let room = MAX_BODY - body.len();

@@ -1,9 +1,11 @@
-//! Event types as data: what a message of each type says.
+//! Definitions of event types: what their messages say.
 
 mod budget;
 mod builtin;
 mod catalogue;
 mod context;
+mod error;
+mod event_definition;
 mod generic;
 mod guard;
 mod keys;
@@ -16,14 +18,14 @@ mod segments;
 mod spoken;
 mod template;
 
-use std::fmt;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use serde::Serialize;
 
 pub use builtin::{TEST, TROUBLE, builtin};
 pub use catalogue::Catalogue;
+pub use error::DefinitionError;
+pub use event_definition::{DEFAULT_COLOUR, EventDefinition, FieldDefinition};
 pub use keys::UnknownKey;
 pub use notation::parse_fields;
 pub use sample::{placeholder, sample};
@@ -36,127 +38,14 @@ use crate::rich_text::RichText;
 use context::Data;
 use template::Template;
 
-/// The grey of events that have no colour of their own.
-pub const DEFAULT_COLOUR: u32 = 0x80_80_80;
-
-/// Bounds of a definition: those of Discord's embeds and of the column that holds the name.
+/// The limits of a definition: those of Discord's embeds, and of the column for the name.
 const MAX_NAME: usize = 50;
 const MAX_EMOJI: usize = 16;
 const MAX_FIELDS: usize = 25;
 const MAX_FIELD_NAME: usize = 256;
 const MAX_FOOTER: usize = 2048;
-
-/// An event type as it is stored.
-///
-/// `title`, `text` and the fields' values are templates in Jinja's language over the event's data, in which `**`
-/// switches bold on and off. What they print is text, never markup.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct EventDefinition {
-    pub name: String,
-    pub title: String,
-    /// 0xRRGGBB; as JSON `"#rrggbb"`.
-    #[serde(serialize_with = "notation::write_colour")]
-    pub colour: u32,
-    pub emoji: String,
-    pub text: String,
-    /// A field whose value comes out empty is left out. As JSON an array of them, or an object of names and values.
-    pub fields: Vec<FieldDefinition>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub footer: Option<String>,
-    /// The key of the data that holds the event's own time (ISO 8601 with an offset); the time when it was
-    /// captured where there is none.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub time_key: Option<String>,
-    /// Template of the address of the thing that it is about; a slash in front stands for the installation's own.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub url: Option<String>,
-    /// Template of the address of a picture of it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub thumbnail: Option<String>,
-    /// What the formats say themselves, and filters of numbers and dates; as JSON its code. It does not change the templates.
-    #[serde(
-        serialize_with = "notation::write_language",
-        skip_serializing_if = "notation::is_default"
-    )]
-    pub language: Language,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct FieldDefinition {
-    pub name: String,
-    pub value: String,
-}
-
-/// Why a definition cannot be used.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum DefinitionError {
-    /// A part that is no template is missing, too long or out of range.
-    Invalid { part: String, reason: String },
-    /// A template cannot be used. `place` is the part of its source that is to blame, where that is known.
-    Template {
-        part: String,
-        line: usize,
-        place: Option<String>,
-        reason: String,
-    },
-}
-
-impl DefinitionError {
-    fn invalid(part: impl Into<String>, reason: impl Into<String>) -> Self {
-        Self::Invalid {
-            part: part.into(),
-            reason: reason.into(),
-        }
-    }
-
-    /// Returns which part of a definition is to blame, by the name of its column; empty: no single one.
-    pub fn column(&self) -> &'static str {
-        const COLUMNS: [&str; 10] = [
-            "title",
-            "text",
-            "colour",
-            "emoji",
-            "footer",
-            "url",
-            "thumbnail",
-            "time_key",
-            "language",
-            "name",
-        ];
-        let (Self::Invalid { part, .. } | Self::Template { part, .. }) = self;
-        match COLUMNS.into_iter().find(|column| *column == part) {
-            Some(column) => column,
-            None if part.contains("field") => "fields",
-            None => "",
-        }
-    }
-}
-
-impl fmt::Display for DefinitionError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Invalid { part, reason } => write!(f, "{part} {reason}"),
-            Self::Template {
-                part,
-                line,
-                place: Some(place),
-                reason,
-            } => {
-                write!(f, "template of {part}, line {line}, at \"{place}\": {reason}")
-            }
-            Self::Template {
-                part,
-                line,
-                place: None,
-                reason,
-            } => {
-                write!(f, "template of {part}, line {line}: {reason}")
-            }
-        }
-    }
-}
-
-impl std::error::Error for DefinitionError {}
+/// As `zentry_attach` has it.
+const MAX_KEY: usize = 100;
 
 /// An event type, checked and ready to make cards.
 #[derive(Debug)]
@@ -175,9 +64,11 @@ pub struct Definition {
 }
 
 impl Definition {
+    /// Checks a definition and compiles its templates.
+    ///
     /// # Errors
     ///
-    /// Names the part that cannot be used and, in a template, the place.
+    /// The part that cannot be used and, in a template, the place.
     pub fn compile(raw: &EventDefinition) -> Result<Self, DefinitionError> {
         check_text("name", &raw.name, 1..=MAX_NAME)?;
         check_text("title", &raw.title, 1..=usize::MAX)?;
@@ -196,6 +87,11 @@ impl Definition {
         }
         let footer = raw.footer.as_deref().unwrap_or_default();
         check_text("footer", footer, 0..=MAX_FOOTER)?;
+        check_text(
+            "time_key",
+            raw.time_key.as_deref().unwrap_or_default(),
+            0..=MAX_KEY,
+        )?;
         Ok(Self {
             name: raw.name.as_str().into(),
             title: Template::compile("title", &raw.title)?,
@@ -215,16 +111,16 @@ impl Definition {
         &self.name
     }
 
-    /// Makes the card of an event. Where a template fails on these data (too much work, a sum of text and number),
-    /// the card is the generic one: it still says what happened.
-    /// `base` is what addresses that begin with a slash are below.
+    /// Makes the card of an event. If a template fails on these data (too much work, a sum of text and number),
+    /// it returns the generic card, which still says what happened.
+    /// URLs that begin with a slash are relative to `base`.
     pub fn card(&self, event: &Event, base: Option<&str>) -> Card {
         let data = Arc::new(Data::new(event.parse(), self.language));
         self.render(event, &data, base)
             .unwrap_or_else(|_| generic::card(event, &data))
     }
 
-    /// The same, but for the error of a template that fails on these data.
+    /// Does the same as [`Definition::card`], but returns the error of a template that fails on these data.
     ///
     /// # Errors
     ///

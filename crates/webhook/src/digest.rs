@@ -48,7 +48,7 @@ enum Times {
 pub enum DigestError {
     #[error("\"{0}\" is neither a length of time nor a cron expression")]
     NoTimes(String),
-    #[error("\"{0}\" is no cron expression: {1}")]
+    #[error("\"{0}\" is not a cron expression: {1}")]
     NoCron(String, String),
     #[error("a digest gathers for a minute to 31 days")]
     Length,

@@ -1,88 +1,50 @@
-//! Which URL is what: validation, normalisation, redaction, and where requests may go at all.
+//! URLs of webhooks: validation, normalisation, redaction, and the hosts and addresses that requests may be made to.
 
 mod address;
+mod default_hosts;
 mod error;
 mod facts;
 mod host;
 mod mistaken;
 mod secret_url;
+mod services;
 #[cfg(test)]
 mod tests;
+mod url_parts;
+mod url_policy;
+mod vendor;
 
-pub(crate) mod discord;
-pub(crate) mod google_chat;
-pub(crate) mod mattermost;
-pub(crate) mod nats;
-pub(crate) mod ntfy;
-pub(crate) mod slack;
-pub(crate) mod teams;
-pub(crate) mod webhook;
+mod discord;
+mod google_chat;
+mod mattermost;
+mod nats;
+mod ntfy;
+mod slack;
+mod teams;
+mod webhook;
 
 use std::sync::Arc;
 
-use url::{Host, Url};
+use url::Url;
 
 use crate::kinds::Setting;
 pub use crate::kinds::{EndpointKind, UnknownWebhookType, WebhookType};
-use crate::schedule::{Policy, Rate};
 
 pub use address::is_public;
 pub(crate) use address::literal as literal_address;
-pub use error::{Ended, EndpointError, Page};
-pub(crate) use facts::Facts;
-pub use host::{DEFAULT_ALLOWED_HOSTS, HostPattern, HostPatternError, parse_host_patterns};
+pub use default_hosts::DEFAULT_ALLOWED_HOSTS;
+pub use error::{Ended, EndpointError, Page, UrlForm};
+pub use host::{HostPattern, HostPatternError, parse_host_patterns};
 pub(crate) use nats::{Server, is_encrypted, servers};
 pub use secret_url::{SecretUrl, redact};
+pub use services::parse_mention;
+pub use url_policy::UrlPolicy;
+pub use vendor::Vendor;
 
-/// Discord's limit for a URL; far above the longest Workflows URL that has been seen.
-const MAX_URL_LENGTH: usize = 2048;
+use facts::Facts;
+use url_parts::{check_length, has_parameter};
 
-/// Whose servers answer: the published caps hold for the vendors' own hosts only.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Vendor {
-    /// The vendor of such webhooks.
-    Of(WebhookType),
-    /// Whatever a user's own server speaks.
-    Other,
-}
-
-impl Vendor {
-    fn of(url: &Url) -> Self {
-        let Some(Host::Domain(host)) = url.host() else {
-            return Self::Other;
-        };
-        let of = WebhookType::ALL.iter().find(|of| (of.facts().is_vendors)(host));
-        of.map_or(Self::Other, |of| Self::Of(*of))
-    }
-
-    /// How fast its servers take requests; None: nobody counts.
-    pub fn rate(self, policy: &Policy) -> Option<Rate> {
-        match self {
-            Self::Of(of) => (of.facts().rate)(policy),
-            Self::Other => None,
-        }
-    }
-}
-
-/// Where webhooks may point to. The default is the strictest: the vendors' hosts, `https`, public addresses.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UrlPolicy {
-    pub allowed_hosts: Vec<HostPattern>,
-    pub allow_http: bool,
-    pub allow_private_addresses: bool,
-}
-
-impl Default for UrlPolicy {
-    fn default() -> Self {
-        Self {
-            allowed_hosts: parse_host_patterns(DEFAULT_ALLOWED_HOSTS).unwrap_or_default(),
-            allow_http: false,
-            allow_private_addresses: false,
-        }
-    }
-}
-
-/// A webhook's URL that passed every check that needs no network.
+/// A webhook's URL that has passed every check that needs no network.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
     kind: EndpointKind,
@@ -92,7 +54,7 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// Checks `url` against `policy` and makes of it the URL to post to.
+    /// Checks `url` against `policy` and turns it into the URL to post to.
     ///
     /// A Discord URL becomes `/api/v10/webhooks/{id}/{token}?...&wait=true` (on `discord.com` for each of
     /// Discord's hosts), because other versions of the API answer with other units, and without `wait` a
@@ -100,14 +62,14 @@ impl Endpoint {
     /// and its query byte for byte: its signature covers them.
     ///
     /// # Errors
-    /// See [`EndpointError`]; no text of it holds more of the URL than scheme, host and port.
+    /// See [`EndpointError`]; its texts contain no more of the URL than scheme, host and port.
     pub fn parse(webhook_type: WebhookType, url: &str, policy: &UrlPolicy) -> Result<Self, EndpointError> {
         mistaken::refuse_escaped(url)?;
         let url = match webhook_type.facts().parse {
             Some(parse) => parse(url, policy)?,
             None => parse_allowed(url, policy)?,
         };
-        let vendor = Vendor::of(&url);
+        let vendor = services::vendor(&url);
         if let Vendor::Of(meant) = vendor
             && meant != webhook_type
         {
@@ -119,7 +81,7 @@ impl Endpoint {
         }
         let topic = (webhook_type.facts().topic)(&url);
         let (kind, url) = (webhook_type.facts().read)(url, vendor)?;
-        // Its answers repeat the topic; a short one is masked where it stands there, and not in every word that has it.
+        // Answers repeat the topic. A short one is masked only as the member `topic` of an answer, and not wherever the same letters are in a word.
         let masked = topic.iter().map(|topic| match topic.len() {
             secret_url::MIN_SECRET_LENGTH.. => Box::from(&**topic),
             _ => format!("\"topic\":\"{topic}\"").into(),
@@ -133,7 +95,8 @@ impl Endpoint {
         })
     }
 
-    /// As [`Endpoint::parse`], for a URL that somebody registers now: also what is taken of old ones, and does not do what it says, is refused.
+    /// Does the same as [`Endpoint::parse`] for a URL that is newly registered: a parameter that has no effect, which is accepted in existing URLs, is
+    /// refused.
     ///
     /// # Errors
     /// See [`EndpointError`].
@@ -150,12 +113,12 @@ impl Endpoint {
         Ok(endpoint)
     }
 
-    /// The format that this endpoint takes and the way its answers are read.
+    /// The format of its messages, and how its answers are interpreted.
     pub fn kind(&self) -> EndpointKind {
         self.kind
     }
 
-    /// Whose caps hold.
+    /// Whose rate limits hold.
     pub fn vendor(&self) -> Vendor {
         self.vendor
     }
@@ -167,24 +130,24 @@ impl Endpoint {
             && parameters.any(|(name, value)| name == "thread_id" && !value.is_empty())
     }
 
-    /// Whose requests count together where the vendor counts them, by a name.
+    /// The name of the limit that it shares with other endpoints, if the vendor counts their requests together.
     pub fn shared_limit(&self) -> Option<String> {
         (self.facts().shared_limit)(self.post_url.expose())
     }
 
-    /// What of the URL the messages have, and not the URL that they are posted to.
+    /// The part of the registered URL that is in the messages instead of the URL that they are posted to: ntfy's topic.
     pub fn topic(&self) -> Option<&Arc<str>> {
         self.topic.as_ref()
     }
 
-    /// The same, with texts that are secrets, too: an answer may echo them.
+    /// Adds texts that are secrets too, such as values of headers, and are masked where an answer echoes them.
     #[must_use]
     pub fn with_secrets(mut self, secrets: Vec<Box<str>>) -> Self {
         self.post_url = self.post_url.with_secrets(secrets);
         self
     }
 
-    /// Where a message of that name is posted to, for receivers that are told it in the URL.
+    /// The URL to post a message with this id to: some receivers take the id, and whether messages belong to threads, from the URL.
     pub fn request_url(&self, message_id: Option<&str>, threads: bool) -> SecretUrl {
         match self.facts().request_url {
             Some(request_url) => SecretUrl::new(request_url(self.post_url.expose(), message_id, threads)),
@@ -192,18 +155,18 @@ impl Endpoint {
         }
     }
 
-    /// Whether it takes a message only once that comes again under the same name.
+    /// Whether a message that is sent again with the same id is accepted only once.
     pub fn knows_messages(&self) -> bool {
         self.facts().knows_messages
     }
 
-    /// What subjects begin with, if what it gets is published to a stream.
+    /// The prefix of the subjects that its events are published under, if it is a stream.
     pub fn subject_prefix(&self) -> Option<&str> {
         let prefix = self.facts().prefix?;
         Some(prefix(self.post_url.expose()))
     }
 
-    /// Whether such webhooks have a place for that.
+    /// Whether webhooks of its type have this setting.
     pub fn has(&self, setting: Setting) -> bool {
         self.kind.webhook_type().has(setting)
     }
@@ -218,18 +181,7 @@ impl Endpoint {
     }
 }
 
-fn check_length(text: &str) -> Result<(), EndpointError> {
-    let length = text.chars().count();
-    if length > MAX_URL_LENGTH {
-        return Err(EndpointError::TooLong {
-            length,
-            limit: MAX_URL_LENGTH,
-        });
-    }
-    Ok(())
-}
-
-/// The checks that hold for every URL of the web.
+/// Does the checks that are common to all URLs but those of streams.
 fn parse_allowed(text: &str, policy: &UrlPolicy) -> Result<Url, EndpointError> {
     check_length(text)?;
     let url = Url::parse(text).map_err(EndpointError::NotAUrl)?;
@@ -272,10 +224,4 @@ fn refused_host(url: &Url, policy: &UrlPolicy) -> EndpointError {
         }
         _ => EndpointError::HostNotAllowed { host },
     }
-}
-
-/// Whether the query has a value of that name.
-fn has_parameter(url: &Url, name: &str) -> bool {
-    url.query_pairs()
-        .any(|(key, value)| key == name && !value.is_empty())
 }

@@ -1,4 +1,4 @@
-//! One happening in the application, as the trigger wrote it down.
+//! Events, as the trigger has captured them.
 
 use std::sync::Arc;
 
@@ -7,14 +7,14 @@ use serde_json::{Map, Value};
 
 use crate::traceparent::Traceparent;
 
-/// The key of data that are a sample: readers are told so.
+/// The key that marks data as a sample, which the message says.
 pub const SAMPLE_KEY: &str = "zentry_sample";
 
 /// A captured event.
 ///
 /// `data` is the JSON text of the event's data (an object; docs/reference/events.md has the keys of each type). It stays
-/// text until a message is made of it, so that a backlog in memory costs what the text costs, and those who hear of it share it. Of
-/// two values of a key, the later one holds.
+/// text until a message is made of it, so that a backlog in memory takes no more than the text, which all webhooks share. Of
+/// two values of a key, the later one counts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
     pub event_type: Arc<str>,
@@ -26,14 +26,14 @@ pub struct Event {
 }
 
 impl Event {
-    /// The data as a JSON object; anything else than an object counts as no data at all.
+    /// Returns the data as a JSON object, which is empty if they are not one.
     pub fn parse(&self) -> Map<String, Value> {
         serde_json::from_str(&self.data).unwrap_or_default()
     }
 
-    /// Whether nothing has happened: it is a sample.
+    /// Whether it is a sample.
     pub fn is_sample(&self) -> bool {
-        // Hardly any is, and the others need not be parsed.
+        // The search avoids parsing nearly all others.
         self.data.contains(SAMPLE_KEY) && self.parse().get(SAMPLE_KEY) == Some(&Value::Bool(true))
     }
 }

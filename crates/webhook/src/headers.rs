@@ -10,7 +10,7 @@ const MOST: usize = 20;
 const MAX_NAME: usize = 100;
 const MAX_VALUE: usize = 2_000;
 
-/// What the connection, the body or the signature decide.
+/// Headers that the connection, the body or the signature determine.
 const OURS: [&str; 13] = [
     "connection",
     "content-encoding",
@@ -27,32 +27,32 @@ const OURS: [&str; 13] = [
     "user-agent",
 ];
 
-/// Headers by their names in lower case. `Debug` shows no value.
+/// Headers by their names, which are in lower case. `Debug` shows no values.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct OwnHeaders(Arc<BTreeMap<String, String>>);
 
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum HeaderError {
-    #[error("headers must be an object of names and texts")]
+    #[error("an object of names and texts is needed")]
     Shape,
     #[error("a webhook has at most {MOST} headers")]
     TooMany,
-    /// It is not shown: what is no name may be a value in the place of one.
-    #[error("one of them has no name of a header")]
+    /// The name is not shown, because it may be a value in the wrong place.
+    #[error("the name of one of the headers is not valid")]
     Name,
     #[error("the header {0} is given twice")]
     Twice(String),
-    #[error("the header {0} is not for you to set")]
+    #[error("the header {0} cannot be set")]
     Ours(String),
-    #[error("the value of the header {0} is empty, too long, or has characters that no header has")]
+    #[error("the value of the header {0} is empty, too long, or has characters that are not allowed")]
     Value(String),
 }
 
 impl HeaderError {
-    /// What to write instead.
+    /// The HINT: what to write instead.
     pub fn hint(&self) -> &'static str {
         match self {
-            Self::Ours(_) => "Leave it out: the message, its signature or the connection has it.",
+            Self::Ours(_) => "Leave it out: the message, its signature or the connection determines it.",
             Self::TooMany => "Leave some out.",
             Self::Name | Self::Twice(_) => {
                 "For example {\"authorization\": \"Bearer TOKEN\"}: letters, digits, hyphens, underscores and dots, and each name once."
@@ -65,10 +65,10 @@ impl HeaderError {
 }
 
 impl OwnHeaders {
-    /// Of a JSON object.
+    /// Parses a JSON object of names and values.
     ///
     /// # Errors
-    /// If no request could have them.
+    /// If a request cannot have them.
     pub fn parse(json: &str) -> Result<Self, HeaderError> {
         let given: BTreeMap<String, String> = serde_json::from_str(json).map_err(|_| HeaderError::Shape)?;
         if given.len() > MOST {
@@ -95,13 +95,13 @@ impl OwnHeaders {
         Ok(Self(Arc::new(headers)))
     }
 
-    /// Names and values: for the request itself.
+    /// Names and values, for the request itself.
     pub fn expose(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
-    /// What must be in nothing that somebody may read: the values, and of `Bearer TOKEN` the token, as they are and as strings of JSON
-    /// have them, with slashes that are escaped (PHP's `json_encode`) or not.
+    /// Returns the texts to be masked: the values, and of `Bearer TOKEN` the token, as they are, and as in strings of JSON,
+    /// with slashes escaped (as PHP's `json_encode` does) or not.
     pub fn secrets(&self) -> Vec<Box<str>> {
         let mut secrets = BTreeSet::new();
         for value in self.0.values() {

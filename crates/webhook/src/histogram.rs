@@ -1,13 +1,12 @@
-//! How long things took, counted in buckets: small enough to be kept for every minute, and adding two is all that it takes
-//! to know of both.
+//! Histograms of durations: small enough to be stored for every minute, and two can be added.
 
 use std::time::Duration;
 
-/// Bounded ones; one more has what took longer than the last bound.
+/// The number of buckets with an upper bound; one more has what took longer than the last one.
 const BOUNDED: usize = 54;
 
-/// Upper bounds in microseconds, from 1 ms to 26 hours, each the square root of two times the one before: a quantile is
-/// off by no more than that factor.
+/// The upper bounds in microseconds, from 1 ms to 26 hours. Each is the square root of two times the one before, so the error of a
+/// quantile is no more than that factor.
 const BOUNDS: [u64; BOUNDED] = {
     let mut bounds = [0; BOUNDED];
     let mut i = 0;
@@ -18,7 +17,7 @@ const BOUNDS: [u64; BOUNDED] = {
     bounds
 };
 
-/// Durations, by bucket.
+/// The number of durations in each bucket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Histogram([u64; BOUNDED + 1]);
 
@@ -29,12 +28,12 @@ impl Default for Histogram {
 }
 
 impl Histogram {
-    /// The upper bounds of all buckets but the last, which has none.
+    /// Returns the upper bounds of all buckets but the last, which has none.
     pub fn bounds() -> impl Iterator<Item = Duration> {
         BOUNDS.into_iter().map(Duration::from_micros)
     }
 
-    /// Of what [`counts`](Self::counts) gave; what is beyond the last bucket is put into it.
+    /// Makes a histogram of what [`counts`](Self::counts) returned; counts beyond the last bucket are added to it.
     pub fn from_counts(counts: impl IntoIterator<Item = u64>) -> Self {
         let mut histogram = Histogram::default();
         for (bucket, count) in counts.into_iter().enumerate() {
@@ -55,14 +54,14 @@ impl Histogram {
         }
     }
 
-    /// By bucket, without the empty ones at the end.
+    /// Returns the counts by bucket, without empty ones at the end.
     pub fn counts(&self) -> &[u64] {
         let filled = self.0.iter().rposition(|count| *count > 0);
         &self.0[..filled.map_or(0, |last| last + 1)]
     }
 
-    /// What `q` (0 to 1) of all durations were no longer than, as far as the buckets tell: within one, they are taken to be
-    /// spread evenly, and beyond the last bound nothing is known. None: there is no duration.
+    /// Returns the quantile `q` (0 to 1), as exactly as the buckets allow: within a bucket, durations are taken to be
+    /// spread evenly, and those beyond the last bound as that bound. `None`: the histogram is empty.
     pub fn quantile(&self, q: f64) -> Option<Duration> {
         let total: f64 = self.0.iter().map(|count| *count as f64).sum();
         if total == 0.0 {

@@ -14,7 +14,8 @@ use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::mpsc as orders;
 
 use crate::client::{Client, Headers};
-use crate::endpoint::{EndpointKind, SecretUrl};
+use crate::endpoint::SecretUrl;
+use crate::kinds::EndpointKind;
 use crate::nats::Message;
 use crate::outcome::{Answer, TransportError};
 use crate::way::WayId;

@@ -1,10 +1,10 @@
-//! Keys of events' data that people name, and what they probably meant.
+//! Keys of events' data in filters and settings, and corrections of misspelt ones.
 
 use std::collections::BTreeSet;
 
 use crate::spelling::closest;
 
-/// The first keys of the paths of a JSON path, in PostgreSQL's own spelling of it: `($."points" > 20)` asks for `points`.
+/// Returns the first keys of the paths in a JSON path, as PostgreSQL prints it: `($."points" > 20)` uses `points`.
 pub fn of_filter(path: &str) -> BTreeSet<String> {
     let mut keys = BTreeSet::new();
     let mut rest = path;
@@ -20,7 +20,7 @@ pub fn of_filter(path: &str) -> BTreeSet<String> {
     keys
 }
 
-/// Whether a JSON path, in the same spelling, has a variable: `$"name"`.
+/// Whether a JSON path, as PostgreSQL prints it, has a variable: `$"name"`.
 pub fn asks_for_variables(path: &str) -> bool {
     let mut rest = path;
     while let Some(at) = rest.find('"') {
@@ -35,7 +35,7 @@ pub fn asks_for_variables(path: &str) -> bool {
     false
 }
 
-/// A key that no event has.
+/// A key that is not among the known ones.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unknown {
     pub key: String,
@@ -43,7 +43,7 @@ pub struct Unknown {
     pub meant: Option<String>,
 }
 
-/// Those of the keys that are not among `known`.
+/// Returns those of the keys that are not among `known`.
 pub fn unknown<'a>(keys: impl IntoIterator<Item = &'a str>, known: &BTreeSet<String>) -> Vec<Unknown> {
     keys.into_iter()
         .filter(|key| !known.contains(*key))

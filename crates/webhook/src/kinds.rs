@@ -1,19 +1,14 @@
-//! The types of webhooks: a line for each. What one is like stands in its files, and everything else asks here.
+//! The types of webhooks, one line for each. All other code uses this list.
 
 use std::fmt;
 use std::str::FromStr;
 
-use crate::endpoint::Facts;
-use crate::message::Format;
-use crate::outcome::Judge;
-
-/// Makes both enumerations of the lines. A line has the type's variant, its name, which is that of its file in `endpoint/`, and what people call it; then
-/// for each kind of endpoint that such webhooks lead to the variant, the name and what people call it, where in `message/` its messages are written, and
-/// where in `outcome/` its answers are judged.
+/// Makes both enumerations from the lines. A line has the type's variant, its name, which is also that of its file in `endpoint/`, and its label; then
+/// for each kind of endpoint of such webhooks the variant, the name of the format, and the label.
 macro_rules! kinds {
     ($(
         $of:ident $name:ident $label:literal
-        [$($kind:ident $format:ident $title:literal $($message:ident)::+, $($outcome:ident)::+);+];
+        [$($kind:ident $format:ident $title:literal);+];
     )+) => {
         /// The `webhook_type` that a user registers.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -30,22 +25,18 @@ macro_rules! kinds {
                 match self { $(Self::$of => stringify!($name),)+ }
             }
 
-            /// What people call it.
+            /// What people call the type.
             pub const fn label(self) -> &'static str {
                 match self { $(Self::$of => $label,)+ }
             }
 
-            /// The kinds of endpoints that its webhooks lead to; the first one is what a new webhook gets.
+            /// The kinds of endpoints of its webhooks; the first one is that of new webhooks.
             pub const fn kinds(self) -> &'static [EndpointKind] {
                 match self { $(Self::$of => &[$(EndpointKind::$kind),+],)+ }
             }
-
-            pub(crate) const fn facts(self) -> &'static Facts {
-                match self { $(Self::$of => &crate::endpoint::$name::FACTS,)+ }
-            }
         }
 
-        /// What stands behind a webhook's URL; decides the format of the body and how an answer is read.
+        /// The kind of a webhook's endpoint, which determines the format of messages and how answers are interpreted.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum EndpointKind {
             $($(#[doc = $title] $kind,)+)+
@@ -60,40 +51,32 @@ macro_rules! kinds {
                 match self { $($(Self::$kind => stringify!($format),)+)+ }
             }
 
-            /// What people call it.
+            /// What people call the kind.
             pub const fn label(self) -> &'static str {
                 match self { $($(Self::$kind => $title,)+)+ }
             }
 
-            /// What leads to it.
+            /// The type of webhooks with this kind of endpoint.
             pub const fn webhook_type(self) -> WebhookType {
                 match self { $($(Self::$kind => WebhookType::$of,)+)+ }
-            }
-
-            pub(crate) const fn messages(self) -> Format {
-                match self { $($(Self::$kind => crate::message::$($message)::+,)+)+ }
-            }
-
-            pub(crate) const fn judge(self) -> Judge {
-                match self { $($(Self::$kind => crate::outcome::$($outcome)::+,)+)+ }
             }
         }
     };
 }
 
 kinds! {
-    Discord    discord     "Discord"           [Discord discord "Discord" discord::FORMAT, discord::JUDGE];
-    Teams      teams       "Microsoft Teams"   [TeamsWorkflow teams_workflow "Teams, by Workflows" adaptive_card::FORMAT, teams::WORKFLOW;
-                                                TeamsConnector teams_connector "Teams, by a connector" message_card::FORMAT, teams::CONNECTOR];
-    Slack      slack       "Slack"             [Slack slack "Slack" slack::FORMAT, slack::JUDGE];
-    GoogleChat google_chat "Google Chat"       [GoogleChat google_chat "Google Chat" google_chat::FORMAT, google_chat::JUDGE];
-    Mattermost mattermost  "Mattermost"        [Mattermost mattermost "Mattermost" mattermost::FORMAT, mattermost::JUDGE];
-    Ntfy       ntfy        "ntfy"              [Ntfy ntfy "ntfy" ntfy::FORMAT, ntfy::JUDGE];
-    Webhook    webhook     "A program, signed" [Signed webhook "A program, signed" event_json::FORMAT, signed::JUDGE];
-    Nats       nats        "NATS"              [Nats nats "NATS" event_json::FORMAT, nats::JUDGE];
+    Discord    discord     "Discord"           [Discord discord "Discord"];
+    Teams      teams       "Microsoft Teams"   [TeamsWorkflow teams_workflow "Teams, by Workflows";
+                                                TeamsConnector teams_connector "Teams, by a connector"];
+    Slack      slack       "Slack"             [Slack slack "Slack"];
+    GoogleChat google_chat "Google Chat"       [GoogleChat google_chat "Google Chat"];
+    Mattermost mattermost  "Mattermost"        [Mattermost mattermost "Mattermost"];
+    Ntfy       ntfy        "ntfy"              [Ntfy ntfy "ntfy"];
+    Webhook    webhook     "A program, signed" [Signed webhook "A program, signed"];
+    Nats       nats        "NATS"              [Nats nats "NATS"];
 }
 
-/// What of a webhook only some types have a place for. The names are those of the columns and parameters.
+/// The settings that only some types of webhooks have. Their names are those of the columns and parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Setting {
     Mention,
@@ -106,9 +89,9 @@ pub enum Setting {
     Digest,
     MaxEventsPerMessage,
     Headers,
-    /// What its requests are signed by; one is made where none is given.
+    /// The secret that requests are signed by; one is generated if none is given.
     Secret,
-    /// Whom the server takes us for. Where it is given is `secret` as well.
+    /// Credentials for the server. The parameter is `secret` as well.
     Credentials,
 }
 
@@ -128,7 +111,7 @@ impl Setting {
         Self::Credentials,
     ];
 
-    /// As it is written in SQL.
+    /// The name in SQL.
     pub fn name(self) -> &'static str {
         match self {
             Self::Mention => "mention",
@@ -148,44 +131,14 @@ impl Setting {
 }
 
 impl WebhookType {
-    /// All names in words.
+    /// Lists all names, for a message.
     pub fn listed() -> String {
         in_words(Self::ALL.iter().map(|of| of.name().to_owned()))
-    }
-
-    /// How a URL of it looks.
-    pub fn example(self) -> &'static str {
-        self.facts().example
-    }
-
-    /// Whom its messages can ping, as it is written; None: nobody. What is written as it stands is between backticks.
-    pub fn mentions(self) -> Option<&'static str> {
-        self.facts()
-            .mentions
-            .as_ref()
-            .ok()
-            .map(|mentions| mentions.syntax)
-    }
-
-    /// Whether its webhooks have a place for that.
-    pub fn has(self, setting: Setting) -> bool {
-        self.settings().any(|has| has == setting)
-    }
-
-    /// What its webhooks have a place for, of what not all have.
-    pub fn settings(self) -> impl Iterator<Item = Setting> {
-        let of_messages = [Setting::Digest, Setting::MaxEventsPerMessage];
-        let of_messages = of_messages
-            .into_iter()
-            .filter(move |_| !self.kinds()[0].takes_events());
-        let mention = self.mentions().map(|_| Setting::Mention);
-        let facts = self.facts().settings.iter().copied();
-        mention.into_iter().chain(facts).chain(of_messages)
     }
 }
 
 impl EndpointKind {
-    /// All formats in words, as a preview names them: a type is the format that its new webhooks get.
+    /// Lists all formats that a preview accepts, for a message. (A type stands for the format of its new webhooks.)
     pub fn listed() -> String {
         in_words(WebhookType::ALL.iter().flat_map(|of| {
             let (first, others) = (of.kinds()[0], &of.kinds()[1..]);
@@ -200,27 +153,27 @@ impl EndpointKind {
         }))
     }
 
-    /// Of the name of a format, or of a type.
+    /// Returns the kind for the name of a format, or of a type.
     pub fn of_format(name: &str) -> Option<Self> {
         let named = Self::ALL.iter().copied().find(|kind| kind.format() == name);
         named.or_else(|| Some(name.parse::<WebhookType>().ok()?.kinds()[0]))
     }
 
-    /// Whether it gets events one by one, as they are, and no messages.
+    /// Whether it gets events, one by one, and not messages.
     pub fn takes_events(self) -> bool {
-        matches!(self.messages(), Format::Event)
+        matches!(self, Self::Signed | Self::Nats)
     }
 }
 
+/// Lists several names: `a, b and c`.
 fn in_words(names: impl Iterator<Item = String>) -> String {
     let names: Vec<String> = names.collect();
-    match names.split_last() {
-        Some((last, others)) if !others.is_empty() => format!("{} and {last}", others.join(", ")),
-        _ => names.concat(),
-    }
+    names.split_last().map_or_else(String::new, |(last, others)| {
+        format!("{} and {last}", others.join(", "))
+    })
 }
 
-/// The text names no known type of webhook.
+/// The error for a text that is not a type of webhook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("unknown webhook type: the types are {}", WebhookType::listed())]
 pub struct UnknownWebhookType;
@@ -256,9 +209,9 @@ mod tests {
         }
         assert_eq!(EndpointKind::of_format("pigeon"), None);
         let listed = WebhookType::listed();
-        assert!(
-            listed.starts_with("discord, teams, slack, google_chat, mattermost, ntfy"),
-            "{listed}"
+        assert_eq!(
+            listed,
+            "discord, teams, slack, google_chat, mattermost, ntfy, webhook and nats"
         );
         let error = "pigeon"
             .parse::<WebhookType>()
@@ -274,43 +227,24 @@ mod tests {
         assert!(formats.contains("webhook (A program, signed)"), "{formats}");
     }
 
+    /// What `zentry_webhook_types` tells is what its functions take.
     #[test]
-    fn types_have_a_place_for_what_their_services_know() {
-        use Setting::{
-            Announce, AppliedTags, AvatarUrl, Credentials, Digest, Headers, MaxEventsPerMessage, Mention,
-            Secret, ThreadBy, ThreadName, Username,
-        };
-        for (of, has) in [
-            (
-                WebhookType::Discord,
-                [Mention, Username, AvatarUrl, Announce, ThreadName, AppliedTags].as_slice(),
-            ),
-            (WebhookType::Teams, &[Mention]),
-            (WebhookType::Slack, &[Mention]),
-            (WebhookType::GoogleChat, &[Mention, Announce, ThreadBy]),
-            (WebhookType::Mattermost, &[Mention, Username, AvatarUrl, Announce]),
-            (WebhookType::Ntfy, &[Headers]),
-            (WebhookType::Webhook, &[Headers, Secret]),
-            (WebhookType::Nats, &[Credentials]),
-        ] {
-            let mut expected = has.to_vec();
-            if !matches!(of, WebhookType::Webhook | WebhookType::Nats) {
-                expected.extend([Digest, MaxEventsPerMessage]);
-            }
-            assert_eq!(of.settings().collect::<Vec<_>>(), expected, "{of}");
-        }
-    }
-
-    #[test]
-    fn what_a_type_has_is_named_once() {
-        for of in WebhookType::ALL {
-            let settings: Vec<Setting> = of.settings().collect();
-            let once = |setting: &Setting| settings.iter().filter(|other| *other == setting).count() == 1;
-            assert!(settings.iter().all(once), "{of}: {settings:?}");
-        }
-        let everywhere = |setting: &&Setting| WebhookType::ALL.iter().all(|of| of.has(**setting));
-        assert_eq!(Setting::ALL.iter().find(everywhere), None);
-        let nowhere = |setting: &&Setting| !WebhookType::ALL.iter().any(|of| of.has(**setting));
-        assert_eq!(Setting::ALL.iter().find(nowhere), None);
+    fn settings_are_called_as_parameters_are() {
+        let names: Vec<&str> = Setting::ALL.iter().map(|setting| setting.name()).collect();
+        let as_in_sql = [
+            "mention",
+            "username",
+            "avatar_url",
+            "announce",
+            "thread_name",
+            "applied_tags",
+            "thread_by",
+            "digest",
+            "max_events_per_message",
+            "headers",
+            "secret",
+            "credentials",
+        ];
+        assert_eq!(names, as_in_sql);
     }
 }

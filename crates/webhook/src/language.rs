@@ -1,5 +1,4 @@
-//! The languages that messages are written in: of each what the formats say themselves, how it counts, and how it writes numbers and dates. What
-//! the built-in events say in each stands in `definition/packs.rs`.
+//! The languages of messages: the formats' own words, plural forms, numbers and dates. The texts of the built-in events are in `definition/packs.rs`.
 //!
 //! The rules are those of Unicode's CLDR 46 for `en`, `de`, `es`, `fr`, `ja` and `pt` (which is Brazil's), as far as whole numbers and long dates need them.
 //! A library of it all (icu) would be larger than the rest of this crate, and six languages are a small table.
@@ -27,7 +26,7 @@ pub enum Language {
     Portuguese,
 }
 
-/// Which form a number asks for.
+/// A plural form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Plural {
     One,
@@ -44,7 +43,7 @@ impl Language {
         Self::Portuguese,
     ];
 
-    /// Its code, of ISO 639-1.
+    /// The code, of ISO 639-1.
     pub fn code(self) -> &'static str {
         match self {
             Self::English => "en",
@@ -56,12 +55,12 @@ impl Language {
         }
     }
 
-    /// The language of that code.
+    /// Returns the language with this code.
     pub fn of(code: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|language| language.code() == code)
     }
 
-    /// Which form a number of things takes: CLDR's cardinal plural rules.
+    /// Returns the plural form for a number, by CLDR's cardinal plural rules.
     ///
     /// | language | `one` |
     /// |---|---|
@@ -70,8 +69,8 @@ impl Language {
     /// | fr, pt | i = 0, 1 |
     /// | ja | none |
     ///
-    /// (i: the whole part, v: the number of decimals, n: the value.) Spanish, French and Portuguese have a form of its own for whole millions, `many`, for
-    /// the "de" of "un millón de puntos"; here it is as any other.
+    /// (i: the whole part, v: the number of decimals, n: the value.) Spanish, French and Portuguese have another form, `many`, for whole millions
+    /// ("un millón de puntos"), which is treated as `other` here.
     pub fn plural(self, number: &str) -> Plural {
         let number = number.trim().trim_start_matches('-');
         let (whole, decimals) = number.split_once('.').unwrap_or((number, ""));
@@ -85,7 +84,7 @@ impl Language {
         if is_one { Plural::One } else { Plural::Other }
     }
 
-    /// The number as the language writes it; what is no number stays as it is.
+    /// Returns the number as the language writes it; a text that is not a number is returned unchanged.
     ///
     /// CLDR's symbols: groups of three by a comma (en, ja), a point (de, es, pt) or a narrow space (fr), Spanish from five digits on
     /// (`minimumGroupingDigits` 2); decimals after a point (en, ja) or a comma.
@@ -123,7 +122,7 @@ impl Language {
         written
     }
 
-    /// CLDR's `percentFormat`: German and Spanish with a space that does not break, French with a narrow one.
+    /// Returns a percentage in CLDR's `percentFormat`: German and Spanish with a no-break space, French with a narrow one.
     pub fn percent(self, text: &str) -> String {
         let mut written = self.number(text);
         written.push_str(match self {
@@ -134,7 +133,7 @@ impl Language {
         written
     }
 
-    /// CLDR's long date, and in French the first of a month as people write it (`1er`).
+    /// Returns CLDR's long date, in French with the first of a month as people write it (`1er`).
     pub fn date(self, date: Date) -> String {
         let (year, day) = (date.year(), date.day());
         let month = MONTHS[self as usize][usize::from(date.month().unsigned_abs()) - 1];
@@ -148,7 +147,7 @@ impl Language {
         }
     }
 
-    /// CLDR's full date: with the day of the week.
+    /// Returns CLDR's full date, which has the day of the week.
     pub fn full_date(self, date: Date) -> String {
         let weekday =
             WEEKDAYS[self as usize][usize::from(date.weekday().to_monday_zero_offset().unsigned_abs())];
@@ -160,7 +159,7 @@ impl Language {
         }
     }
 
-    /// When something was, for the small print: English as a machine would, since a month's number comes before or after the day's there.
+    /// Returns a time for the small print; in English in the format of ISO 8601, because English dates in digits are ambiguous.
     pub(crate) fn moment(self, time: &Zoned) -> String {
         if self == Self::English {
             return time.strftime("%Y-%m-%d %H:%M UTC").to_string();
@@ -181,22 +180,22 @@ impl Language {
         &WORDS[self as usize]
     }
 
-    /// " (and 2 more)"
+    /// Returns a text such as " (and 2 more)".
     pub(crate) fn more(self, others: usize) -> String {
         self.counted(self.words().more, others)
     }
 
-    /// "12 events"
+    /// Returns a text such as "12 events".
     pub(crate) fn events(self, count: usize) -> String {
         self.counted(self.words().events, count)
     }
 
-    /// "The last 10 of them:"
+    /// Returns a text such as "The last 10 of them:".
     pub(crate) fn last(self, count: usize) -> String {
         self.counted(self.words().last, count)
     }
 
-    /// "1 of them is a sample, not an event."
+    /// Returns a text such as "1 of them is a sample, not an event.".
     pub(crate) fn samples(self, count: usize) -> String {
         self.counted(self.words().samples, count)
     }

@@ -1,5 +1,5 @@
-//! Everything that `zentry_notify` decides without asking Postgres: what a message looks like, where it
-//! may go, what an answer means and when the next request may leave.
+//! The decisions of `zentry_notify`, without PostgreSQL: what a message looks like, to which URLs it may be
+//! posted, what an answer means, and when the next request may be made. And the HTTP client.
 
 #![forbid(unsafe_code)]
 
@@ -17,6 +17,7 @@ pub mod headers;
 pub mod histogram;
 pub mod http_thread;
 pub mod id_set;
+pub mod ids;
 pub mod json_members;
 pub mod keys;
 pub mod kinds;
@@ -30,7 +31,9 @@ pub mod nats;
 pub mod open_batch;
 pub mod outcome;
 pub mod ownership;
+pub mod proxy;
 pub mod quiet_hours;
+pub mod rate;
 pub mod rich_text;
 pub mod route_cursor;
 pub mod schedule;

@@ -1,11 +1,11 @@
-//! Links to the things that events are about.
+//! URLs in messages: of what events are about, and of pictures.
 
 use url::Url;
 
-/// What Discord takes, and more than browsers of old did.
+/// The maximum length of a URL: Discord's.
 const MAX_URL: usize = 2048;
 
-/// The address that a template's output is, put behind `base` if it begins with a slash; none unless it is of http or https.
+/// Returns the URL that a template has printed, relative to `base` if it begins with a slash; `None` unless it is http or https.
 pub(crate) fn resolve(printed: &str, base: Option<&str>) -> Option<String> {
     let printed = printed.trim();
     let whole = if printed.starts_with('/') && !printed.starts_with("//") {
@@ -14,12 +14,12 @@ pub(crate) fn resolve(printed: &str, base: Option<&str>) -> Option<String> {
         printed.to_owned()
     };
     let url = Url::parse(&whole).ok()?;
-    let is_web = matches!(url.scheme(), "http" | "https") && url.has_host();
+    let is_web = matches!(url.scheme(), "http" | "https");
     let is_plain = url.username().is_empty() && url.password().is_none();
     (is_web && is_plain && url.as_str().len() <= MAX_URL).then(|| url.into())
 }
 
-/// Whether a template can print such an address: it begins with one, with a slash, or with what the data say.
+/// Whether a template can print such a URL: it begins with a scheme, with a slash, or with data.
 pub(crate) fn is_template(source: &str) -> bool {
     let source = source.trim_start();
     let lower = source.to_ascii_lowercase();
@@ -29,13 +29,13 @@ pub(crate) fn is_template(source: &str) -> bool {
             .any(|start| lower.starts_with(start))
 }
 
+/// Checks a URL that others are to be relative to.
+///
 /// # Errors
-/// If nothing can be put behind it, with the reason.
+/// The reason why it cannot be used.
 pub fn check_base(base: &str) -> Result<(), &'static str> {
     match Url::parse(base) {
-        Ok(url) if !matches!(url.scheme(), "http" | "https") || !url.has_host() => {
-            Err("it must begin with https:// or http://")
-        }
+        Ok(url) if !matches!(url.scheme(), "http" | "https") => Err("it must begin with https:// or http://"),
         Ok(url) if url.query().is_some() || url.fragment().is_some() => {
             Err("it must have no query and no fragment")
         }
@@ -43,7 +43,7 @@ pub fn check_base(base: &str) -> Result<(), &'static str> {
             Err("it must have no user name and no password")
         }
         Ok(_) => Ok(()),
-        Err(_) => Err("it is no URL"),
+        Err(_) => Err("it is not a URL"),
     }
 }
 
@@ -70,6 +70,7 @@ mod tests {
             "javascript:alert(1)",
             "data:text/html,x",
             "file:///etc/passwd",
+            "ftp://x.example/",
             "https://u:p@x.example/",
             "https://u@x.example/",
             "https://:p@x.example/",

@@ -1,4 +1,4 @@
-//! What a message is called, so that a receiver that has it already can tell.
+//! Ids of messages, by which a receiver recognises a message that it has already.
 
 use std::fmt::Write as _;
 
@@ -6,13 +6,13 @@ use ring::digest::{Context, SHA256};
 
 use crate::schedule::{Delivery, QueueId};
 
-/// Bytes of the digest that are used: as many as a UUID has.
+/// The number of bytes of the digest that are used, as many as a UUID has.
 const LENGTH: usize = 16;
 
-/// Names a message to a webhook by what it tells: the same for each attempt, also after a crash, when the events are routed once more and their
-/// deliveries have other ids.
+/// Returns the id of a message to a webhook, made of the webhook and the events. It is the same for each attempt, also after a crash, when the events
+/// are routed again and their deliveries have other ids.
 ///
-/// The moment of an event is part of it: ids begin at 1 again where the extension was created once more.
+/// The time of an event is part of it, because ids begin at 1 again if the extension is created anew.
 pub fn message_id(queue: QueueId, deliveries: &[Delivery]) -> String {
     let mut context = Context::new(&SHA256);
     context.update(&queue.0.to_be_bytes());

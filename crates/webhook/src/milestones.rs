@@ -1,6 +1,6 @@
-//! The shares of a project's tasks that are worth a message.
+//! Milestones: the percentages of a project's completed tasks that fire an event.
 
-/// The text is no list of milestones; the part that is none.
+/// The error for a text that is not a list of milestones, with the part at fault.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("\"{0}\" is not a whole number from 1 to 100")]
 pub struct MilestonesError(String);
@@ -8,7 +8,7 @@ pub struct MilestonesError(String);
 /// Reads a comma-separated list of percentages, and returns them ascending, each once. An empty text is an empty list.
 ///
 /// # Errors
-/// Names the first part that is no percentage.
+/// The first part that is not a percentage.
 pub fn parse_milestones(text: &str) -> Result<Vec<u8>, MilestonesError> {
     if text.trim().is_empty() {
         return Ok(Vec::new());

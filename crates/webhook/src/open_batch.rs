@@ -1,13 +1,14 @@
-//! The open batch: events that are routed and not written yet. Their deliveries are sent from memory, and written once, with their
-//! outcomes.
+//! The open batch: events that are routed and not yet written. Their deliveries are sent from memory, and written once, with their outcomes.
 
 mod event;
 mod known;
 mod pace;
+mod refusals;
 mod refused;
 mod spilled;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::event::Event;
@@ -18,15 +19,15 @@ use pace::{Pace, STALE};
 use refused::Refused;
 use spilled::Spilled;
 
-/// The longest time that an event stays in memory alone, whatever the outcomes of its deliveries.
+/// The longest time that an event stays in memory only, whatever the outcomes of its deliveries.
 const LONGEST: Duration = Duration::from_secs(1);
-/// The same while there is no room for more events.
+/// The same as [`LONGEST`], while the batch is full.
 const LONGEST_WHEN_FULL: Duration = Duration::from_millis(300);
-/// The same while there are [`MANY`] deliveries, and all of them would be finished within this time at the present pace: writing deliveries
-/// as waiting and updating them soon afterwards costs three times as much, so that the pace would fall further.
+/// The same, while there are at least [`MANY`] deliveries and all of them would be finished within this time at the present pace: to write them
+/// as waiting and update them soon afterwards costs three times as much, and would slow the pace down further.
 const LONGEST_WHEN_MOVING: Duration = Duration::from_secs(3);
 const MANY: usize = 1_000;
-/// The shortest time between two looks for room.
+/// The shortest time between two checks whether there is room.
 const SHORTEST: Duration = Duration::from_millis(1);
 /// The longest time from the first outcome of an event until it is written; later outcomes are written later.
 const AFTER_ANSWER: Duration = Duration::from_millis(100);
@@ -45,10 +46,10 @@ pub struct OpenBatch {
     /// Events with deliveries that are all finished, and since when there are any.
     finished: BTreeSet<i64>,
     finished_since: Option<Instant>,
-    /// What the database has refused.
+    /// The deliveries and queues that the database has refused to write.
     refused: Refused,
     bytes: usize,
-    /// Whether everything has to be written at the next occasion.
+    /// Whether every event has to be written at the next occasion.
     hurried: bool,
     /// Whether there is no room for more.
     full: bool,
@@ -75,11 +76,12 @@ impl OpenBatch {
         self.bytes
     }
 
+    /// Adds an event that was routed: its detail as JSON, and its deliveries in order of their ids.
     pub fn add(
         &mut self,
         id: i64,
         event: Event,
-        detail: Option<String>,
+        detail: Option<Arc<str>>,
         deliveries: impl IntoIterator<Item = (DeliveryId, QueueId)>,
         now: Instant,
     ) {
@@ -123,7 +125,7 @@ impl OpenBatch {
         self.known.count(queue)
     }
 
-    /// Notes the outcome of a delivery. Returns false if it is none of this batch.
+    /// Notes the outcome of a delivery. Returns false if the delivery is not in the batch.
     pub fn note(&mut self, change: &DeliveryChange, now: Instant) -> bool {
         let event = self.known.event_of(change.id);
         let Some(event) = event.and_then(|id| self.events.get_mut(&id)) else {
@@ -169,19 +171,47 @@ impl OpenBatch {
         } else {
             self.answered.insert((first, event.id));
         }
+        if self.refused.has(change.queue, change.id) {
+            self.release(change.queue, change.id);
+        }
         true
     }
 
-    /// Sets whether there is room for more.
+    /// Schedules the events again that had to wait only for this refused delivery, now that it is finished. Otherwise later events of its queue,
+    /// which need not wait, would be written before them.
+    fn release(&mut self, queue: QueueId, refused: DeliveryId) {
+        let behind = refused..DeliveryId(i64::MAX);
+        let behind: Vec<i64> = self.known.events_of(queue, behind).collect();
+        for id in behind {
+            if let Some(mut event) = self.events.remove(&id) {
+                if event.parked {
+                    self.settle(&mut event);
+                }
+                self.events.insert(id, event);
+            }
+        }
+    }
+
+    /// Schedules an event, or parks it if none of its deliveries can be written for now.
+    fn settle(&mut self, event: &mut OpenEvent) {
+        let held = event.deliveries.iter().filter(|d| self.is_held(d)).count();
+        event.parked = held > 0 && held == event.deliveries.len();
+        if !event.parked {
+            self.schedule(event);
+        }
+    }
+
+    /// Sets whether the batch is full: it has no room for more events.
     pub fn set_full(&mut self, full: bool) {
         self.full = full;
     }
 
-    /// Returns how long an event may stay, whatever the pace.
+    /// Returns how long an event may stay, regardless of the pace.
     fn usual(&self) -> Duration {
         if self.full { LONGEST_WHEN_FULL } else { LONGEST }
     }
 
+    /// Returns how long an event may stay at the present pace.
     fn longest(&self, now: Instant) -> Duration {
         let deliveries = self.with_spilled();
         if deliveries >= MANY && self.pace.takes(deliveries, LONGEST_WHEN_MOVING, now) {
@@ -201,7 +231,7 @@ impl OpenBatch {
     }
 
     /// Returns how long a delivery that was written as waiting takes room after its event was routed: as long as it may be sent soon.
-    /// Without that, a whole backlog would be routed and written as waiting, which would take processor time from sending it.
+    /// Otherwise a whole backlog would be routed and written as waiting, which would take processor time from sending it.
     fn takes_room(&self, now: Instant) -> Duration {
         if !self.pace.is_known(now) {
             LONGEST
@@ -214,28 +244,25 @@ impl OpenBatch {
 
     /// Returns how many deliveries are here, or were written as waiting and will soon be finished.
     pub fn occupied(&mut self, now: Instant) -> usize {
-        let time = self.takes_room(now);
-        match now.checked_sub(time) {
-            _ if time.is_zero() => self.spilled.clear(),
-            Some(moment) => self.spilled.forget_until(moment),
-            None => {}
+        if let Some(moment) = now.checked_sub(self.takes_room(now)) {
+            self.spilled.forget_until(moment);
         }
         self.with_spilled()
     }
 
-    /// Returns after what time to ask [`OpenBatch::occupied`] again, whatever the outcomes. None: no delivery that was written takes room.
+    /// Returns after what time [`OpenBatch::occupied`] changes without further outcomes. None: no delivery that was written as waiting takes room.
     pub fn room_wait(&self, now: Instant) -> Option<Duration> {
         let ends = self.spilled.first()? + self.takes_room(now);
         // By then deliveries may not be finishing any more.
         Some(ends.saturating_duration_since(now).clamp(SHORTEST, STALE))
     }
 
-    /// Has everything written at the next occasion.
+    /// Makes every event due at the next occasion.
     pub fn hurry(&mut self) {
         self.hurried = !self.routed.is_empty();
     }
 
-    /// Returns how long the events may stay. None: there are none.
+    /// Returns after what time events have to be written. None: there are none.
     pub fn wait(&self, now: Instant) -> Option<Duration> {
         let (routed_at, _) = self.routed.first()?;
         if self.hurried {
@@ -253,10 +280,12 @@ impl OpenBatch {
         Some(end.saturating_duration_since(now))
     }
 
-    /// Takes out what has to be written: the events that are finished, and those that have stayed for too long; with `all`, every event.
-    /// Others stay, so that their deliveries are written once as well. When an unfinished event is taken, those with earlier deliveries of
-    /// its webhooks are taken too: no delivery in the table may come after one of the same webhook that is only here. What the database has
-    /// refused is among them only with `again`; otherwise refused deliveries are held, with those that must not come before them.
+    /// Removes and returns the events that have to be written: those that are finished, and those that have stayed for too long; with `all`, every
+    /// event. The others stay, so that their deliveries are written only once, too. With an unfinished event, those with earlier deliveries of its
+    /// webhooks are taken, because a delivery must not be in the table while an earlier one of the same webhook is only in memory.
+    ///
+    /// With `again`, refused deliveries are tried again. Otherwise they are marked as held, with those that must not be written before them, and
+    /// events of which every delivery is held stay.
     pub fn take(&mut self, all: bool, again: bool, now: Instant) -> Vec<OpenEvent> {
         let all = std::mem::take(&mut self.hurried) || all;
         let due: BTreeSet<i64> = if all || again {
@@ -287,7 +316,7 @@ impl OpenBatch {
         taken
     }
 
-    /// Returns these events and those whose deliveries come before theirs.
+    /// Returns these events, and those that have earlier deliveries in the same queues.
     fn with_those_before(&self, mut left: Vec<i64>) -> BTreeSet<i64> {
         let mut found = BTreeSet::new();
         // The last delivery of each queue up to which they are found.
@@ -301,51 +330,14 @@ impl OpenBatch {
             }
             for delivery in event.deliveries.iter().filter(|delivery| !delivery.is_finished()) {
                 let reached = reached.entry(delivery.queue).or_insert(DeliveryId(i64::MIN));
-                if *reached < delivery.id {
-                    left.extend(self.known.events_of(delivery.queue, *reached..delivery.id));
-                    *reached = delivery.id;
-                }
+                let from = std::mem::replace(reached, delivery.id.max(*reached));
+                left.extend(self.known.events_of(delivery.queue, from..*reached));
             }
         }
         found
     }
 
-    /// Forgets what was refused, since it has been tried again.
-    pub fn forgive(&mut self) {
-        self.refused.clear();
-    }
-
-    /// Returns whether the delivery has to wait for a refused one.
-    fn is_held(&self, delivery: &OpenDelivery) -> bool {
-        self.refused
-            .holds(delivery, |id| self.known.is_unfinished(delivery.queue, *id))
-    }
-
-    /// Notes that the database has refused a delivery, before its event is put back.
-    pub fn refuse(&mut self, queue: QueueId, delivery: DeliveryId) {
-        self.refused.add(queue, delivery);
-    }
-
-    /// Notes that the database takes nothing of a queue.
-    pub fn refuse_queue(&mut self, queue: QueueId) {
-        self.refused.add_queue(queue);
-    }
-
-    /// Returns whether there is anything that the database has refused.
-    pub fn has_refused(&self) -> bool {
-        !self.refused.is_empty()
-    }
-
-    /// Returns whether the database takes nothing of a queue.
-    pub fn refuses(&self, queue: QueueId) -> bool {
-        self.refused.has_queue(queue)
-    }
-
-    /// Returns the queues of which the database takes nothing.
-    pub fn refused_queues(&self) -> Vec<QueueId> {
-        self.refused.queues().collect()
-    }
-
+    /// Removes an event.
     fn leave(&mut self, id: i64) -> Option<OpenEvent> {
         let event = self.events.remove(&id)?;
         self.routed.remove(&(event.routed_at, id));
@@ -360,7 +352,7 @@ impl OpenBatch {
         Some(event)
     }
 
-    /// Puts back what could not be written.
+    /// Puts back events that could not be written.
     pub fn put_back(&mut self, events: Vec<OpenEvent>, now: Instant) {
         let ids: Vec<i64> = events.iter().map(|event| event.id).collect();
         for mut event in events {
@@ -374,11 +366,7 @@ impl OpenBatch {
             let Some(mut event) = self.events.remove(&id) else {
                 continue;
             };
-            let held = event.deliveries.iter().filter(|d| self.is_held(d)).count();
-            event.parked = held > 0 && held == event.deliveries.len();
-            if !event.parked {
-                self.schedule(&event);
-            }
+            self.settle(&mut event);
             self.events.insert(id, event);
         }
         self.finished_since = Some(now).filter(|_| !self.finished.is_empty());

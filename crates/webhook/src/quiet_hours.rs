@@ -1,4 +1,4 @@
-//! Hours in which a channel wants to hear nothing, by the clocks of a place.
+//! Quiet hours, in which nothing is sent to a channel, in a time zone.
 
 use std::str::FromStr;
 
@@ -8,21 +8,21 @@ use jiff::{SignedDuration, Span, Timestamp};
 use thiserror::Error;
 
 const MINUTES: u16 = 24 * 60;
-/// Whatever the hours, they have a gap within a week, and a place may leave out a day (Samoa in 2011).
+/// How far ahead the end is looked for. Quiet hours have a gap within a week, and a time zone may skip a day (Samoa in 2011).
 const HORIZON: SignedDuration = SignedDuration::from_hours(9 * 24);
 
-/// Windows in a time zone, of which none need be: `22:00-07:00 Europe/Berlin`, or
+/// Windows of time in a time zone: `22:00-07:00 Europe/Berlin`, or
 /// `Mon-Fri 20:00-08:00, Sat-Sun 00:00-24:00 America/New_York`.
 ///
-/// It is quiet while the place's clocks show a time in one of the windows. So, where clocks are put forward over a
-/// window's end, it ends with the jump, and where they are put back into one, it begins again.
+/// It is quiet while the local time is in one of the windows. So if clocks are put forward over a
+/// window's end, it ends with the jump, and if they are put back into one, it begins again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QuietHours {
     windows: Vec<Window>,
     zone: TimeZone,
 }
 
-/// From the first minute on, up to the second one; over midnight when that is not later.
+/// A window from the minute `from` to the minute `to`, which is on the next day if it is not later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Window {
     /// Bits of the days on which it begins, from Monday on.
@@ -37,23 +37,23 @@ pub enum QuietHoursError {
     NoZone,
     #[error("unknown time zone \"{0}\"")]
     UnknownZone(String),
-    #[error("\"{0}\" is no time of day from 00:00 to 24:00")]
+    #[error("\"{0}\" is not a time of day from 00:00 to 24:00")]
     NoTime(String),
-    #[error("\"{0}\" is no day: Mon, Tue, Wed, Thu, Fri, Sat, Sun")]
+    #[error("\"{0}\" is not a day: Mon, Tue, Wed, Thu, Fri, Sat, Sun")]
     NoDay(String),
-    #[error("\"{0}\" is no window of time")]
+    #[error("\"{0}\" is not a window of time, such as 22:00-07:00")]
     NoWindow(String),
     #[error("the quiet hours never end")]
     Endless,
 }
 
 impl QuietHours {
-    /// Whose clocks they go by.
+    /// The time zone.
     pub fn zone(&self) -> &TimeZone {
         &self.zone
     }
 
-    /// When the quiet that there is now is over; None: there is none now.
+    /// Returns when the current quiet ends; `None`: it is not quiet now.
     pub fn end(&self, now: Timestamp) -> Option<Timestamp> {
         if !self.covers(now) {
             return None;
@@ -64,7 +64,7 @@ impl QuietHours {
             .find(|at| !self.covers(*at))
     }
 
-    /// How long it was not quiet between two moments that are no more than years apart.
+    /// Returns how long it was not quiet between two times, which must not be more than some years apart.
     pub fn awake(&self, from: Timestamp, to: Timestamp) -> SignedDuration {
         let mut moments = self.changes(from, to);
         moments.insert(0, from);
@@ -76,7 +76,7 @@ impl QuietHours {
             .sum()
     }
 
-    /// All moments between these two at which quiet may begin or end, in order.
+    /// All moments from one up to, and without, another at which quiet may begin or end, in order.
     fn changes(&self, from: Timestamp, to: Timestamp) -> Vec<Timestamp> {
         let transitions = self.zone.following(from).map(|transition| transition.timestamp());
         let mut moments: Vec<Timestamp> = transitions.take_while(|at| *at < to).collect();
@@ -97,7 +97,7 @@ impl QuietHours {
                 }
             }
         }
-        moments.retain(|at| from < *at && *at < to);
+        moments.retain(|at| (from..to).contains(at));
         moments.sort_unstable();
         moments.dedup();
         moments
@@ -121,10 +121,11 @@ fn minute(time: Time) -> u16 {
 impl Window {
     fn covers(self, day: u8, minute: u16) -> bool {
         let begins = |day: u8| self.days & (1 << day) != 0;
-        if self.from < self.to {
-            begins(day) && (self.from..self.to).contains(&minute)
-        } else {
+        let within_day = self.from..self.to;
+        if within_day.is_empty() {
             begins(day) && minute >= self.from || begins((day + 6) % 7) && minute < self.to
+        } else {
+            begins(day) && within_day.contains(&minute)
         }
     }
 }
@@ -189,14 +190,14 @@ fn parse_days(text: &str) -> Result<u8, QuietHoursError> {
     let (first, last) = text.split_once('-').unwrap_or((text, text));
     let (first, last) = (parse_day(first)?, parse_day(last)?);
     let count = (last + 7 - first) % 7;
-    Ok((0..=count).fold(0, |days, next| days | 1 << ((first + next) % 7)))
+    Ok((0..=count).map(|next| 1 << ((first + next) % 7)).sum())
 }
 
 fn parse_day(text: &str) -> Result<u8, QuietHoursError> {
     let known = Weekday::Monday.cycle_forward().take(7);
     let named = |day: &Weekday| {
         let name = format!("{day:?}");
-        text.len() == 3 && text.is_ascii() && name[..3].eq_ignore_ascii_case(text)
+        name[..3].eq_ignore_ascii_case(text)
     };
     known
         .into_iter()

@@ -1,23 +1,23 @@
-//! Text with bold parts: what templates print and what every format is written from.
+//! Text with bold parts, which templates print, and which formats write.
 
 use std::borrow::Cow;
 use std::ops::Range;
 
 use unicode_segmentation::GraphemeCursor;
 
-/// Stands for an asterisk of the data in a template's output, where `**` switches bold on and off.
+/// The character for an asterisk of the data in a template's output, where `**` switches bold on and off.
 ///
-/// A noncharacter: it never comes from the data, because [`Builder::push`] removes those. So data cannot become
+/// It is a noncharacter, which data cannot contain, because [`Builder::push`] removes those. So data cannot become
 /// markup, and what is printed twice (a captured block) is not escaped twice.
 pub(crate) const DATA_ASTERISK: char = '\u{FDD0}';
 
-/// No format shows more than 4096 code points of one text; what is longer than these bytes is longer than that.
+/// The maximum length of a text in bytes. No format shows more than 4096 code points of one text.
 const MAX_BYTES: usize = 32 * 1024;
 
 /// Text with bold parts.
 ///
-/// Clean: trimmed, at most 32 KiB, lines end with `\n`, not two blank lines follow each other, and there are no control characters (but newline and
-/// tab; what breaks a line elsewhere is a newline), no noncharacters and no embedding of writing directions, which would reorder the text around it.
+/// It is cleaned: trimmed, at most 32 KiB, lines end with `\n`, there are no two blank lines in a row, and no control characters (but newline and
+/// tab; other line breaks become newlines), noncharacters or directional formatting characters, which would reorder the text around it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RichText {
     text: String,
@@ -25,7 +25,7 @@ pub struct RichText {
     bold: Vec<Range<usize>>,
 }
 
-/// A stretch of text that is bold as a whole or not at all.
+/// A part of a text that is bold as a whole or not at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span<'a> {
     pub text: &'a str,
@@ -33,14 +33,14 @@ pub struct Span<'a> {
 }
 
 impl RichText {
-    /// Text without any markup: asterisks are asterisks.
+    /// Returns text without markup, in which asterisks are asterisks.
     pub fn plain(text: &str) -> Self {
         let mut builder = Builder::default();
         builder.push(text);
         builder.finish()
     }
 
-    /// Text that is bold as a whole.
+    /// Returns text that is bold as a whole.
     pub(crate) fn bold(text: &str) -> Self {
         let mut builder = Builder::default();
         builder.toggle_bold();
@@ -48,7 +48,7 @@ impl RichText {
         builder.finish()
     }
 
-    /// Reads markup: `**` switches bold on and off, and that is all there is.
+    /// Parses markup, in which `**` switches bold on and off, and nothing else has a meaning.
     pub fn parse(markup: &str) -> Self {
         let mut builder = Builder::default();
         for (index, piece) in markup.split("**").enumerate() {
@@ -95,7 +95,7 @@ impl RichText {
         })
     }
 
-    /// The first `length` code points, or somewhat less so that no character as readers see it is cut, and an ellipsis; bold where the last
+    /// Returns the first `length` code points, or somewhat fewer so that no grapheme is cut, and an ellipsis, which is bold if the last
     /// one is.
     pub(crate) fn shortened(&self, length: usize) -> Self {
         let kept = beginning(&self.text, length).trim_end().len();
@@ -180,7 +180,7 @@ impl Builder {
     }
 }
 
-/// The first `length` code points of the text, or somewhat less so that no character as readers see it is cut.
+/// Returns the first `length` code points of the text, or somewhat fewer so that no grapheme is cut.
 pub fn beginning(text: &str, length: usize) -> &str {
     let end = text
         .char_indices()
@@ -189,8 +189,8 @@ pub fn beginning(text: &str, length: usize) -> &str {
     &text[..end]
 }
 
-/// The last place up to `at` where no flag, family, accent or syllable is cut; `at` itself in a heap of marks that is no character of any
-/// script.
+/// Returns the last boundary of graphemes (flags, families, accents, syllables) up to `at`; `at` itself within a sequence of marks that is longer than
+/// any grapheme in use.
 fn grapheme_boundary(text: &str, at: usize) -> usize {
     /// Bytes: a family of four with skin tones has 41, a long conjunct of Devanagari some more.
     const LONGEST: usize = 128;

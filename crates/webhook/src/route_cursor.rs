@@ -171,7 +171,10 @@ impl RouteCursor {
     fn close(&mut self, range: IdRange, found: &[i64]) {
         let from = found.partition_point(|id| *id < range.low);
         let mut low = range.low;
-        for id in found[from..].iter().take_while(|id| **id < range.high) {
+        for id in found[from..]
+            .iter()
+            .take_while(|id| (range.low..range.high).contains(*id))
+        {
             self.written.insert(IdRange { low, high: *id });
             low = id.saturating_add(1);
         }
@@ -198,7 +201,7 @@ impl RouteCursor {
             .range(..=id)
             .next_back()
             .map(|(low, gap)| (*low, gap.clone()))
-            && id < gap.high
+            && (low..gap.high).contains(&id)
         {
             self.gaps.remove(&low);
             if low < id {
@@ -230,3 +233,6 @@ impl RouteCursor {
         &self.written
     }
 }
+
+#[cfg(test)]
+mod tests;

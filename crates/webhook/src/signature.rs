@@ -12,17 +12,17 @@ use ring::rand::{SecureRandom, SystemRandom};
 use thiserror::Error;
 
 const PREFIX: &str = "whsec_";
-/// Bytes of a secret.
+/// The length of a secret in bytes.
 const LENGTH: std::ops::RangeInclusive<usize> = 24..=64;
-/// Of one that is made here.
+/// The length of a generated secret.
 const MADE: usize = 32;
 
-/// What a receiver checks signatures by. `Debug` shows nothing of it.
+/// A secret that requests are signed by. `Debug` shows nothing of it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SigningSecret(Arc<[u8]>);
 
 impl SigningSecret {
-    /// Makes one.
+    /// Generates a secret.
     ///
     /// # Errors
     /// When the system has no randomness.
@@ -33,7 +33,7 @@ impl SigningSecret {
         Ok(Self(bytes.as_slice().into()))
     }
 
-    /// The secret as the receiver is given it: for the person who asked for it and for nothing that somebody else may read.
+    /// Returns the secret as text, for whoever has asked for it, and never for anything that others may read.
     pub fn expose(&self) -> String {
         format!("{PREFIX}{}", STANDARD.encode(&self.0))
     }
@@ -52,7 +52,7 @@ impl fmt::Debug for SigningSecret {
     }
 }
 
-/// Why a text is no secret. It holds nothing of the text.
+/// Why a text is not a secret. The messages contain nothing of the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum SecretError {
     #[error("the secret must begin with {PREFIX}")]
@@ -66,7 +66,7 @@ pub enum SecretError {
 }
 
 impl SecretError {
-    /// What to write instead.
+    /// The HINT: what to write instead.
     pub fn hint(&self) -> &'static str {
         match self {
             Self::NoRandomness => "See whether the server can read /dev/urandom.",
@@ -88,7 +88,7 @@ impl FromStr for SigningSecret {
     }
 }
 
-/// The headers of an attempt: one signature for each secret, the newest first.
+/// Returns the headers of an attempt, with a signature for each secret, in their order.
 pub fn headers<'a>(
     secrets: impl IntoIterator<Item = &'a SigningSecret>,
     id: &str,

@@ -1,4 +1,4 @@
-//! What a webhook's requests have besides their body: signatures, headers of the user's own, credentials.
+//! What a webhook's requests have besides their body: signatures, additional headers, credentials.
 
 use std::fmt;
 
@@ -11,13 +11,13 @@ use crate::signature::{self, SigningSecret};
 use crate::traceparent::{self, Traceparent};
 use jiff::Timestamp;
 
-/// What a receiver that checks signatures is told besides.
+/// The secrets of a webhook besides its URL, as they are stored.
 #[derive(Default)]
 pub struct StoredSigning {
     pub secret: Option<String>,
-    /// The secret of before, and until when it counts.
+    /// The previous secret, and until when it is used.
     pub previous: Option<(String, Timestamp)>,
-    /// JSON.
+    /// The headers, as JSON.
     pub headers: Option<String>,
 }
 
@@ -27,23 +27,22 @@ impl fmt::Debug for StoredSigning {
     }
 }
 
-/// Of a webhook whose receiver checks signatures, looks at headers, or asks for credentials.
+/// The signing secrets, headers and credentials of a webhook.
 #[derive(Clone, Debug, Default)]
 pub struct Signing {
     /// None: its requests are not signed.
     secret: Option<SigningSecret>,
-    /// That of before, until its time of grace is over.
+    /// The previous secret, and the end of its grace period.
     previous: Option<(SigningSecret, Timestamp)>,
     headers: OwnHeaders,
     credentials: Option<Credentials>,
 }
 
 impl Signing {
-    /// Gives an endpoint that takes signatures, headers or credentials what its requests have besides, and the texts that must be masked; others are
-    /// as they were.
+    /// Reads what the requests of an endpoint have besides their body (`None`: nothing), and adds the texts to be masked to the endpoint.
     ///
     /// # Errors
-    /// What is wrong with what is stored, which was checked when it was written.
+    /// What is wrong with the stored texts, which were checked when they were written.
     pub fn of(endpoint: Endpoint, stored: &StoredSigning) -> Result<(Endpoint, Option<Self>), String> {
         if endpoint.has(Setting::Credentials) {
             let credentials = stored
@@ -69,7 +68,7 @@ impl Signing {
 
     fn read(stored: &StoredSigning, is_signed: bool) -> Result<Self, String> {
         let secret = || parsed(stored.secret.as_deref().ok_or("the webhook has no secret")?);
-        // What is no secret signs nothing, and a new one mends that.
+        // A previous secret that cannot be read is ignored.
         let previous = stored.previous.as_ref();
         Ok(Self {
             secret: is_signed.then(secret).transpose()?,
@@ -85,7 +84,7 @@ impl Signing {
         })
     }
 
-    /// What is published under that name.
+    /// Returns what is published to a stream besides the body.
     pub fn message(&self, publication: Publication, traceparent: Option<Traceparent>) -> Message {
         Message {
             publication,
@@ -94,7 +93,7 @@ impl Signing {
         }
     }
 
-    /// The headers of an attempt. What the user has given goes before a trace.
+    /// Returns the headers of an attempt. Headers of the user's come last, so that they replace `traceparent`.
     pub fn headers(
         &self,
         message_id: Option<&str>,

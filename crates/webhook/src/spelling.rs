@@ -1,6 +1,6 @@
-//! What somebody who misspelt a name probably meant.
+//! Corrections of misspelt names.
 
-/// The candidate that differs the least from `name`, if the difference is a slip: a letter in three at most.
+/// Returns the candidate that differs least from `name`, if that may be a misspelling: at most one letter in three is different.
 pub fn closest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let slips = (name.chars().count() / 3).max(1);
     candidates

@@ -1,4 +1,4 @@
-//! Threads of a channel: which events belong into the same one.
+//! Threads of a channel: which events belong to the same one.
 
 use std::str::FromStr;
 
@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use thiserror::Error;
 
-/// No id of an application's is longer.
+/// The maximum length of an id. An application's are shorter.
 const MAX_ID: usize = 100;
 
 /// What the events of a thread have in common.
@@ -19,13 +19,13 @@ pub enum ThreadBy {
     Project,
 }
 
-/// The text is neither of them.
+/// The error for a text that is neither of them.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("events are not put into threads by \"{0}\"")]
 pub struct UnknownThread(String);
 
 impl UnknownThread {
-    /// What to write instead.
+    /// The HINT: what to write instead.
     pub fn hint(&self) -> &'static str {
         "task or project; null: each message begins a thread of its own."
     }
@@ -44,7 +44,7 @@ impl FromStr for ThreadBy {
 }
 
 impl ThreadBy {
-    /// What the thread of an event is called; None: it belongs to no task, or no project.
+    /// Returns the key of an event's thread; `None`: it does not belong to a task or project.
     pub fn key(self, data: &Map<String, Value>) -> Option<String> {
         let what = match self {
             Self::Task => "task",
@@ -53,7 +53,7 @@ impl ThreadBy {
         self.id(data).map(|id| format!("{what}-{id}"))
     }
 
-    /// The id of the task, or of the project.
+    /// Returns the id of the task, or of the project.
     pub fn id(self, data: &Map<String, Value>) -> Option<String> {
         let key = match self {
             Self::Task => "task_id",

@@ -1,4 +1,4 @@
-//! A place in a trace, as W3C's Trace Context writes it: <https://www.w3.org/TR/trace-context/#traceparent-header>.
+//! Places in traces, in the format of W3C's Trace Context: <https://www.w3.org/TR/trace-context/#traceparent-header>.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,12 +6,12 @@ use std::str::FromStr;
 use jiff::Timestamp;
 use ring::digest::{SHA256, digest};
 
-use crate::schedule::DeliveryId;
+use crate::ids::DeliveryId;
 
 /// The header's name, in HTTP and in NATS.
 pub const HEADER: &str = "traceparent";
 
-/// Characters of one of version 00.
+/// The length of a `traceparent` of version 00.
 pub const LENGTH: usize = 55;
 
 /// A span, and the trace that it is in: `00-TRACE-SPAN-FLAGS`, with 32, 16 and 2 hexadecimal digits in lower case.
@@ -22,7 +22,7 @@ pub struct Traceparent {
     flags: u8,
 }
 
-/// Why a text is none.
+/// Why a text is not a `traceparent`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TraceparentError {
     #[error("a traceparent has {LENGTH} characters, in four parts with hyphens between them")]
@@ -59,7 +59,7 @@ impl FromStr for Traceparent {
     }
 }
 
-/// Two digits for each byte.
+/// Reads hexadecimal digits, two for each byte.
 fn digits<const N: usize>(text: &[u8]) -> Result<[u8; N], TraceparentError> {
     let digit = |byte: u8| match byte {
         b'0'..=b'9' => Ok(byte - b'0'),
@@ -74,8 +74,8 @@ fn digits<const N: usize>(text: &[u8]) -> Result<[u8; N], TraceparentError> {
 }
 
 impl Traceparent {
-    /// The span of a delivery of an event that was written at this place: the same for each attempt, and whoever works it out. The view
-    /// `zentry_notify.delivery_traces` does too.
+    /// Returns the span of a delivery of an event that was written at this place. It is the same for each attempt; the view
+    /// `zentry_notify.delivery_traces` computes it in the same way.
     pub fn of_delivery(&self, delivery: DeliveryId, captured_at: Timestamp) -> Self {
         let name = format!("{self}/{}/{}", delivery.0, captured_at.as_microsecond());
         let digest = digest(&SHA256, name.as_bytes());

@@ -1,24 +1,24 @@
-//! Ways out: the addresses from which requests leave, each of which the vendors limit by itself.
+//! Ways out: the addresses from which requests leave. Vendors' limits hold for each of them.
 
 use std::fmt;
 
 use ring::digest::{SHA256, digest};
 
-use crate::client::{ProxyError, parse_proxy};
 use crate::endpoint::SecretUrl;
+use crate::proxy::{ProxyError, parse_proxy};
 
-/// The most that can be named. Each keeps connections of its own.
+/// The maximum number of ways. Each has connections of its own.
 pub const MAX_WAYS: usize = 16;
 
 /// The word for the machine's own address in a list of ways out.
 const DIRECT: &str = "direct";
 
-/// Tells ways out apart, in memory that processes share too. It is the same for the same URL, and says nothing of it.
+/// The id of a way out, also in shared memory. It is always the same for the same URL, and reveals nothing of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct WayId(pub u64);
 
 impl WayId {
-    /// That of [`Way::Direct`].
+    /// The id of [`Way::Direct`].
     pub const DIRECT: WayId = WayId(1);
 }
 
@@ -38,7 +38,7 @@ impl Way {
             Way::Proxy(url) => {
                 let digest = digest(&SHA256, url.expose().as_str().as_bytes());
                 let first = digest.as_ref().first_chunk().copied().unwrap_or_default();
-                // 0 is nobody's, and 1 that of no proxy.
+                // 0 is unused, and 1 is that of the direct way.
                 WayId(u64::from_le_bytes(first).max(2))
             }
         }
@@ -63,7 +63,7 @@ impl fmt::Display for Way {
     }
 }
 
-/// Why a text is no list of ways out. The texts hold nothing of it: it may have a password.
+/// Why a text is not a list of ways out. The messages contain nothing of it, since it may have a password.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WaysError {
     #[error("{}: {why}", place(*number, *of))]
@@ -85,7 +85,7 @@ fn place(number: usize, of: usize) -> String {
     }
 }
 
-/// `1st`, `2nd`, `11th`.
+/// Returns an ordinal number: `1st`, `2nd`, `11th`.
 fn ordinal(number: usize) -> String {
     let ending = match (number % 100, number % 10) {
         (11..=13, _) => "th",
@@ -97,12 +97,12 @@ fn ordinal(number: usize) -> String {
     format!("{number}{ending}")
 }
 
-/// Reads a list of ways out: URLs of proxies and `direct`, separated by commas. An empty text is the direct way alone.
+/// Parses a list of ways out: URLs of proxies and `direct`, separated by commas. An empty text stands for the direct way.
 ///
-/// A comma in front of what is neither begins nothing new: passwords may have one.
+/// A comma that is followed by neither is part of the entry before it, because passwords may contain one.
 ///
 /// # Errors
-/// Says which of them cannot be used, and why.
+/// Which of them cannot be used, and why.
 pub fn parse_ways(text: &str) -> Result<Vec<Way>, WaysError> {
     if text.is_empty() {
         return Ok(vec![Way::Direct]);

@@ -101,6 +101,10 @@ fn what_is_wrong_is_named_by_its_key_and_the_refusal_says_what_it_must_be() {
             r#"{"title": "\ud800"}"#,
             "the definition must be JSON whose escapes can be read",
         ),
+        (
+            &format!(r#"{{"fields": {}{}}}"#, "[".repeat(200), "]".repeat(200)),
+            "the definition must not be nested deeper than 100 levels",
+        ),
     ] {
         assert_eq!(
             EventDefinition::parse(json).unwrap_err().to_string(),

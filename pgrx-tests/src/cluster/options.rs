@@ -6,7 +6,7 @@ use std::process::Command;
 
 use nix::sys::signal::Signal;
 
-use super::Stage;
+use super::stage::Stage;
 
 /// How a cluster is set up.
 #[derive(Clone, Debug)]

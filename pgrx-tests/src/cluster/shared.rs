@@ -7,7 +7,8 @@ use anyhow::{Context, Result};
 use once_cell::sync::OnceCell;
 use postgres::Client;
 
-use super::{Cluster, ClusterOptions, SUPERUSER};
+use super::options::ClusterOptions;
+use super::{Cluster, SUPERUSER};
 
 impl Cluster {
     /// The cluster that the tests of this process share; its guard removes it when the process ends.

@@ -5,6 +5,7 @@ use super::kind::Kind;
 use super::reply::Reply;
 use super::route::Route;
 use super::script::Behaviour;
+use super::services::service;
 use super::teams::connector;
 
 /// What Discord's edge says to an address that it has banned.
@@ -28,7 +29,7 @@ pub(crate) fn scripted(behaviour: &Behaviour, route: Route<'_>) -> Option<Reply>
                 let dialect = Dialect::of(version).unwrap_or(Dialect::Current);
                 discord::rate_limited(dialect, *retry_after, *global, None)
             }
-            _ => (kind.service().rate_limited)(*retry_after),
+            _ => (service(kind).rate_limited)(*retry_after),
         }),
         Behaviour::EdgeBan => Some(edge_ban()),
         Behaviour::Status(status) => Some(plain(kind, *status)),
@@ -55,10 +56,10 @@ pub(crate) fn scripted(behaviour: &Behaviour, route: Route<'_>) -> Option<Reply>
 
 /// This status with the body that the vendor sends with it.
 pub(crate) fn plain(kind: Kind, status: u16) -> Reply {
-    (kind.service().plain)(status)
+    (service(kind).plain)(status)
 }
 
 /// The vendor's answer to a good message, without its content.
 pub(crate) fn success(kind: Kind) -> Reply {
-    (kind.service().success)()
+    (service(kind).success)()
 }

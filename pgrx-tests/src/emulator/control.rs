@@ -23,11 +23,12 @@ use serde_json::{Value, json};
 
 use super::kind::Kind;
 use super::pace::Limits;
+use super::query::parameter;
 use super::reply::Reply;
-use super::route::parameter;
 use super::script::Behaviour;
+use super::shared::Shared;
+use super::store::Received;
 use super::webhook::{self, Webhook};
-use super::{Received, Shared};
 
 pub(crate) const PREFIX: &str = "/_emulator/";
 

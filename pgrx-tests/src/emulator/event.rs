@@ -6,8 +6,6 @@ use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Kind, markup};
-
 /// One embed, section or card: what a person would take for one notification. Texts are as they were sent, markup
 /// included; [`Event::shown`] gives what is read.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -35,34 +33,6 @@ impl Event {
             .find(|field| field.name == name)
             .map(|field| field.value.as_str())
     }
-
-    /// The same as a reader of this kind of message sees it: without markup, entities and functions resolved.
-    pub fn shown(&self, kind: Kind) -> Event {
-        let plain = |text: &str| markup::plain(kind, text);
-        let field = |field: &Field| Field {
-            name: plain(&field.name),
-            value: plain(&field.value),
-        };
-        let footer = |footer: &str| {
-            if kind.service().plain_footer {
-                footer.to_owned()
-            } else {
-                plain(footer)
-            }
-        };
-        Event {
-            title: plain(&self.title),
-            text: plain(&self.text),
-            fields: self.fields.iter().map(field).collect(),
-            footer: self.footer.as_deref().map(footer),
-            ..self.clone()
-        }
-    }
-}
-
-/// The events of a body.
-pub(crate) fn events(kind: Kind, body: &Value) -> Vec<Event> {
-    (kind.service().events)(body)
 }
 
 /// Of Discord.
@@ -98,14 +68,6 @@ pub(crate) fn of_list(body: &Value, key: &str, read: fn(&Value) -> Event) -> Vec
 /// `#rrggbb`
 pub(crate) fn hex_colour(value: &Value) -> Option<u32> {
     u32::from_str_radix(value.as_str()?.strip_prefix('#')?, 16).ok()
-}
-
-/// How many events a body holds, without building any of it: the receiver of benchmarks has no time for that.
-pub(crate) fn count(kind: Kind, body: &[u8]) -> usize {
-    let Ok(outline) = serde_json::from_slice::<Outline<'_>>(body) else {
-        return 0;
-    };
-    (kind.service().count)(&outline)
 }
 
 /// What of a body tells how many events are in it.
@@ -290,61 +252,4 @@ pub(crate) fn optional(parent: &Value, key: &str) -> Option<String> {
 
 pub(crate) fn text(parent: &Value, key: &str) -> String {
     optional(parent, key).unwrap_or_default()
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn the_three_formats_give_the_same_events() {
-        let facts = vec![Field {
-            name: "Project".into(),
-            value: "Atlas".into(),
-        }];
-        let expected = Event {
-            title: "Done".into(),
-            text: "**Ann** did it".into(),
-            fields: facts,
-            ..Event::default()
-        };
-
-        let discord = json!({"embeds": [{"title": "Done", "description": "**Ann** did it",
-            "fields": [{"name": "Project", "value": "Atlas"}]}]});
-        let connector = json!({"sections": [{"activityTitle": "Done", "activitySubtitle": "**Ann** did it",
-            "facts": [{"name": "Project", "value": "Atlas"}]}]});
-        let workflow = json!({"attachments": [{"content": {"body": [{"type": "Container", "items": [
-            {"type": "TextBlock", "text": "Done"}, {"type": "TextBlock", "text": "**Ann** did it"},
-            {"type": "FactSet", "facts": [{"title": "Project", "value": "Atlas"}]}]}]}}]});
-
-        for (kind, body) in [
-            (Kind::Discord, discord),
-            (Kind::Connector, connector),
-            (Kind::Workflow, workflow),
-        ] {
-            assert_eq!(events(kind, &body), std::slice::from_ref(&expected), "{kind:?}");
-            assert_eq!(count(kind, body.to_string().as_bytes()), 1, "{kind:?}");
-        }
-        assert_eq!(expected.shown(Kind::Workflow).text, "Ann did it");
-        assert_eq!(expected.field("Project"), Some("Atlas"));
-    }
-
-    #[test]
-    fn small_print_is_no_text() {
-        let section = json!({"sections": [{"activityTitle": "Done", "activitySubtitle": "Zentry", "text": "Ann did it"}]});
-        let card = json!({"attachments": [{"content": {"body": [
-            {"type": "TextBlock", "text": "Done"}, {"type": "TextBlock", "text": "Ann did it"},
-            {"type": "TextBlock", "text": "Zentry", "isSubtle": true, "size": "Small"}]}}]});
-        for event in [
-            &events(Kind::Connector, &section)[0],
-            &events(Kind::Workflow, &card)[0],
-        ] {
-            assert_eq!(
-                (event.text.as_str(), event.footer.as_deref()),
-                ("Ann did it", Some("Zentry"))
-            );
-        }
-    }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::io::AsyncWriteExt as _;
 
-use super::registry::Flight;
+use super::hook::Flight;
 use super::reply::{Reply, reason};
 use super::script::Behaviour;
 use super::wire::Wire;

@@ -6,24 +6,21 @@ use std::time::Instant;
 use hyper::Method;
 use serde_json::{Value, json};
 
+use super::address::{ALPHANUMERIC, Address, letters};
 use super::event::{Event, Field, list, of_list, text as text_of};
 use super::findings::Findings;
-use super::kind::{ByPath, Service};
+use super::hook::{Hook, Life};
 use super::lock::lock;
 use super::markup::html;
 use super::pace::RateLimit;
-use super::registry::{ALPHANUMERIC, Address, Hook, Life, letters};
+use super::query::parameter;
 use super::reply::{Call, Judged, Reply, reason};
-use super::route::parameter;
+use super::service::{ByPath, Service};
 use super::shape::{INVALID, Object, each, object, text};
 use super::verdict::Verdict;
 
 /// What it is like.
 pub(crate) const SERVICE: Service = Service {
-    name: "google_chat",
-    title: "Google Chat",
-    webhook_type: "google_chat",
-    is_chat: true,
     announced: Some(RateLimit::ONE_A_SECOND),
     address: |rng| {
         let token = letters(rng, 43, ALPHANUMERIC);

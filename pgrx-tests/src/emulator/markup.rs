@@ -6,18 +6,11 @@
 
 use jiff::Timestamp;
 
-use super::Kind;
-
 /// A run of text in one style.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Span {
     pub text: String,
     pub bold: bool,
-}
-
-/// Splits a text that was sent to a webhook of this kind into runs. Everything that is not markup stands for itself.
-pub fn spans(kind: Kind, source: &str) -> Vec<Span> {
-    (kind.service().spans)(source)
 }
 
 /// Text without any.
@@ -165,11 +158,6 @@ impl Runs {
     }
 }
 
-/// What a person reads: the text without its markup.
-pub fn plain(kind: Kind, source: &str) -> String {
-    spans(kind, source).into_iter().map(|span| span.text).collect()
-}
-
 /// Escape, entity or function at the start of `rest`: what is shown for it, and its length.
 fn special(dialect: Markdown, first: char, rest: &str) -> Option<(String, usize)> {
     match (first, dialect) {
@@ -243,62 +231,4 @@ pub(crate) fn date_function(rest: &str) -> Option<(String, usize)> {
         _ => return None,
     };
     Some((shown.to_string(), call.len() + "{{}}".len()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn bold(text: &str) -> Span {
-        Span {
-            text: text.into(),
-            bold: true,
-        }
-    }
-
-    fn normal(text: &str) -> Span {
-        Span {
-            text: text.into(),
-            bold: false,
-        }
-    }
-
-    #[test]
-    fn bold_needs_both_ends() {
-        assert_eq!(
-            spans(Kind::Discord, "**Ann** did it"),
-            [bold("Ann"), normal(" did it")]
-        );
-        assert_eq!(spans(Kind::Discord, "2 ** 3"), [normal("2 ** 3")]);
-        assert_eq!(spans(Kind::Discord, "****"), [normal("****")]);
-    }
-
-    #[test]
-    fn escapes_stand_for_themselves() {
-        assert_eq!(
-            plain(Kind::Discord, r"\*\*not bold\*\* \_ \\ C:\dir"),
-            r"**not bold** _ \ C:\dir"
-        );
-        assert_eq!(spans(Kind::Discord, r"**a\*\*b**"), [bold("a**b")]);
-        assert_eq!(plain(Kind::Discord, "ends with \\"), "ends with \\");
-        assert_eq!(plain(Kind::Discord, "é\\é"), "é\\é");
-    }
-
-    #[test]
-    fn teams_has_lines_and_entities_of_its_own() {
-        let source = "one\n\ntwo\nthree &lt;b&gt; &#65;&#x42; &unknown; & &amp;lt;";
-        assert_eq!(
-            plain(Kind::Connector, source),
-            "one\ntwo three <b> AB &unknown; & &lt;"
-        );
-        assert_eq!(plain(Kind::Discord, source), source);
-    }
-
-    #[test]
-    fn adaptive_cards_have_dates() {
-        let source = "{{DATE(2024-01-15T10:30:00Z, SHORT)}} {{TIME(2024-01-15T10:30:00Z)}}";
-        assert_eq!(plain(Kind::Workflow, source), "Mon, 15 Jan 2024 10:30");
-        assert_eq!(plain(Kind::Connector, source), source);
-        assert_eq!(plain(Kind::Workflow, "{{DATE(today)}} {{"), "{{DATE(today)}} {{");
-    }
 }

@@ -5,22 +5,19 @@ use std::time::{Duration, Instant};
 use hyper::Method;
 use serde_json::{Value, json};
 
+use super::address::{Address, letters};
 use super::event::{Event, hex_colour, of_list, optional, pairs, text as text_of};
 use super::findings::Findings;
-use super::kind::{ByPath, Service};
+use super::hook::{Hook, Life};
 use super::lock::lock;
 use super::markup::{Markdown, markdown};
-use super::registry::{Address, Hook, Life, letters};
 use super::reply::{Call, Judged, Reply, reason};
+use super::service::{ByPath, Service};
 use super::shape::{INVALID, address, each, object, text};
 use super::verdict::Verdict;
 
 /// What it is like.
 pub(crate) const SERVICE: Service = Service {
-    name: "mattermost",
-    title: "Mattermost",
-    webhook_type: "mattermost",
-    is_chat: true,
     announced: None,
     address: |rng| Address::Path {
         path: format!(

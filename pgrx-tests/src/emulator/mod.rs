@@ -16,6 +16,7 @@
 //! It was written from the vendors' documentation and what senders report of the real services, and shares no code
 //! with the client that it judges.
 
+mod address;
 mod canned;
 mod control;
 mod counts;
@@ -24,22 +25,28 @@ mod event;
 mod fault;
 mod findings;
 mod google_chat;
+mod hook;
 mod kind;
 mod lock;
-pub mod markup;
+mod markup;
 mod mattermost;
 mod ntfy;
 mod pace;
 mod page;
+mod query;
 mod registry;
 pub mod render;
 mod reply;
+mod request;
 mod route;
 mod script;
 mod seconds;
 mod server;
 mod service;
+mod services;
 mod shape;
+mod shared;
+pub mod shown;
 mod signed;
 mod slack;
 mod store;
@@ -49,7 +56,6 @@ mod verdict;
 mod webhook;
 mod wire;
 
-use std::collections::{HashMap, HashSet};
 use std::io;
 use std::net::IpAddr;
 use std::sync::atomic::Ordering;
@@ -69,9 +75,9 @@ pub use verdict::{Given, Verdict};
 pub use webhook::Webhook;
 
 use lock::lock;
-use pace::Window;
 use registry::Registry;
 use server::Listening;
+use shared::{Bases, Shared};
 use store::Store;
 use tls::Authority;
 
@@ -115,35 +121,6 @@ impl Options {
             rate_limits: false,
             ..Options::default()
         }
-    }
-}
-
-/// What the connections and the handles share.
-#[derive(Debug)]
-pub(crate) struct Shared {
-    pub(crate) registry: Registry,
-    pub(crate) store: Store,
-    pub(crate) discord_global: Option<RateLimit>,
-    /// Of each address.
-    pub(crate) discord_windows: Mutex<HashMap<IpAddr, Window>>,
-    /// Addresses that Discord's edge turns away.
-    pub(crate) banned: Mutex<HashSet<IpAddr>>,
-    bases: OnceLock<Bases>,
-}
-
-#[derive(Debug)]
-struct Bases {
-    http: String,
-    https: String,
-}
-
-impl Shared {
-    pub(crate) fn http_base(&self) -> &str {
-        self.bases.get().map_or("", |bases| &bases.http)
-    }
-
-    pub(crate) fn https_base(&self) -> &str {
-        self.bases.get().map_or("", |bases| &bases.https)
     }
 }
 

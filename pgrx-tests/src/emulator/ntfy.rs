@@ -6,23 +6,20 @@ use std::time::{Duration, Instant};
 use hyper::Method;
 use serde_json::{Value, json};
 
+use super::address::{ALPHANUMERIC, Address, letters};
 use super::event::{Event, Field, text as text_of};
 use super::findings::{Findings, present};
-use super::kind::{ByPath, Service};
+use super::hook::{Hook, Life};
 use super::lock::lock;
 use super::markup::{Markdown, markdown};
 use super::pace::RateLimit;
-use super::registry::{ALPHANUMERIC, Address, Hook, Life, letters};
 use super::reply::{Call, Judged, Reply};
+use super::service::{ByPath, Service};
 use super::shape::{INVALID, address, boolean, each, object, text};
 use super::verdict::Verdict;
 
 /// What it is like.
 pub(crate) const SERVICE: Service = Service {
-    name: "ntfy",
-    title: "ntfy",
-    webhook_type: "ntfy",
-    is_chat: true,
     // In the long run; the burst is more.
     announced: Some(RateLimit {
         requests: 60,

@@ -4,7 +4,8 @@ use textwrap::core::display_width;
 
 use super::event::Event;
 use super::kind::Kind;
-use super::markup::{Span, plain, spans};
+use super::markup::Span;
+use super::shown::{plain, spans};
 use super::store::Received;
 use super::webhook::whose;
 

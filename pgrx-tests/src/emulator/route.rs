@@ -1,6 +1,7 @@
 //! Which path is whose.
 
-use super::Kind;
+use super::kind::Kind;
+use super::services::service;
 
 /// What a path addresses, secrets included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +37,7 @@ pub(crate) fn route(path: &str) -> Option<Route<'_>> {
     if path.starts_with("/webhookb2/") || path.starts_with("/webhook/") {
         return Some(Route::Connector);
     }
-    let owns = |kind: &Kind| kind.service().by_path.as_ref().is_some_and(|by| (by.owns)(path));
+    let owns = |kind: &Kind| service(*kind).by_path.as_ref().is_some_and(|by| (by.owns)(path));
     if let Some(kind) = Kind::ALL.into_iter().find(owns) {
         return Some(Route::Path(kind));
     }
@@ -70,7 +71,7 @@ pub(crate) fn redacted(path: &str, query: Option<&str>) -> String {
     let mut shown = match route(path) {
         Some(Route::Discord { token, .. }) => format!("{}…", &path[..path.len() - token.len()]),
         Some(Route::Connector) => format!("/{}/…", path.split('/').nth(1).unwrap_or_default()),
-        Some(Route::Path(kind)) => match &kind.service().by_path {
+        Some(Route::Path(kind)) => match &service(kind).by_path {
             Some(by) => (by.shown)(path),
             None => path.to_owned(),
         },
@@ -87,13 +88,6 @@ pub(crate) fn redacted(path: &str, query: Option<&str>) -> String {
         shown.push_str(&parts.collect::<Vec<_>>().join("&"));
     }
     shown
-}
-
-/// The value of `name` in a query, decoded.
-pub(crate) fn parameter(query: Option<&str>, name: &str) -> Option<String> {
-    form_urlencoded::parse(query?.as_bytes())
-        .find(|(key, _)| key == name)
-        .map(|(_, value)| value.into_owned())
 }
 
 #[cfg(test)]

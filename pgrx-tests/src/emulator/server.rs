@@ -16,10 +16,10 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio_rustls::{TlsAcceptor, rustls};
 
-use super::Shared;
 use super::fault::Fault;
 use super::lock::lock;
-use super::service;
+use super::request;
+use super::shared::Shared;
 use super::wire::Wire;
 
 /// Connections that may wait to be accepted; benchmarks open thousands at once.
@@ -117,7 +117,7 @@ async fn serve<W: Wire>(wire: W, from: IpAddr, shared: Arc<Shared>) {
     let slot: Arc<Mutex<Option<Fault>>> = Arc::default();
     let in_service = slot.clone();
     let service = service_fn(move |request| {
-        Box::pin(service::answer(shared.clone(), from, in_service.clone(), request))
+        Box::pin(request::answer(shared.clone(), from, in_service.clone(), request))
     });
     let mut connection = http1::Builder::new().serve_connection(TokioIo::new(wire), service);
     let _ = std::future::poll_fn(|context| connection.poll_without_shutdown(context)).await;

@@ -6,20 +6,17 @@ use hyper::Method;
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::address::{ALPHANUMERIC, Address, letters};
 use super::event::{Event, Field, optional, text};
-use super::kind::{ByPath, Service};
+use super::hook::{Hook, Life};
 use super::lock::lock;
 use super::markup::unmarked;
-use super::registry::{ALPHANUMERIC, Address, Hook, Life, letters};
 use super::reply::{Call, Judged, Reply, reason};
+use super::service::{ByPath, Service};
 use super::verdict::Verdict;
 
 /// What it is like.
 pub(crate) const SERVICE: Service = Service {
-    name: "signed",
-    title: "A program",
-    webhook_type: "webhook",
-    is_chat: false,
     announced: None,
     address: |rng| Address::Path {
         path: format!("/events/{}", letters(rng, 20, ALPHANUMERIC)),

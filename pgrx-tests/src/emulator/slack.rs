@@ -5,23 +5,20 @@ use std::time::{Duration, Instant};
 use hyper::Method;
 use serde_json::Value;
 
+use super::address::{ALPHANUMERIC, Address, CAPITALS, letters};
 use super::event::{Event, Field, hex_colour, list, of_list, optional, text as text_of};
 use super::findings::{Findings, present};
-use super::kind::{ByPath, Service};
+use super::hook::{Hook, Life};
 use super::lock::lock;
 use super::markup::mrkdwn;
 use super::pace::RateLimit;
-use super::registry::{ALPHANUMERIC, Address, CAPITALS, Hook, Life, letters};
 use super::reply::{Call, Judged, Reply, reason};
+use super::service::{ByPath, Service};
 use super::shape::{INVALID, Object, address, each, object, text};
 use super::verdict::Verdict;
 
 /// What it is like.
 pub(crate) const SERVICE: Service = Service {
-    name: "slack",
-    title: "Slack",
-    webhook_type: "slack",
-    is_chat: true,
     announced: Some(RateLimit::ONE_A_SECOND),
     address: |rng| {
         let (team, webhook) = (letters(rng, 10, CAPITALS), letters(rng, 10, CAPITALS));

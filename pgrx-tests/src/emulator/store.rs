@@ -12,9 +12,10 @@ use serde_json::Value;
 
 use super::counts::Counts;
 use super::discord;
-use super::event::{self, Event};
+use super::event::Event;
 use super::kind::Kind;
 use super::lock::lock;
+use super::services::service;
 use super::verdict::{Given, Verdict};
 
 /// How often who waits looks, where nobody rings.
@@ -89,7 +90,7 @@ impl Received {
     /// What the message says, one entry for each embed, section or container.
     pub fn events(&self) -> Vec<Event> {
         self.kind
-            .map(|kind| event::events(kind, &self.body))
+            .map(|kind| (service(kind).events)(&self.body))
             .unwrap_or_default()
     }
 }

@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::Shared;
 use super::event::Event;
+use super::hook::{Channel, Hook, Life};
 use super::kind::Kind;
 use super::lock::lock;
 use super::pace::{Limits, Pace};
-use super::registry::{Channel, Hook, Life};
 use super::script::Behaviour;
+use super::shared::Shared;
 use super::store::Received;
 use super::verdict::Verdict;
 

@@ -130,6 +130,25 @@ fn each_row_is_imported_or_refused_with_its_reason() {
     assert_eq!(next, 31);
 }
 
+/// What there is no room for is refused by itself; the others are imported.
+#[test]
+fn a_row_that_there_is_no_room_for_is_refused() {
+    let mut scene = Scene::start().unwrap();
+    let urls: Vec<String> = (0..2).map(|_| scene.emulator.discord_webhook().url()).collect();
+    let client = &mut scene.client;
+    for (id, url) in [10, 30].into_iter().zip(&urls) {
+        old(client, id, "Team", "discord", url, r#"["*"]"#);
+    }
+    client
+        .batch_execute("SET zentry_notify.max_webhooks = 1")
+        .unwrap();
+    let states: Vec<(i64, String)> = import(client)
+        .into_iter()
+        .map(|(id, _, state, _)| (id, state))
+        .collect();
+    assert_eq!(states, [(10, "imported".to_owned()), (30, "refused".to_owned())]);
+}
+
 #[test]
 fn a_second_time_changes_nothing() {
     let mut scene = Scene::start().unwrap();
@@ -200,11 +219,11 @@ fn a_manager_reads_with_their_own_rights() {
         )
         .unwrap();
     for (source, state, message) in [
-        ("viewed", "42809", "public.viewed is not a table"),
+        ("viewed", "42809", "public.viewed is not a table of this database"),
         (
             "typed",
             "42804",
-            "column name of type public.odd of public.typed is of no type of PostgreSQL",
+            "column name of type public.odd of public.typed is not of a built-in type, or is computed when it is read",
         ),
         (
             "narrow",

@@ -65,6 +65,46 @@ fn a_lock_on_the_webhooks_holds_up_no_write() {
     assert_eq!(data, [json!({"id": 1}), json!({"id": 2}), json!({"id": 3})]);
 }
 
+/// As VACUUM FULL and REINDEX take it. A write waits, because its event is not to be lost; where its session does not let it wait, the event is lost
+/// and not the write.
+#[test]
+fn a_lock_on_the_events_fails_no_write() {
+    let mut bed = bed();
+    let mut other = bed.connect();
+    let mut fresh = bed.connect();
+    fresh.run("INSERT INTO written VALUES (1); SET lock_timeout = '1ms'");
+    for (id, lock) in [
+        (2, "LOCK TABLE zentry_notify.event"),
+        (
+            3,
+            "ALTER INDEX zentry_notify.event_pkey SET TABLESPACE pg_default",
+        ),
+        (5, "ALTER SEQUENCE zentry_notify.event_id_seq CACHE 1"),
+    ] {
+        other.run(&format!("BEGIN; {lock}"));
+        // One session knows the table already, the other has not written to it yet.
+        let mut first = bed.connect();
+        first.run("SET lock_timeout = '1ms'");
+        for (session, id) in [(&mut fresh, id), (&mut first, -id)] {
+            let warnings = session.run(&format!("INSERT INTO written VALUES ({id})"));
+            assert_eq!(
+                warnings,
+                [format!("55P03 zentry_notify: {LOST} 55P03)")],
+                "{lock} {id}"
+            );
+        }
+        other.run("ROLLBACK");
+    }
+    fresh.run("INSERT INTO written VALUES (4)");
+    assert_eq!(bed.session.number("SELECT count(*) FROM written"), 8);
+    let data: Vec<_> = bed
+        .events("row_written")
+        .into_iter()
+        .map(|event| event.data)
+        .collect();
+    assert_eq!(data, [json!({"id": 1}), json!({"id": 4})]);
+}
+
 #[test]
 fn indexes_of_others_are_kept_and_what_they_refuse_is_lost() {
     for (index, refused) in [

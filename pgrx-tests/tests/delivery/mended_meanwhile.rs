@@ -121,3 +121,47 @@ fn what_was_told_to_wait_is_sent_when_a_person_resumes_it() {
     assert!(all_sent(&scene.settle().unwrap()));
     assert_eq!(numbered::accepted(&channel.webhook), [1, 2, 3]);
 }
+
+#[test]
+fn a_retry_ends_no_park_of_discord_although_another_webhook_is_resumed_with_it() {
+    const AN_HOUR: Duration = Duration::from_secs(3600);
+    let mut scene = scene(&[]);
+    let failing = channel(&mut scene, Kind::Discord);
+    let resumed = channel(&mut scene, Kind::Connector);
+    failing.webhook.script([Behaviour::in_an_hour()]);
+    numbered::complete(&mut scene.client, [1]).unwrap();
+    wait_for_retry(&mut scene, &failing);
+    let limited = channel(&mut scene, Kind::Discord);
+    limited.webhook.script([Behaviour::RateLimited {
+        retry_after: AN_HOUR,
+        global: true,
+    }]);
+    numbered::complete(&mut scene.client, [2]).unwrap();
+    wait_for_retry(&mut scene, &limited);
+    resumed.webhook.wait_for_events(2, SOON);
+    let both = format!(
+        "BEGIN; SELECT zentry_retry(min(id)) FROM zentry_notify.notification_log WHERE webhook_integration_id = {}; \
+         SELECT zentry_resume({}); COMMIT",
+        failing.id, resumed.id
+    );
+    scene.client.batch_execute(&both).unwrap();
+    numbered::complete(&mut scene.client, [3]).unwrap();
+    scene
+        .wait_until("the third event to be recorded as sent", |all| {
+            let sent = all.iter().filter(|delivery| {
+                delivery.webhook_integration_id == resumed.id && delivery.status == "sent"
+            });
+            sent.count() == 3
+        })
+        .unwrap();
+    assert_eq!((failing.webhook.requests(), limited.webhook.requests()), (1, 1));
+}
+
+fn wait_for_retry(scene: &mut Scene, channel: &Channel) {
+    scene
+        .wait_until("a delivery to be tried later", |all| {
+            all.iter()
+                .any(|delivery| delivery.webhook_integration_id == channel.id && delivery.status == "retry")
+        })
+        .unwrap();
+}

@@ -192,7 +192,7 @@ fn servers_are_allowed_with_their_ports() {
             "nats.example.com:4222",
             "on",
             "nats://nats.example.com/zentry.*",
-            "subjects begin with",
+            "prefix of subjects",
         ),
         (
             "nats.example.com:4222",

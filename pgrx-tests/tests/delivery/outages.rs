@@ -324,7 +324,7 @@ fn a_failure_that_was_sent_anew_is_mended() {
     .unwrap();
     let detail = failures(&mut scene).1;
     assert!(
-        detail.starts_with("0 in 24 hours, and 2 that were sent anew"),
+        detail.starts_with("0 in 24 hours, and 2 that were re-sent"),
         "{detail}"
     );
     assert!(is_true(

@@ -192,3 +192,24 @@ fn what_is_set_back_by_hand_is_sent_again() {
         assert!(all_sent(&scene.settle().unwrap()));
     }
 }
+
+/// Otherwise a sample would arrive as something that has happened.
+#[test]
+fn a_sample_that_is_sent_again_is_a_sample() {
+    let mut scene = scene(&[]);
+    let channel = channel(&mut scene, Kind::Discord);
+    for again in [
+        "SELECT zentry_retry(max(id)) FROM zentry_notify.logs",
+        "SELECT zentry_retry_failed()",
+    ] {
+        channel.webhook.always(Behaviour::Status(400));
+        scene.client.batch_execute("SELECT zentry_test_event()").unwrap();
+        assert_eq!(scene.settle().unwrap().last().unwrap().status, "failed");
+        channel.webhook.recover();
+        scene.client.batch_execute(again).unwrap();
+        assert_eq!(scene.settle().unwrap().last().unwrap().status, "sent");
+        let message = channel.webhook.received().pop().unwrap();
+        let author = &message.body["embeds"][0]["author"]["name"];
+        assert_eq!(author, "A sample, not an event", "{again}");
+    }
+}

@@ -166,7 +166,7 @@ fn when_a_proxy_dies_all_goes_by_the_other() {
     .unwrap();
     wait_for(
         &mut vendors.client,
-        "SELECT count(*) = 1 FROM zentry_status() WHERE subject = 'way out 1' AND state = 'attention' AND detail LIKE '%nobody is reached by it%'",
+        "SELECT count(*) = 1 FROM zentry_status() WHERE subject = 'way out 1' AND state = 'attention' AND detail LIKE '%no endpoint could be reached by it%'",
     )
     .unwrap();
     // It is said which one it was.

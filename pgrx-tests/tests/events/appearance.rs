@@ -334,7 +334,7 @@ fn what_is_set_of_a_webhook_is_set_and_taken_away() {
         ("digest => '0 9 * * 1-5 Middle/Earth'", "0 9 * * 1-5"),
         ("digest => '0 0 30 2 *'", "0 9 * * 1-5"),
         ("max_events_per_message => 100000", "ten events"),
-        ("min_interval => '2 days'", "as fast as"),
+        ("min_interval => '2 days'", "no minimum"),
         ("max_age => '-1 second'", "zentry_notify.max_age"),
         ("thread_by => 'user'", "task or project"),
     ] {

@@ -74,7 +74,7 @@ fn a_misspelt_name_is_an_error_that_names_those_that_there_are() {
         ),
         (
             "'task_completed', 'task', '{\"x\": {\"from\": \"badge\", \"column\": \"name\"}}'",
-            "22023 \"x\" looks into public.badge, and it is not plain by which column",
+            "22023 \"x\" looks into public.badge, and it is ambiguous by which column",
         ),
         (
             "'task_completed', 'task', '{\"x\": {\"form\": 1}}'",

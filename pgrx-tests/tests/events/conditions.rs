@@ -113,8 +113,9 @@ fn names_mean_what_they_meant_when_it_was_attached() {
         r#"'{"points": "shout(title)", "task_title": "upper(title)"}', condition => $$is_big(NEW.id) AND NEW.status = 'done'$$"#,
     );
     assert!(
-        said[0]
-            .starts_with("the condition of task_completed calls shop.is_big(integer)\nHINT: Whoever writes"),
+        said[0].starts_with(
+            "the condition of task_completed calls shop.is_big(integer)\nHINT: Every role that writes"
+        ),
         "{said:?}"
     );
     session.run(

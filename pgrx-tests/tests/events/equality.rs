@@ -180,7 +180,7 @@ fn a_status_that_cannot_be_completed_is_refused_with_its_name() {
     let error = session.fails("SELECT zentry_attach('milestone_reached', 'word')");
     assert!(
         error.starts_with(
-            "0A000 milestones cannot count by column \"status\" of table public.word: type public.citext"
+            "0A000 milestones cannot be counted by column \"status\" of table public.word: the equality operator of type public.citext"
         ),
         "{error}"
     );

@@ -129,3 +129,80 @@ fn an_expression_cannot_become_somebody_else() {
         0
     );
 }
+
+/// Messages have whole seconds, and are no reason for what is computed to have them.
+#[test]
+fn moments_have_their_fractions_in_expressions_and_look_ups() {
+    let (mut scene, mut session) = plain();
+    session.run(
+        "CREATE TABLE era (began timestamptz PRIMARY KEY, name text); INSERT INTO era VALUES ('2024-01-15T10:30:00.25Z', 'ours'), ('2024-01-15T10:30:00Z', 'theirs'); \
+         ALTER TABLE task ADD COLUMN began timestamptz, ADD COLUMN ended timestamptz; \
+         SELECT zentry_attach('task_completed', 'task', '{\"completed_at\": \"ended\", \"took\": \"extract(epoch FROM ended - began)\", \
+           \"user_name\": {\"from\": \"era\", \"match\": \"began\", \"key\": \"began\", \"column\": \"name\"}}')",
+    );
+    session.run("UPDATE task SET status = 'completed', began = '2024-01-15T10:30:00.25Z', ended = '2024-01-15T11:30:02Z' WHERE id = 1");
+    session.run("UPDATE task SET status = 'completed', began = '2024-01-15T10:30:00.25Z', ended = '2024-01-15T10:30:00.75Z' WHERE id = 2");
+    session.run("UPDATE task SET status = 'completed', began = '2024-01-15T10:30:00Z', ended = '2024-01-15T10:30:00.125Z' WHERE id = 3");
+    let told = sent(&mut scene, "task_completed");
+    let took: Vec<_> = told.iter().map(|event| event["took"].as_f64()).collect();
+    assert_eq!(took, [Some(3601.75), Some(0.5), Some(0.125)]);
+    let names: Vec<_> = told.iter().map(|event| event["user_name"].clone()).collect();
+    assert_eq!(names, ["ours", "ours", "theirs"]);
+    assert_eq!(told[1]["completed_at"], "2024-01-15T10:30:00Z");
+}
+
+/// A value that is cut is none for an expression; another one that has its key in the data is.
+#[test]
+fn a_long_value_is_not_taken_for_the_column_that_has_the_name_of_its_key() {
+    let (mut scene, mut session) = plain();
+    session.run(
+        "ALTER TABLE task ADD COLUMN task_title text, ADD COLUMN long text; \
+         SELECT zentry_attach('task_completed', 'task', '{\"task_title\": \"long\", \"points\": \"length(task_title)\", \"task_description\": \"length(long)\"}'); \
+         UPDATE task SET status = 'completed', task_title = 'four', long = repeat('x', 100000) WHERE id = 1",
+    );
+    let told = sent(&mut scene, "task_completed");
+    assert_eq!(told[0]["points"], 4);
+    assert_eq!(told[0]["task_description"], serde_json::Value::Null);
+}
+
+/// A string within a jsonb has quotes; JSON's null is not told from SQL's.
+#[test]
+fn values_of_jsonb_are_what_they_are_in_the_row() {
+    let (mut scene, mut session) = plain();
+    session.run(
+        "ALTER TABLE task ADD COLUMN j jsonb; CREATE DOMAIN document AS jsonb; ALTER TABLE task ADD COLUMN d document; \
+         SELECT zentry_attach('task_completed', 'task', '{\"points\": \"j::text || jsonb_typeof(d)\", \"task_description\": \"d\"}')",
+    );
+    let values = [
+        r#""abc""#,
+        r#""{\"a\": 1}""#,
+        "\"null\"",
+        "\"1\"",
+        "1.10",
+        "[1.0, null]",
+        r#"{"a": "b"}"#,
+    ];
+    for value in values {
+        session.run(&format!(
+            "UPDATE task SET status = 'open' WHERE id = 1; UPDATE task SET status = 'completed', j = '{value}', d = '{value}' WHERE id = 1"
+        ));
+    }
+    session.run(
+        "UPDATE task SET status = 'open' WHERE id = 1; UPDATE task SET status = 'completed', j = NULL, d = '1' WHERE id = 1",
+    );
+    let told = sent(&mut scene, "task_completed");
+    let types = [
+        "string", "string", "string", "string", "number", "array", "object",
+    ];
+    let expected = values
+        .iter()
+        .zip(types)
+        .map(|(value, kind)| format!("{value}{kind}"));
+    let expected: Vec<serde_json::Value> = expected
+        .map(Into::into)
+        .chain([serde_json::Value::Null])
+        .collect();
+    let points: Vec<_> = told.iter().map(|event| event["points"].clone()).collect();
+    assert_eq!(points, expected);
+    assert_eq!(told[1]["task_description"], r#"{"a": 1}"#);
+}

@@ -110,7 +110,7 @@ fn a_language_that_there_is_not() {
     let mut session = Session::of(&scene);
     for wrong in ["tlh", "DE", "", "de-AT"] {
         let error = session.fails(&format!("SELECT zentry_set_language('{wrong}')"));
-        let expected = format!("22023 there are no words in the language \"{wrong}\"");
+        let expected = format!("22023 unknown language \"{wrong}\"");
         assert!(
             error.starts_with(&expected) && error.contains("The languages are en, de, es, fr, ja, pt."),
             "{error}"

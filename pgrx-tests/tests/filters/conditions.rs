@@ -142,7 +142,7 @@ fn what_is_no_filter_is_refused_with_a_hint() {
     let mut scene = Scene::start().unwrap();
     let channel = scene.channel(Kind::Discord).unwrap();
     for (arguments, state, message) in [
-        ("filter => '$.points >'", "22023", "filter is no JSON path: "),
+        ("filter => '$.points >'", "22023", "filter is not a JSON path: "),
         (
             "filter => '$ ? (@.points > 20)'",
             "22023",
@@ -152,7 +152,7 @@ fn what_is_no_filter_is_refused_with_a_hint() {
         (
             "filter => '$.name like_regex \"(\"'",
             "22023",
-            "filter is no JSON path: ",
+            "filter is not a JSON path: ",
         ),
         (
             "min_streak_days => -1",

@@ -98,7 +98,7 @@ fn what_is_no_quiet_hours_is_refused_with_a_hint() {
         ),
         (
             "22:00-26:00 UTC",
-            "quiet_hours: \"26:00\" is no time of day from 00:00 to 24:00",
+            "quiet_hours: \"26:00\" is not a time of day from 00:00 to 24:00",
         ),
         ("00:00-24:00 UTC", "quiet_hours: the quiet hours never end"),
     ] {

@@ -133,6 +133,23 @@ fn template_of_a_database_with_an_idle_worker() -> Result<()> {
 }
 
 #[test]
+fn template_that_is_not_named_and_has_an_idle_worker() -> Result<()> {
+    let (site, webhook) = site(false)?;
+    let mut admin = admin(&site, false)?;
+    admin.batch_execute("ALTER DATABASE template1 RENAME TO before")?;
+    admin.batch_execute("ALTER DATABASE zentry RENAME TO template1")?;
+    fire(&mut site.connect("template1")?)?;
+    webhook.wait_for_events(2, SOON);
+    wait_for(
+        &mut admin,
+        "SELECT count(*) = 0 FROM pg_stat_activity WHERE datname = 'template1' AND backend_type = 'client backend'",
+    )?;
+    assert!(site.worker("template1")?.is_some());
+    admin.batch_execute("CREATE DATABASE copy")?;
+    Ok(())
+}
+
+#[test]
 fn template_of_a_database_with_a_busy_worker() -> Result<()> {
     goes_on_after("CREATE DATABASE copy TEMPLATE zentry", true, "zentry")
 }

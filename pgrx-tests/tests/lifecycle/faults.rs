@@ -104,7 +104,10 @@ fn rows_of_a_webhook_that_are_refused_stay_in_memory_and_nothing_is_written_twic
     }
     wait_for(
         &mut client,
-        &says(refused.id, "the database does not take 3 of its deliveries"),
+        &says(
+            refused.id,
+            "the database refuses the outcomes of 3 of its deliveries",
+        ),
     )?;
     assert_eq!(site.logged(0, "no writing here")?, 1, "logged once");
 

@@ -66,6 +66,63 @@ fn a_setting_is_changed_by_a_prepared_transaction() -> Result<()> {
 }
 
 #[test]
+fn a_worker_that_began_before_a_prepared_transaction_changed_a_setting_is_followed_by_another() -> Result<()>
+{
+    let site = Site::start(ClusterOptions::default().set("max_prepared_transactions", 5))?;
+    let mut client = site.database("zentry")?;
+    let channel = site.channel(&mut client)?;
+    let mut another = site.cluster.connect()?;
+    another.batch_execute("ALTER DATABASE zentry SET zentry_notify.sending = off")?;
+    another.batch_execute(
+        "BEGIN; ALTER DATABASE zentry RESET zentry_notify.sending; PREPARE TRANSACTION 'reset'",
+    )?;
+    let mut lock = site.connect("zentry")?;
+    lock.batch_execute("BEGIN; LOCK TABLE zentry_notify.route_cursor")?;
+    fire(&mut client)?;
+    eventually(SOON, "the worker to wait for the table", || {
+        let waiting = "SELECT FROM pg_stat_activity WHERE backend_type = 'zentry_notify worker' AND datname = 'zentry' AND wait_event_type = 'Lock'";
+        another.query_opt(waiting, &[]).ok()?.map(drop)
+    })?;
+    another.batch_execute("COMMIT PREPARED 'reset'")?;
+    lock.batch_execute("ROLLBACK")?;
+    channel.webhook.wait_for_events(1, SOON);
+    Ok(())
+}
+
+/// Whoever commits them, in whatever database: they may have nothing to do with the extension.
+#[test]
+fn prepared_transactions_start_few_workers_where_there_is_nothing_to_do() -> Result<()> {
+    let options = ClusterOptions::default()
+        .set("max_prepared_transactions", 5)
+        .set("log_min_messages", "debug1");
+    let site = Site::start(options)?;
+    let mut client = site.database("zentry")?;
+    let channel = site.channel(&mut client)?;
+    let mut another = site.cluster.connect()?;
+    another.batch_execute("ALTER DATABASE zentry SET zentry_notify.sending = off")?;
+    another.batch_execute("CREATE DATABASE plain")?;
+    fire(&mut client)?;
+    site.wait_until_left("zentry")?;
+    let mut plain = site.connect("plain")?;
+    plain.batch_execute("CREATE TABLE thing (number int)")?;
+    let before = site.cluster.log_end()?;
+    for number in 0..300 {
+        plain.batch_execute(&format!(
+            "BEGIN; INSERT INTO thing VALUES ({number}); PREPARE TRANSACTION '{number}'"
+        ))?;
+        plain.batch_execute(&format!("COMMIT PREPARED '{number}'"))?;
+    }
+    let started = site.logged(
+        before,
+        "starting background worker process \"zentry_notify worker\"",
+    )?;
+    assert!(started <= 30, "{started} workers");
+    another.batch_execute("ALTER DATABASE zentry RESET zentry_notify.sending")?;
+    channel.webhook.wait_for_events(1, SOON);
+    Ok(())
+}
+
+#[test]
 fn milestones_and_held_events_are_in_a_prepared_transaction_too() -> Result<()> {
     let site = Site::start(ClusterOptions::default().set("max_prepared_transactions", 5))?;
     let mut client = site.database("zentry")?;

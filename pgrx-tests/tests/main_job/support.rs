@@ -7,7 +7,7 @@ use postgres::error::DbError;
 use postgres::{Client, NoTls};
 use serde_json::Value;
 use zentry_e2e::cluster::TestDatabase;
-use zentry_e2e::emulator::{Event, Kind, Limits, markup};
+use zentry_e2e::emulator::{Event, Kind, Limits, shown};
 use zentry_e2e::scene::{Channel, Delivery, Scene};
 use zentry_e2e::zentry::{self, id};
 
@@ -71,7 +71,7 @@ pub fn assert_silent(scene: &mut Scene, writes: impl FnOnce(&mut Scene)) {
 
 /// The bold parts of the event's text.
 pub fn bold(kind: Kind, event: &Event) -> Vec<String> {
-    markup::spans(kind, &event.text)
+    shown::spans(kind, &event.text)
         .into_iter()
         .filter(|span| span.bold)
         .map(|span| span.text)

@@ -122,6 +122,12 @@ fn mended_by_the_remedy(world: &mut World, remedy: &str) {
 fn what_the_tables_owner_may_not_read_is_named_by_the_remedy() {
     let (mut world, owner) = with_a_revoked_privilege();
     let told = world.remedy();
+    // As PostgreSQL says it with lc_messages = de_DE.
+    world.execute(
+        "UPDATE zentry_notify.event_source SET suspended_reason = 'keine Berechtigung für Tabelle achievements_badge' \
+          WHERE suspended_reason = 'permission denied for table achievements_badge'",
+    );
+    assert_eq!(world.remedy(), told);
     let condition = format!("-- if {owner} may read public.achievements_badge: ");
     let grant = told.strip_prefix(&condition).unwrap_or_else(|| panic!("{told}"));
     assert_eq!(

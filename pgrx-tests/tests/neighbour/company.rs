@@ -34,7 +34,7 @@ const EXTENSIONS: [&str; 8] = [
 const OURS: &str = "zentry_notify";
 const DATABASE: &str = "zentry";
 /// What is said where our request for shared memory was dropped.
-const DROPPED: &str = "did not get the shared memory that it asked for";
+const DROPPED: &str = "did not get the shared memory that it requested";
 
 fn site(libraries: &[&str]) -> Site {
     let options = ClusterOptions {

@@ -1,5 +1,7 @@
 //! What can't be found out about an event is null, and holds up nobody.
 
+use std::collections::HashSet;
+
 use serde_json::{Value, json};
 use zentry_e2e::emulator::Kind;
 use zentry_e2e::numbered;
@@ -96,6 +98,52 @@ fn one_event_that_can_not_be_enriched_fails_alone_with_its_id_in_the_log() {
         "SELECT count(*) FROM zentry_notify.event_source WHERE suspended_at IS NOT NULL",
     );
     assert_eq!(suspended, 0);
+}
+
+#[test]
+fn events_that_share_a_project_and_a_person_are_looked_up_together_and_evaluated_apart() {
+    let mut scene = Scene::start().unwrap();
+    let _channel = channel(&mut scene);
+    attach(&mut scene, &json!({"stamp": "gen_random_uuid()::text"}));
+    // More than a page of look-ups; every fourth task is nobody's.
+    scene
+        .client
+        .batch_execute(
+            "INSERT INTO tasks_project SELECT n, 'Project ' || n, '', '', now(), now(), 1 FROM generate_series(91, 93) n; \
+             INSERT INTO tasks_task \
+               SELECT (jsonb_populate_record(t, jsonb_build_object('id', n, 'title', 'Task ' || n, 'project_id', 91 + n % 3, \
+                                                                   'assigned_to_id', nullif(n % 4, 0)))).* \
+                 FROM tasks_task t, generate_series(1000, 1599) n WHERE t.id = 2; \
+             UPDATE tasks_task SET status = 'completed' WHERE id BETWEEN 1000 AND 1599",
+        )
+        .unwrap();
+    let told = told(&mut scene);
+    assert_eq!(told.len(), 600);
+    let names = scene
+        .client
+        .query(
+            "SELECT username FROM users_user WHERE id IN (1, 2, 3) ORDER BY id",
+            &[],
+        )
+        .unwrap();
+    let names: Vec<String> = names.iter().map(|row| row.get(0)).collect();
+    for event in &told {
+        let task = event["task_id"].as_i64().unwrap();
+        assert_eq!(
+            event["project_name"],
+            format!("Project {}", 91 + task % 3),
+            "{event}"
+        );
+        let person = usize::try_from(task % 4).unwrap();
+        let name = person.checked_sub(1).map(|place| names[place].clone());
+        assert_eq!(event["user_name"], json!(name), "{event}");
+    }
+    // What the owner wrote may give another value for each event.
+    let stamps: HashSet<&str> = told
+        .iter()
+        .map(|event| event["stamp"].as_str().unwrap())
+        .collect();
+    assert_eq!(stamps.len(), 600);
 }
 
 #[test]

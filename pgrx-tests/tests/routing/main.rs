@@ -4,6 +4,7 @@
 mod enrichment;
 mod interrupted;
 mod kills;
+mod memory;
 mod order;
 mod settings;
 mod truncate;

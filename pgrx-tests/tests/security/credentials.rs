@@ -316,7 +316,7 @@ fn look_around(site: &Site, client: &mut Client, search: &mut Search) -> Result<
     for words in [
         "is not as it should be",
         "Query Text: UPDATE zentry_notify.webhook_secret",
-        "has no name of a header",
+        "the name of one of the headers is not valid",
     ] {
         assert!(text.contains(words), "the log has no {words:?}");
     }

@@ -58,7 +58,7 @@ fn expressions_do_not_go_to_the_next_owner() -> Result<()> {
     }
     wait_for(
         &mut scene.client,
-        "SELECT bool_or(s.state = 'attention' AND s.detail LIKE '%task; its expressions were given by %they are not run%' AND s.remedy LIKE '-- look at%') \
+        "SELECT bool_or(s.state = 'attention' AND s.detail LIKE '%task; its expressions were given by %they are not evaluated%' AND s.remedy LIKE '-- look at%') \
            FROM zentry_status() s WHERE s.subject = 'event task_completed'",
     )?;
     // It was hers, and is hers again.

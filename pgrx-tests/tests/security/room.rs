@@ -3,6 +3,7 @@
 
 use anyhow::{Context, Result};
 use postgres::Client;
+use postgres::error::SqlState;
 use zentry_e2e::scene::Scene;
 
 use crate::role::Role;
@@ -14,6 +15,7 @@ fn register(client: &mut Client) -> Result<Option<(String, String)>> {
         Ok(()) => Ok(None),
         Err(error) => {
             let error = error.as_db_error().context("an error of the database")?;
+            assert_eq!(*error.code(), SqlState::CONFIGURATION_LIMIT_EXCEEDED);
             let hint = error.hint().context("it has a hint")?;
             Ok(Some((error.message().to_owned(), hint.to_owned())))
         }

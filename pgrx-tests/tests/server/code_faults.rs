@@ -45,7 +45,7 @@ fn what_is_wrong_is_said_with_its_place_and_changes_nothing() -> Result<()> {
         ),
         (
             HEAD.replace("{ env = \"ZENTRY_OPS_URL\" }", "\"https://swordfish\""),
-            "zentry.toml:3:7: a secret stands elsewhere\nhint: Write { env",
+            "zentry.toml:3:7: a secret must not be in this file\nhint: Write { env",
         ),
         (
             HEAD.replace("ZENTRY_OPS_URL", "ZENTRY_BILLING_SECRET"),
@@ -70,7 +70,7 @@ fn what_is_wrong_is_said_with_its_place_and_changes_nothing() -> Result<()> {
         ),
         (
             format!("{SOURCE}built_in = true\ncondition = \"true\"\n"),
-            "zentry.toml:4:1: a source that is built in has no mapping",
+            "zentry.toml:4:1: a built-in source cannot have a mapping",
         ),
         (
             format!("{SOURCE}built_in = true\n{SOURCE}built_in = true\n"),

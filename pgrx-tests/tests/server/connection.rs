@@ -76,7 +76,7 @@ fn the_database_is_found_as_libpq_finds_it() -> Result<()> {
     let nowhere = Ran::from(bare()?.args(["--database-url", "host=/nowhere"]).output()?);
     assert_eq!(nowhere.code, 1);
     assert!(
-        nowhere.err.contains("cannot connect") && nowhere.err.contains("\nhint: Does the server run?"),
+        nowhere.err.contains("cannot connect") && nowhere.err.contains("\nhint: Is the server running?"),
         "{}",
         nowhere.err
     );

@@ -2,8 +2,10 @@
 
 use anyhow::Result;
 use serde_json::{Value, json};
+use zentry_e2e::emulator::Kind;
 
 use crate::integrations::{SETTINGS, Stage};
+use crate::support::API;
 
 #[test]
 fn refusals_name_the_field() -> Result<()> {
@@ -206,5 +208,37 @@ fn all_that_is_wrong_is_said_at_once() -> Result<()> {
     let answer = stage.call("PATCH", &one, wrong.clone(), 400)?;
     assert_eq!(answer.as_object().unwrap().len(), expected.len(), "{answer}");
     assert_eq!(stage.get(&one)?, created, "nothing of it is done");
+    Ok(())
+}
+
+/// A field that a form sends as a file is refused, and nothing is changed: no field is a file.
+#[test]
+fn a_file_changes_nothing() -> Result<()> {
+    let stage = Stage::start()?;
+    let url = stage.scene.emulator.register(Kind::Signed).url();
+    let new = json!({"name": "Billing", "webhook_type": "webhook", "webhook_url": url, "headers": {"Authorization": "Bearer swordfish"}});
+    let created = stage.call("POST", "", new, 201)?;
+    let one = format!("{}/", created["id"]);
+    let before = stage.get(&one)?;
+    let given = [
+        "name",
+        "webhook_type",
+        "webhook_url",
+        "project",
+        "event_types",
+        "is_active",
+        "headers",
+    ];
+    for field in given.iter().chain(&SETTINGS) {
+        let part = format!("Content-Disposition: form-data; name=\"{field}\"; filename=\"{{}}\"");
+        let body = format!("--XX\r\n{part}\r\nContent-Type: application/json\r\n\r\n{{}}\r\n--XX--\r\n");
+        let path = format!("{API}/webhook-integrations/{one}");
+        let kind = "multipart/form-data; boundary=XX";
+        let answer = stage.server.send("PATCH", &path, &stage.manager, kind, &body)?;
+        assert_eq!(answer.status, 400, "{field}: {answer:?}");
+        let why = json!({*field: ["The submitted data was a file, which this field cannot take."]});
+        assert_eq!(answer.json, why);
+    }
+    assert_eq!(stage.get(&one)?, before);
     Ok(())
 }

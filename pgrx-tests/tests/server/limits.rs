@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 use serde_json::json;
 use zentry_e2e::emulator::{Behaviour, Kind};
 use zentry_e2e::scene::{SOON, Scene};
+use zentry_e2e::wait::eventually;
 
 use crate::support::{API, Directory, Server};
 
@@ -308,6 +309,29 @@ fn tests_that_hang_hold_up_no_other_request() -> Result<()> {
     })
 }
 
+/// Whether the server is well is found out over a connection of its own, while requests have all others in use.
+#[test]
+fn requests_that_wait_do_not_make_the_server_ill() -> Result<()> {
+    let mut scene = Scene::start()?;
+    let server = Server::start_with(&mut scene, &["--pool-size", "2"])?;
+    let reader = server.token(&mut scene, "reader")?;
+    assert_eq!(server.get("/webhook-integrations/", &reader)?.status, 200);
+    let mut lock = scene.client.transaction()?;
+    lock.batch_execute("LOCK TABLE zentry_notify.webhook")?;
+    std::thread::scope(|scope| -> Result<()> {
+        let waiting = scope.spawn(|| server.get("/webhook-integrations/", &reader));
+        let waits = "SELECT FROM pg_locks WHERE NOT granted AND relation = 'zentry_notify.webhook'::regclass";
+        eventually(SOON, "a request to wait", || {
+            lock.query(waits, &[]).ok()?.first().map(drop)
+        })?;
+        let health = server.call("GET", "/healthz", None, None)?;
+        assert_eq!(health.status, 200, "{health:?}");
+        lock.commit()?;
+        assert_eq!(waiting.join().expect("the thread")?.status, 200);
+        Ok(())
+    })
+}
+
 /// Clients who are connected and ask nothing give their place to those who come.
 #[test]
 fn idle_connections_keep_nobody_out() -> Result<()> {
@@ -352,5 +376,18 @@ fn connections_are_no_more_than_files() -> Result<()> {
         assert_eq!(server.call("GET", "/healthz", None, None)?.status, 200);
     }
     drop(idle);
+    Ok(())
+}
+
+#[test]
+fn a_server_that_has_room_for_few_clients_says_so() -> Result<()> {
+    let mut scene = Scene::start()?;
+    let server = Server::start_under(&mut scene, "ulimit -n 64")?;
+    assert_eq!(server.call("GET", "/healthz", None, None)?.status, 200);
+    let log = server.whole_log();
+    assert!(
+        log.contains(" clients may be connected at a time, for the process may have no more files open beside 12 connections"),
+        "{log}"
+    );
     Ok(())
 }

@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use zentry_e2e::cluster::{ClusterOptions, StopMode};
 use zentry_e2e::emulator::{Behaviour, Kind};
+use zentry_e2e::release::earlier_versions;
 use zentry_e2e::scene::{SOON, Scene};
 use zentry_e2e::site::fire;
 use zentry_e2e::wait::eventually;
@@ -226,13 +227,56 @@ fn health_is_the_databases() -> Result<()> {
     client.batch_execute("CREATE ROLE server LOGIN; SELECT zentry_grant('server', 'server')")?;
     drop(client);
     let server = Server::start_on(site.cluster.dir(), site.cluster.port(), "health", "server", &[])?;
-    let health = || -> Result<u16> { Ok(server.call("GET", "/healthz", None, None)?.status) };
-    assert_eq!(health()?, 200);
+    let health = || server.call("GET", "/healthz", None, None).ok();
+    // A result is used for a second.
+    let becomes = |status: u16| {
+        eventually(SOON, format!("/healthz to answer {status}"), || {
+            health().filter(|answer| answer.status == status)
+        })
+    };
+    assert_eq!(becomes(200)?.json, json!({"status": "ok"}));
     site.cluster.stop(StopMode::Fast)?;
-    assert_eq!(health()?, 503);
+    let down = becomes(503)?.json;
+    assert_eq!(down, json!({"detail": "The database is not available."}));
+    server.wait_for_log("the database cannot be reached: ")?;
     site.cluster.start_again()?;
-    assert_eq!(health()?, 200);
+    becomes(200)?;
+    server.wait_for_log("the database answers again")?;
     Ok(())
+}
+
+/// A database that answers, but lacks what the server needs, is not well, and it is said what is to be done.
+#[test]
+fn health_is_the_extension_s() -> Result<()> {
+    let mut scene = Scene::start()?;
+    let server = Server::start(&mut scene)?;
+    let says = |said: &str, status: u16| {
+        eventually(SOON, format!("/healthz to say {said:?}"), || {
+            let answer = server.call("GET", "/healthz", None, None).ok()?;
+            (answer.status == status && answer.text.contains(said)).then_some(())
+        })
+    };
+    says("ok", 200)?;
+    let earlier = earlier_versions()?;
+    let earlier = earlier.last().context("no version before this one")?;
+    scene
+        .client
+        .batch_execute("DROP EXTENSION zentry_notify CASCADE")?;
+    says("The database does not have the extension zentry_notify.", 503)?;
+    scene
+        .client
+        .batch_execute(&format!("CREATE EXTENSION zentry_notify VERSION '{earlier}'"))?;
+    says(
+        "too old for this server: ALTER EXTENSION zentry_notify UPDATE;",
+        503,
+    )?;
+    server.wait_for_log(&format!(
+        "the database cannot be used: the extension is of version {earlier}, and this program needs "
+    ))?;
+    scene
+        .client
+        .batch_execute("ALTER EXTENSION zentry_notify UPDATE")?;
+    says("ok", 200)
 }
 
 #[test]

@@ -172,6 +172,16 @@ impl Server {
         Answer::read(response)
     }
 
+    /// With a body of this media type.
+    pub fn send(&self, method: &str, path: &str, token: &Token, kind: &str, body: &str) -> Result<Answer> {
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.url))
+            .header("Authorization", format!("Bearer {}", token.text))
+            .header("Content-Type", kind);
+        Answer::read(self.agent.run(request.body(body.to_owned())?)?)
+    }
+
     /// Without a body, with further headers.
     pub fn call_with(
         &self,

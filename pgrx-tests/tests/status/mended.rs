@@ -40,6 +40,10 @@ fn what_others_make_of_our_tables() {
             "CREATE TRIGGER swallow BEFORE INSERT ON zentry_notify.event FOR EACH ROW EXECUTE FUNCTION swallow()".to_owned(),
             "trigger swallow on zentry_notify.event is not the extension's",
         ),
+        (
+            "CREATE TRIGGER swallow BEFORE INSERT ON zentry_notify.delivery_attempt FOR EACH ROW EXECUTE FUNCTION swallow()".to_owned(),
+            "trigger swallow on zentry_notify.delivery_attempt is not the extension's",
+        ),
     ] {
         client.batch_execute(&fault).unwrap();
         mend(client, "tables", "attention", detail);
@@ -80,6 +84,66 @@ fn indexes_that_were_dropped() {
     }
     assert_eq!(not_ok(client).len(), 0);
     assert_eq!(indexes(client), before);
+}
+
+/// Each line of a table with several event types has a remedy of its own, whichever is run first.
+#[test]
+fn a_table_of_two_event_types_that_was_dropped() {
+    let mut scene = scene();
+    let client = &mut scene.client;
+    client.batch_execute("DROP TABLE tasks_task CASCADE").unwrap();
+    let gone: Vec<_> = not_ok(client)
+        .into_iter()
+        .filter(|line| line.detail == "its table does not exist any more")
+        .collect();
+    assert_eq!(gone.len(), 2, "{gone:#?}");
+    for line in gone {
+        client.batch_execute(&line.remedy).unwrap();
+    }
+    let left = not_ok(client);
+    assert!(
+        left.iter()
+            .all(|line| !line.detail.contains("does not exist any more")),
+        "{left:#?}"
+    );
+}
+
+/// Whoever created the extension may leave, or lose the attribute: what needs it then fails, and the first line says why.
+#[test]
+fn an_owner_who_is_no_superuser_any_more() {
+    let mut scene = scene();
+    let role = format!("{}_creator", scene.database.name());
+    let client = &mut scene.client;
+    client
+        .batch_execute(&format!(
+            "DROP EXTENSION zentry_notify; CREATE ROLE {role} SUPERUSER; SET ROLE {role}; CREATE EXTENSION zentry_notify; RESET ROLE"
+        ))
+        .unwrap();
+    let before = not_ok(client);
+    client
+        .batch_execute(&format!("ALTER ROLE {role} NOSUPERUSER"))
+        .unwrap();
+    let owner = line(client, "owner");
+    assert_eq!(owner.state, "broken");
+    assert!(
+        owner.detail.starts_with(&format!(
+            "{role}, to whom the extension belongs, is not a superuser"
+        )),
+        "{}",
+        owner.detail
+    );
+    assert!(owner.remedy.starts_with("-- "), "{}", owner.remedy);
+    let others = not_ok(client);
+    assert!(
+        others.iter().all(|line| !line.detail.contains("42501")),
+        "{others:?}"
+    );
+    client
+        .batch_execute(&format!(
+            "REASSIGN OWNED BY {role} TO CURRENT_USER; DROP ROLE {role}"
+        ))
+        .unwrap();
+    assert_eq!(format!("{:?}", not_ok(client)), format!("{before:?}"));
 }
 
 /// In a transaction that nobody else sees: roles are the cluster's.
@@ -142,7 +206,7 @@ fn triggers_of_a_condition_that_are_gone_or_others() {
         (
             "CREATE OR REPLACE TRIGGER zentry_notify_task_completed_insert AFTER INSERT ON job FOR EACH ROW \
              WHEN (NEW.price > 3) EXECUTE FUNCTION zentry_notify.capture('task_completed')",
-            "trigger zentry_notify_task_completed_insert on public.job was made by somebody else",
+            "trigger zentry_notify_task_completed_insert on public.job was not made by zentry_attach",
         ),
     ] {
         client.batch_execute(fault).unwrap();
@@ -187,7 +251,7 @@ fn a_trigger_with_another_condition() {
         client,
         "event daily_streak",
         "broken",
-        "trigger zentry_notify_daily_streak_update on public.users_user was made by somebody else",
+        "trigger zentry_notify_daily_streak_update on public.users_user was not made by zentry_attach",
     );
     assert_eq!(not_ok(client).len(), 0);
     fire(client).unwrap();
@@ -207,7 +271,7 @@ fn schemas_that_are_renamed() {
     let refused = client.batch_execute(RENAME).unwrap_err();
     let refused = refused.as_db_error().unwrap();
     assert_eq!(refused.code().code(), "55000", "{refused:?}");
-    assert!(refused.message().contains("cannot be renamed"), "{refused:?}");
+    assert!(refused.message().contains("cannot rename schema"), "{refused:?}");
     // PostgreSQL says first who may.
     client
         .batch_execute("SET SESSION AUTHORIZATION pg_monitor")
@@ -257,13 +321,13 @@ fn a_database_that_is_closed_or_a_template() {
         (
             3,
             "ALLOW_CONNECTIONS false",
-            "takes no connections",
+            "allows no connections",
             "ALTER DATABASE shop ALLOW_CONNECTIONS true;",
         ),
         (
             4,
             "IS_TEMPLATE true ALLOW_CONNECTIONS false",
-            "takes no connections",
+            "allows no connections",
             "ALTER DATABASE shop IS_TEMPLATE false; ALTER DATABASE shop ALLOW_CONNECTIONS true;",
         ),
     ] {

@@ -248,9 +248,7 @@ fn webhooks_that_fail_or_are_gone() {
     assert_eq!(failures.state, "attention", "{failures:?}");
     // What mends it stands in the line of the webhook that is gone.
     assert!(
-        failures
-            .remedy
-            .starts_with("-- they are of webhooks that are switched off"),
+        failures.remedy.starts_with("-- their webhooks are switched off"),
         "{failures:?}"
     );
 }

@@ -209,7 +209,7 @@ fn what_others_do_to_our_tables() {
         ),
         (
             "GRANT CREATE ON SCHEMA zentry_notify TO curious",
-            "curious may create things in the schema zentry_notify",
+            "curious may create objects in the schema zentry_notify",
         ),
     ] {
         client.batch_execute(fault).unwrap();

@@ -144,7 +144,7 @@ fn a_proxy_that_is_dead() {
         )
         .unwrap();
     let found = line(&mut client, &format!("webhook {}", channel.id));
-    let told = "-- see to the proxy, or name another one: ALTER SYSTEM SET zentry_notify.proxy = 'URL'; SELECT pg_reload_conf(); and then SELECT ";
+    let told = "-- repair the proxy, or set another one: ALTER SYSTEM SET zentry_notify.proxy = 'URL'; SELECT pg_reload_conf(); then SELECT ";
     assert!(
         found.detail.contains("by way of zentry_notify.proxy"),
         "{found:?}"
@@ -207,7 +207,7 @@ fn a_webhook_whose_url_is_gone() {
         (lines[0].subject.as_str(), lines[0].state.as_str()),
         (format!("webhook {}", channel.id).as_str(), "broken")
     );
-    assert!(lines[0].detail.starts_with("has no URL any more"), "{lines:#?}");
+    assert!(lines[0].detail.starts_with("has no URL"), "{lines:#?}");
     assert_eq!(line(client, "webhooks").detail, "1 active, 1 without a URL");
     client
         .batch_execute(&lines[0].remedy.replace("URL", &url))

@@ -309,6 +309,69 @@ fn an_update_waits_for_open_transactions_and_harms_none() -> Result<()> {
     })
 }
 
+/// The log was a table, which the update renames: what reads it reads the old one, and is empty when the worker has moved the rows.
+#[test]
+fn a_view_of_the_log_is_to_be_made_again() -> Result<()> {
+    earlier_versions()?;
+    let site = Site::start(ClusterOptions::default())?;
+    site.cluster.connect()?.batch_execute("CREATE DATABASE old")?;
+    let mut client = site.connect("old")?;
+    client.batch_execute(
+        "CREATE EXTENSION zentry_notify VERSION '0.2.0'; \
+         CREATE VIEW failures AS SELECT count(*) FROM zentry_notify.notification_log WHERE status = 'failed'; \
+         CREATE FUNCTION waiting() RETURNS bigint BEGIN ATOMIC SELECT count(*) FROM zentry_notify.notification_log; END; \
+         CREATE VIEW names AS SELECT name FROM zentry_notify.webhook_integration",
+    )?;
+    client.batch_execute(UPDATE)?;
+    const READERS: &str =
+        "SELECT detail FROM zentry_status() WHERE detail LIKE '%legacy_delivery%' ORDER BY 1";
+    let details: Vec<String> = client.query(READERS, &[])?.iter().map(|row| row.get(0)).collect();
+    let sees = "reads zentry_notify.legacy_delivery, the log of 0.2.0, and sees no new delivery";
+    assert_eq!(
+        details,
+        [
+            format!("function public.waiting() {sees}"),
+            format!("view public.failures {sees}"),
+        ]
+    );
+    client.batch_execute(
+        "CREATE OR REPLACE VIEW failures AS SELECT count(*) FROM zentry_notify.notification_log WHERE status = 'failed'; \
+         CREATE OR REPLACE FUNCTION waiting() RETURNS bigint BEGIN ATOMIC SELECT count(*) FROM zentry_notify.notification_log; END",
+    )?;
+    assert_eq!(client.query(READERS, &[])?.len(), 0);
+    Ok(())
+}
+
+/// A prepared transaction is in no list of sessions. It takes the minute that an update waits.
+#[test]
+fn an_update_that_gives_up_names_whom_it_has_waited_for() -> Result<()> {
+    earlier_versions()?;
+    let site = Site::start(ClusterOptions::default().set("max_prepared_transactions", 1))?;
+    site.cluster.connect()?.batch_execute("CREATE DATABASE old")?;
+    let mut client = site.connect("old")?;
+    zentry::load(&mut client)?;
+    client.batch_execute("CREATE EXTENSION zentry_notify VERSION '0.2.0'")?;
+    let mut other = site.connect("old")?;
+    other.batch_execute("BEGIN")?;
+    fire(&mut other)?;
+    other.batch_execute(
+        "PREPARE TRANSACTION 'it''s pending'; BEGIN; LOCK TABLE tasks_project IN SHARE ROW EXCLUSIVE MODE",
+    )?;
+    let process: i32 = other.query_one("SELECT pg_backend_pid()", &[])?.get(0);
+
+    let refused = client.batch_execute(UPDATE).expect_err("the tables are in use");
+    let refused = refused.as_db_error().context("an error of the server")?;
+    assert_eq!(refused.code().code(), "55P03", "{refused:?}");
+    assert_eq!(
+        refused.detail(),
+        Some(format!("They are in use by prepared transaction 'it''s pending', process {process}.").as_str())
+    );
+    other.batch_execute("ROLLBACK")?;
+    other.batch_execute("ROLLBACK PREPARED 'it''s pending'")?;
+    client.batch_execute(UPDATE)?;
+    Ok(())
+}
+
 #[test]
 fn an_update_that_is_rolled_back_changes_nothing() -> Result<()> {
     for_every_earlier_version(|mut story| {

@@ -31,13 +31,13 @@ SEEN: list[Any] = [
 
 
 class Buttons(admin.ModelAdmin):  # type: ignore[type-arg]
-    """Buttons of a row's page: each posts, and comes back."""
+    """A model admin whose change page has buttons. Each posts a form and returns to the page."""
 
     buttons: dict[str, str] = {}
     change_form_template = "admin/notifications/buttons.html"
 
     def get_urls(self) -> list[URLPattern]:
-        """One address for each button."""
+        """Adds one URL for each button."""
         meta = self.model._meta
         own = [
             path(f"<int:pk>/{name}/", self.admin_site.admin_view(self._pressed(name)), name=f"{meta.app_label}_{meta.model_name}_{name}")
@@ -46,27 +46,27 @@ class Buttons(admin.ModelAdmin):  # type: ignore[type-arg]
         return own + super().get_urls()
 
     def has_press_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Those who may change the model, whether or not there is a form for it."""
+        """Whether the user may press buttons: those who may change the model may, even where it has no form."""
         meta = self.model._meta
         return bool(request.user.has_perm(f"{meta.app_label}.change_{meta.model_name}"))
 
     def shown_buttons(self, obj: Any) -> list[str]:
-        """Those that have something to do."""
+        """Returns the names of the buttons that have something to do for this row."""
         return list(self.buttons)
 
     def press(self, request: HttpRequest, name: str, obj: Any) -> HttpResponse | None:
-        """Do what the button says, and tell of it; or answer with a page."""
+        """Does what a button says, and reports it; or returns a page to show."""
         raise NotImplementedError
 
     def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None) -> HttpResponse:
-        """With the buttons."""
+        """Adds the buttons to the change page."""
         obj = self.get_object(request, object_id)
         shown = self.shown_buttons(obj) if obj is not None and self.has_press_permission(request, obj) else []
         context = {"buttons": [(name, self.buttons[name]) for name in shown]}
         return super().change_view(request, object_id, form_url, context | (extra_context or {}))
 
     def told(self, request: HttpRequest, act: Callable[[], str], what: str = "") -> None:
-        """Do it, and tell of it: also of what the database refuses."""
+        """Runs an action, and shows its message, or that of a refusal by the database."""
         try:
             messages.success(request, act())
         except functions.Refused as refused:
@@ -87,7 +87,7 @@ class Buttons(admin.ModelAdmin):  # type: ignore[type-arg]
 
 @admin.register(WebhookIntegration)
 class WebhookIntegrationAdmin(Buttons):
-    """Webhooks, with what becomes of what is sent to them."""
+    """The webhooks, with their state and the counts of their deliveries."""
 
     form = WebhookForm
     list_display = ["name", "webhook_type", "project", "hears", "state", "pending", "sent", "failed", "last_delivery_at"]
@@ -100,20 +100,20 @@ class WebhookIntegrationAdmin(Buttons):
     }  # fmt: skip
     fieldsets = [
         (None, {"fields": ["name", "webhook_type", "webhook_url", "headers", "is_active"]}),
-        ("What it hears", {"fields": HEARS}),
-        ("When it is sent", {"fields": WHEN, "classes": ["collapse"]}),
-        ("How it looks", {"fields": APPEARS, "classes": ["collapse"]}),
-        ("When it fails", {"fields": TROUBLE, "classes": ["collapse"]}),
+        ("Events", {"fields": HEARS}),
+        ("Times and limits", {"fields": WHEN, "classes": ["collapse"]}),
+        ("Appearance", {"fields": APPEARS, "classes": ["collapse"]}),
+        ("Notices of failures", {"fields": TROUBLE, "classes": ["collapse"]}),
         ("State", {"fields": SEEN}),
     ]
 
-    @admin.display(description="hears")
+    @admin.display(description="event types")
     def hears(self, webhook: WebhookIntegration) -> str:
-        """The events, in a cell."""
+        """Returns the event types for the list."""
         return ", ".join(webhook.event_types) if webhook.event_types != ["*"] else "all events"
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        """One that is new has no state yet, and takes a secret."""
+        """A new webhook has no state yet, and takes a secret."""
         if obj is not None:
             return self.fieldsets
         parts: list[Any] = list(self.fieldsets or ())
@@ -121,43 +121,43 @@ class WebhookIntegrationAdmin(Buttons):
         return [(None, {"fields": fields}), *parts[1:-1]]
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[WebhookIntegration]:
-        """With the projects' names."""
+        """Reads the names of the projects too, where there is a model for them."""
         rows = super().get_queryset(request)
         return rows.select_related("project") if self.opts.get_field("project").is_relation else rows
 
     def save_model(self, request: HttpRequest, obj: WebhookIntegration, form: Any, change: bool) -> None:
-        """It is registered in the name of who is signed in, where these are the users that webhooks have."""
+        """Registers a webhook in the name of the user who is signed in, if webhooks belong to users of this model."""
         if not change:
             obj.created_by = registrant(request.user)
         super().save_model(request, obj, form, change)
 
     def shown_buttons(self, obj: WebhookIntegration) -> list[str]:
-        """Those that have something to do."""
+        """Leaves out buttons that have nothing to do."""
         useless = {
             "resume": not obj.pending and obj.state != "failing", "retry_failed": not obj.failed, "secret": not obj.has("secret"),
         }  # fmt: skip
         return [name for name in self.buttons if not useless.get(name)]
 
     def response_add(self, request: HttpRequest, obj: WebhookIntegration, post_url_continue: str | None = None) -> HttpResponse:
-        """With the secret that was made for a program."""
+        """Shows the signing secret that was generated for a new webhook."""
         if obj.has("secret") and not request.POST.get("secret"):
             return self._secret(request, obj, timedelta(0))
         return super().response_add(request, obj, post_url_continue)
 
     def press(self, request: HttpRequest, name: str, obj: WebhookIntegration) -> HttpResponse | None:
-        """Test, resume, send failed deliveries again, or give a program another secret."""
+        """Sends a test message, tries waiting deliveries, re-sends failed ones, or sets a new secret."""
         if name == "secret" and obj.has("secret"):
             return self._secret(request, obj, timedelta(days=1))
         if name == "test":
             self._test(request, obj)
         elif name == "resume":
-            self.told(request, lambda: obj.resume() or "What waits is sent now.")  # type: ignore[func-returns-value]
+            self.told(request, lambda: obj.resume() or "Waiting deliveries are sent now.")  # type: ignore[func-returns-value]
         elif name == "retry_failed":
-            self.told(request, lambda: f"{obj.retry_failed()} deliveries are sent again.")
+            self.told(request, lambda: f"{obj.retry_failed()} failed deliveries are sent again.")
         return None
 
     def _secret(self, request: HttpRequest, webhook: WebhookIntegration, grace: timedelta) -> HttpResponse:
-        """The page that shows it, this once."""
+        """Returns the page that shows the new secret, which is shown only once."""
         shown = {"webhook": webhook, "secret": webhook.new_secret(grace=grace), "grace": grace, "opts": self.opts, "title": "New secret"}
         page = TemplateResponse(request, "admin/notifications/secret.html", self.admin_site.each_context(request) | shown)
         page.headers["Cache-Control"] = "no-store"
@@ -176,47 +176,47 @@ class WebhookIntegrationAdmin(Buttons):
 
     @admin.action(description="Send a test message", permissions=["press"])
     def test(self, request: HttpRequest, queryset: models.QuerySet[WebhookIntegration]) -> None:
-        """To each."""
+        """Sends a test message to each webhook."""
         for webhook in queryset:
             self._test(request, webhook)
 
     @admin.action(description="Switch on", permissions=["press"])
     def switch_on(self, request: HttpRequest, queryset: models.QuerySet[WebhookIntegration]) -> None:
-        """Each of them."""
+        """Switches the webhooks on."""
         self.told(request, lambda: f"{queryset.update(is_active=True)} switched on.")
 
     @admin.action(description="Switch off", permissions=["press"])
     def switch_off(self, request: HttpRequest, queryset: models.QuerySet[WebhookIntegration]) -> None:
-        """Each of them."""
+        """Switches the webhooks off."""
         self.told(request, lambda: f"{queryset.update(is_active=False)} switched off.")
 
     @admin.action(description="Send failed deliveries again", permissions=["press"])
     def retry_failed(self, request: HttpRequest, queryset: models.QuerySet[WebhookIntegration]) -> None:
-        """Of each."""
-        self.told(request, lambda: f"{sum(webhook.retry_failed() for webhook in queryset)} deliveries are sent again.")
+        """Re-sends all failed deliveries of the webhooks."""
+        self.told(request, lambda: f"{sum(webhook.retry_failed() for webhook in queryset)} failed deliveries are sent again.")
 
 
 class EventTypeFilter(admin.SimpleListFilter):
-    """By the event types that there are, without going through the whole log for those that occur."""
+    """A filter by the known event types. Django's own would read the whole log for those that occur."""
 
     title = "event type"
     parameter_name = "event_type"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        """The names."""
+        """Returns the names of the event types, and that of test messages."""
         try:
             return [(name, name) for name in [*functions.event_types(model_admin.get_queryset(request).db), "test"]]
         except functions.Refused:
             return []
 
     def queryset(self, request: HttpRequest, queryset: models.QuerySet[NotificationLog]) -> models.QuerySet[NotificationLog]:
-        """Of that type."""
+        """Returns the deliveries of the chosen event type."""
         return queryset.filter(event_type=self.value()) if self.value() else queryset
 
 
 @admin.register(NotificationLog)
 class NotificationLogAdmin(Buttons):
-    """The log. It is the worker's: it is read here, and sent again."""
+    """The log, which the worker writes. Here it can be read, and failed deliveries can be re-sent."""
 
     list_display = ["id", "created_at", "webhook_integration_name", "event_type", "status", "response_status_code", "attempts", "why"]
     list_filter = ["status", EventTypeFilter, "webhook_type"]
@@ -231,19 +231,19 @@ class NotificationLogAdmin(Buttons):
 
     @admin.display(description="why")
     def why(self, entry: NotificationLog) -> str:
-        """What went wrong, in a cell."""
+        """Returns the beginning of the error for the list."""
         return entry.error_message[:100]
 
     @admin.display(description="webhook")
     def webhook(self, entry: NotificationLog) -> str:
-        """A link to it."""
+        """Returns a link to the webhook."""
         meta = WebhookIntegration._meta
         address = reverse(f"{self.admin_site.name}:{meta.app_label}_{meta.model_name}_change", args=[entry.webhook_integration_id])
         return format_html('<a href="{}">{}</a>', address, entry.webhook_integration_name)
 
     @admin.display(description="attempts so far")
     def history(self, entry: NotificationLog) -> str:
-        """What came of each, in a table; of what was taken at once there is none."""
+        """Returns a table of the attempts; empty if the first one succeeded."""
         attempts = entry.history()
         if not attempts:
             return str(self.get_empty_value_display())
@@ -251,32 +251,32 @@ class NotificationLogAdmin(Buttons):
 
     @admin.display(description="data")
     def data(self, entry: NotificationLog) -> str:
-        """The event's, to be read."""
+        """Returns the event data as indented JSON."""
         return format_html("<pre>{}</pre>", json.dumps(entry.payload, indent=2, ensure_ascii=False))
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Nobody: the worker writes it."""
+        """Nobody can add deliveries: the worker writes them."""
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nobody."""
+        """Nobody can change deliveries."""
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nobody."""
+        """Nobody can delete deliveries."""
         return False
 
     def shown_buttons(self, obj: NotificationLog) -> list[str]:
-        """To send it again, where that is possible."""
+        """Offers a re-send if it is possible."""
         return ["retry"] if obj.can_be_retried else []
 
     def press(self, request: HttpRequest, name: str, obj: NotificationLog) -> None:
-        """Send it again."""
+        """Re-sends the delivery."""
         self.told(request, lambda: self._retried(obj))
 
     @admin.action(description="Send again", permissions=["press"])
     def retry(self, request: HttpRequest, queryset: models.QuerySet[NotificationLog]) -> None:
-        """Each of them, one by one: what can't be is told."""
+        """Re-sends the deliveries one by one, and reports each that is refused."""
         for entry in queryset:
             self.told(request, lambda entry=entry: self._retried(entry))  # type: ignore[misc]
 

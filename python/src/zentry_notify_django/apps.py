@@ -9,7 +9,7 @@ former.stand_in()
 
 
 class ZentryNotifyConfig(AppConfig):
-    """In the place of the app ``notifications``, whose label it has."""
+    """The configuration of the app, which replaces an app `notifications` and has its label."""
 
     name = "zentry_notify_django"
     label = conf.LABEL
@@ -17,7 +17,7 @@ class ZentryNotifyConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Connect what Django finds by registration."""
+        """Connects the checks and signal handlers."""
         from . import checks, signals
 
         checks.register_all()

@@ -1,4 +1,4 @@
-"""System checks. Warnings all of them: an error would keep `migrate` from mending what it is about."""
+"""System checks. All of them are warnings: an error would stop `migrate`, which may be what resolves it."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ SIGNALS = ("pre_save", "post_save", "pre_delete", "post_delete", "m2m_changed")
 
 
 def register_all() -> None:
-    """Let Django know them."""
+    """Registers the checks with Django."""
     register(Tags.signals)(handlers)
     register(Tags.database)(database)
 
 
 def handlers(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
-    """Whether signal handlers of the integration before are connected: they and the extension would tell of the same things."""
+    """Warns of connected signal handlers of the former integration, which would notify of the same things as the extension."""
     package = conf.former_package()
     return [
         Warning(
-            f"{module}.{name} is connected to {signal} still: what it sends, the extension sends too.",
-            hint=f"Import {module} nowhere.",
+            f"{module}.{name} is still connected to {signal}: what it sends, the extension sends too.",
+            hint=f"Remove every import of {module}.",
             id="zentry_notify.W004",
         )
         for signal in SIGNALS
@@ -44,7 +44,7 @@ def _receivers(signal: Any) -> Iterator[tuple[str, str]]:
 
 
 def database(databases: Sequence[str] | None = None, **kwargs: Any) -> Iterable[CheckMessage]:
-    """Whether the extension is in the database and at work. `check --database default` asks, and `migrate`."""
+    """Warns if the extension is missing or something of it is broken. `check --database default` and `migrate` run this check."""
     for alias in databases or ():
         connection = connections[alias]
         if connection.vendor != "postgresql":
@@ -53,14 +53,14 @@ def database(databases: Sequence[str] | None = None, **kwargs: Any) -> Iterable[
             yield from _status(alias)
         elif conf.extension_required():
             yield Warning(
-                f"The extension zentry_notify is not in the database {alias!r}: nobody is notified.",
-                hint="Let a superuser run CREATE EXTENSION zentry_notify; or run migrate as a superuser.",
+                f"The database {alias!r} does not have the extension zentry_notify: no notifications are sent.",
+                hint="Have a superuser run CREATE EXTENSION zentry_notify, or run migrate as a superuser.",
                 id="zentry_notify.W001",
             )
 
 
 def _status(alias: str) -> Iterator[CheckMessage]:
-    """What `zentry_status()` finds broken."""
+    """Returns a warning for each finding of `zentry_status()` that is broken."""
     try:
         rows = functions.call(alias, "zentry_status", {})
     except functions.Refused as refused:
@@ -72,7 +72,7 @@ def _status(alias: str) -> Iterator[CheckMessage]:
     for name in _left_behind(alias):
         yield Warning(
             f'The webhook "{name}" of the application\'s own integration is active there, and was not taken over.',
-            hint="SELECT * FROM zentry_import_integrations() tells why. Register it anew, and switch the old one off.",
+            hint="SELECT * FROM zentry_import_integrations() tells why. Register it again, and switch the old one off.",
             id="zentry_notify.W005",
         )
 

@@ -19,7 +19,7 @@ SUBMODULES = ("models", "admin", "urls", "views", "serializers")
 
 
 class _Loader:
-    """Gives out a module of ours under another name."""
+    """Returns one of our modules under its former name."""
 
     def __init__(self, target: str | None) -> None:
         self.target = target
@@ -37,14 +37,14 @@ class _Loader:
 
 
 class Finder:
-    """Finds modules of the package whose place this app takes."""
+    """Finds the modules of the package that this app replaces."""
 
     def __init__(self, package: str) -> None:
         self.package = package
         self.ours = {f"{package}.{name}": f"{__package__}.{name}" for name in SUBMODULES}
 
     def find_spec(self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None) -> importlib.machinery.ModuleSpec | None:
-        """Of the modules that are ours, and of the package itself where its files are gone."""
+        """Returns the spec of a module that this app provides; also of the package itself, if its files are gone."""
         if fullname in self.ours:
             return importlib.util.spec_from_loader(fullname, _Loader(self.ours[fullname]))  # type: ignore[arg-type]
         if fullname == self.package and not self._is_elsewhere(path):
@@ -57,7 +57,7 @@ class Finder:
 
 
 def stand_in() -> None:
-    """From now on, whoever imports the former package's modules gets ours. A second call changes nothing."""
+    """Makes imports of the former package return the modules of this app. Further calls have no effect."""
     package = conf.former_package()
     if package and not any(isinstance(finder, Finder) for finder in sys.meta_path):
         sys.meta_path.insert(0, Finder(package))  # type: ignore[arg-type]

@@ -14,29 +14,29 @@ EVERY_EVENT = ("*", "all events")
 
 
 class HeadersField(forms.JSONField):
-    """Empty where nothing was written. Django would show the word null."""
+    """A field for JSON that shows an empty box for null, where Django would show the word null."""
 
     def prepare_value(self, value: Any) -> Any:
-        """What stands in the box."""
+        """Returns the text that the box shows."""
         return "" if value is None else super().prepare_value(value)
 
 
 class WebhookForm(forms.ModelForm):  # type: ignore[type-arg]
-    """A webhook that is registered shows no URL: left empty, it stays."""
+    """The form of a webhook. It never shows the URL of a registered webhook: left empty, the URL stays."""
 
     event_types = forms.MultipleChoiceField(widget=forms.CheckboxSelectMultiple)
     webhook_url = forms.CharField(label="URL", max_length=2048, widget=forms.TextInput(attrs={"class": "vTextField", "autocomplete": "off"}))
 
     headers = HeadersField(
         required=False, widget=forms.TextInput(attrs={"class": "vTextField", "autocomplete": "off"}),
-        help_text='For a program or ntfy: what its requests have besides, such as {"authorization": "Bearer TOKEN"}. Not shown again.',
+        help_text='For types webhook and ntfy: additional headers of the requests, such as {"authorization": "Bearer TOKEN"}. Not shown again.',
     )  # fmt: skip
 
     secret = forms.CharField(
         label="Secret or credentials", required=False, strip=False,
         widget=forms.PasswordInput(attrs={"class": "vTextField", "autocomplete": "new-password"}),
-        help_text="For a program: what to sign by; left empty, one is made and shown. For NATS: the content of a .creds file, a user's seed, "
-        "user:password or a token. Not shown again.",
+        help_text="For type webhook: the signing secret; left empty, one is generated and shown once. For NATS: the content of a .creds file, a "
+        "user's seed, user:password or a token. It is not shown again.",
     )  # fmt: skip
 
     class Meta:
@@ -52,10 +52,10 @@ class WebhookForm(forms.ModelForm):  # type: ignore[type-arg]
             self.fields["webhook_url"].help_text = f"{self.instance.webhook_url}. Left empty, it stays."
             self.initial["webhook_url"] = ""
             names = ", ".join(self.instance.header_names)
-            self.fields["headers"].help_text += f" Left empty, they stay{f': {names}' if names else ''}; {{}} takes them away."
+            self.fields["headers"].help_text += f" Left empty, they stay{f': {names}' if names else ''}; {{}} removes them."
 
     def _post_clean(self) -> None:
-        """What is no field of the model, it has to have before it is tried."""
+        """Sets headers and secret, which are not fields of the model, before the database checks the webhook."""
         if (headers := self.cleaned_data.get("headers")) is not None:
             self.instance.headers = headers
         if self.instance.pk is None and (secret := self.cleaned_data.get("secret")):

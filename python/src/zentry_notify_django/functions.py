@@ -1,4 +1,4 @@
-"""The extension's functions, and what they refuse as errors that forms can show."""
+"""Calls of the extension's functions. What they refuse becomes errors that forms can show."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from django.db import DatabaseError, connections, transaction
 INSUFFICIENT_PRIVILEGE = "42501"
 NO_DATA_FOUND = "P0002"
 NOT_IN_THIS_STATE = "55000"
+LIMIT_REACHED = "53400"
 
 # Columns of the extension, and the model's fields of other names.
 FIELDS = {"project_id": "project", "created_by_id": "created_by", "notify_webhook_id": "notify_webhook"}
@@ -51,7 +52,7 @@ PARAMETERS: dict[str, tuple[str, Any]] = {
 
 
 class Refused(ValidationError):
-    """What the database has refused, in its words and with its hint, at the field that it is about."""
+    """A refusal by the database: its message and hint, and the field that it is about."""
 
     def __init__(self, text: str, field: str | None = None, sqlstate: str | None = None) -> None:
         super().__init__({field or NON_FIELD_ERRORS: [text]})
@@ -60,20 +61,23 @@ class Refused(ValidationError):
         self.sqlstate = sqlstate
 
     def without(self, fields: Sequence[str]) -> Refused:
-        """The same, about no field where it would be about one of these."""
+        """Returns the same refusal, but not about a field if that is one of these."""
         if self.field not in fields:
             return self
         return Refused(f"{self.field}: {self.text}", None, self.sqlstate)
 
 
 def refusal_of(error: DatabaseError) -> Refused | None:
-    """What can be said of the error to who has asked; none if it is no refusal, but something that went wrong."""
+    """Returns the refusal in an error of the database; None if the error is not a refusal, but a failure."""
     diagnosis = getattr(error.__cause__, "diag", None)
     sqlstate = getattr(diagnosis, "sqlstate", None)
     if diagnosis is None or not sqlstate or not diagnosis.message_primary:
         return None
-    # Data, integrity, rights and names, the state that something is in, and "there is none".
-    if not sqlstate.startswith(("22", "23", "42")) and sqlstate not in (NOT_IN_THIS_STATE, NO_DATA_FOUND):
+    # Data, integrity, rights and names, the state that something is in, "there is none", and a limit that is reached.
+    if not sqlstate.startswith(("22", "23", "42")) and sqlstate not in (NOT_IN_THIS_STATE, NO_DATA_FOUND, LIMIT_REACHED):
+        return None
+    # The extension's error has a hint; PostgreSQL's, of temp_file_limit, has none.
+    if sqlstate == LIMIT_REACHED and not diagnosis.message_hint:
         return None
     text = ". ".join(part.rstrip(".") for part in (diagnosis.message_primary, diagnosis.message_hint) if part)
     column = diagnosis.column_name
@@ -85,7 +89,7 @@ def refusal_of(error: DatabaseError) -> Refused | None:
 
 @contextmanager
 def asking(using: str) -> Iterator[None]:
-    """What is asked of the database here is done as a whole, or refused with a reason."""
+    """Runs statements as a whole: all of them take effect, or none, with a `Refused`."""
     try:
         with transaction.atomic(using=using):
             yield
@@ -97,20 +101,20 @@ def asking(using: str) -> Iterator[None]:
 
 
 def schema(using: str) -> str:
-    """Where the extension's functions are, quoted; refused where there is no extension."""
+    """Returns the quoted schema of the extension's functions. Raises `Refused` if the database does not have the extension."""
     connection = connections[using]
     if connection.vendor != "postgresql":
-        raise Refused(f"The database {using!r} is no PostgreSQL, so nobody sends notifications.")
+        raise Refused(f"The database {using!r} is not PostgreSQL, so nothing sends notifications.")
     with connection.cursor() as cursor:
         cursor.execute("SELECT extnamespace::regnamespace::text FROM pg_catalog.pg_extension WHERE extname = 'zentry_notify'")
         row = cursor.fetchone()
     if row is None:
-        raise Refused("The extension zentry_notify is not in this database. A superuser has to run CREATE EXTENSION zentry_notify.")
+        raise Refused("This database does not have the extension zentry_notify. A superuser has to run CREATE EXTENSION zentry_notify.")
     return str(row[0])
 
 
 def call(using: str, function: str, arguments: Mapping[str, tuple[str, Any]]) -> list[tuple[Any, ...]]:
-    """The rows of a function; each argument has its type."""
+    """Returns the rows of a function. Each argument comes with its type."""
     passed = ", ".join(f"{name} => %s::{kind}" for name, (kind, _) in arguments.items())
     with asking(using):
         statement = f"SELECT * FROM {schema(using)}.{function}({passed})"
@@ -121,8 +125,8 @@ def call(using: str, function: str, arguments: Mapping[str, tuple[str, Any]]) ->
 
 @contextmanager
 def _cursor(connection: Any) -> Iterator[Any]:
-    """One that sends values apart from the statement, as Django's own does not: a URL is a secret, and the server writes statements that fail into
-    its log, and Django those that take long into its own. (psycopg2 can't.)"""
+    """Returns a cursor that sends values apart from the statement, unlike Django's own: a URL is a secret, the server logs statements that fail,
+    and Django may log those that take long. (psycopg2 cannot do this.)"""
     from django.db.backends.postgresql.psycopg_any import is_psycopg3
 
     if not is_psycopg3:
@@ -137,14 +141,14 @@ def _cursor(connection: Any) -> Iterator[Any]:
 
 
 def register(using: str, values: Mapping[str, Any], created_by_id: int | None = None, secret: str | None = None) -> int:
-    """``zentry_register_webhook``: its id."""
+    """Calls ``zentry_register_webhook``, and returns the webhook's id."""
     arguments = {name: (PARAMETERS[name][0], value) for name, value in values.items()}
     arguments |= {"created_by_id": ("bigint", created_by_id), "secret": ("text", secret)}
     return int(call(using, "zentry_register_webhook", arguments)[0][0])
 
 
 def update(using: str, webhook_id: int, values: Mapping[str, Any]) -> None:
-    """``zentry_update_webhook``: what is given becomes so, none takes it away, and the rest stays."""
+    """Calls ``zentry_update_webhook``: given settings are changed, None removes one, and the others stay."""
     arguments: dict[str, tuple[str, Any]] = {"webhook_id": ("bigint", webhook_id)}
     for name, value in values.items():
         kind, nothing = PARAMETERS[name]
@@ -155,24 +159,24 @@ def update(using: str, webhook_id: int, values: Mapping[str, Any]) -> None:
 
 
 def new_secret(using: str, webhook_id: int, secret: str | None, grace: timedelta) -> str:
-    """``zentry_new_secret``: what a program checks signatures by from now on. Nothing else shows it."""
+    """Calls ``zentry_new_secret``, and returns the new signing secret, which is not shown again."""
     arguments = {"webhook_id": ("bigint", webhook_id), "secret": ("text", secret), "grace": ("interval", grace)}
     return str(call(using, "zentry_new_secret", arguments)[0][0])
 
 
 def delete(using: str, webhook_id: int) -> None:
-    """``zentry_delete_webhook``: the webhook goes, with its log."""
+    """Calls ``zentry_delete_webhook``, which deletes the webhook with its log."""
     call(using, "zentry_delete_webhook", {"webhook_id": ("bigint", webhook_id)})
 
 
 def test_event(using: str, event_type: str, project_id: int | None) -> list[int]:
-    """``zentry_test_event``: the ids of the deliveries that it queues."""
+    """Calls ``zentry_test_event``, and returns the ids of the deliveries that it queues."""
     rows = call(using, "zentry_test_event", {"event_type": ("text", event_type), "project_id": ("bigint", project_id)})
     return [int(row[0]) for row in rows]
 
 
 def event_types(using: str) -> list[str]:
-    """The names that webhooks subscribe to."""
+    """Returns the event types that webhooks can subscribe to."""
     with asking(using):
         schema(using)
         with connections[using].cursor() as cursor:
@@ -181,7 +185,7 @@ def event_types(using: str) -> list[str]:
 
 
 def attempts(using: str, log_id: int) -> list[tuple[Any, ...]]:
-    """What came of each request for a delivery that came to nothing, in order."""
+    """Returns the failed requests for a delivery, in order."""
     with asking(using), connections[using].cursor() as cursor:
         cursor.execute(
             "SELECT number, attempted_at, attempt, response_status_code, error_message, next_attempt_at"

@@ -1,4 +1,4 @@
-"""Webhooks and the log, as the extension's views have them. Nothing here is a table of Django's."""
+"""Webhooks and deliveries, as models over the extension's views. None of their tables belongs to Django."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ NEEDED = ("name", "webhook_type", "event_types", "is_active", "max_events_per_me
 
 
 def every_event() -> list[str]:
-    """What a webhook hears that is told nothing else: all."""
+    """Returns the default of `event_types`: all."""
     return ["*"]
 
 
 @dataclass(frozen=True)
 class Tested:
-    """What became of a test message."""
+    """The result of a test message."""
 
     log_id: int
     status: str
@@ -34,35 +34,35 @@ class Tested:
 
 @dataclass(frozen=True)
 class Attempt:
-    """A request for a delivery that came to nothing."""
+    """A failed request for a delivery."""
 
     number: int
     attempted_at: datetime
     attempt: int | None
-    """Which attempt it was, from 1; none: a rate limit was in the way, which is no attempt."""
+    """The number of the attempt, from 1; None: the request met a rate limit, which does not count as an attempt."""
     response_status_code: int | None
     error_message: str
     next_attempt_at: datetime | None
-    """When it was to be tried again; none: it was given up."""
+    """The planned time of the next attempt; None: the delivery was given up."""
 
 
 class Optional(models.CharField):  # type: ignore[type-arg]
-    """A text that may be none."""
+    """A text that may be null."""
 
     def __init__(self, *args: Any, max_length: int = 200, **options: Any) -> None:
         super().__init__(*args, **({"max_length": max_length, "null": True, "blank": True} | options))
 
 
 class ListField(ArrayField):  # type: ignore[type-arg]
-    """An array, read and written as any field: what `django.contrib.postgres` as an installed app adds to arrays, nobody needs here."""
+    """An array that is read and written like any other field, without `django.contrib.postgres` as an installed app."""
 
     def check(self, **kwargs: Any) -> list[Any]:
-        """As Django does, but for that app."""
+        """Runs Django's checks, except that for `django.contrib.postgres`."""
         return [message for message in super().check(**kwargs) if message.id != "postgres.E005"]
 
 
 class WebhookIntegration(models.Model):
-    """A webhook. Its URL is a secret, and is read without it: sent back as it was read, it changes nothing."""
+    """A webhook. Its URL is read without the secret; writing it back unchanged leaves the URL as it is."""
 
     TYPES = webhook_types.TYPES
     STATES = [(state, state) for state in ("active", "failing", "off", "gone")]
@@ -78,29 +78,33 @@ class WebhookIntegration(models.Model):
     created_at = models.DateTimeField(editable=False, null=True)
     updated_at = models.DateTimeField(editable=False, null=True)
 
-    filter = Optional(max_length=2000, help_text="Only events that this JSON path is true of, such as $.points > 20.")
-    omit_keys = ListField(models.TextField(), default=list, blank=True, help_text="Keys of the data that are neither kept nor sent.")
-    min_streak_days = models.PositiveIntegerField(null=True, blank=True, help_text="Shorter streaks are not heard.")
-    milestones = ListField(models.IntegerField(), null=True, blank=True, help_text="Of milestones only these, such as 50,100 (per cent).")
+    filter = Optional(max_length=2000, help_text="JSON path predicate: only events for which it is true are sent, such as $.points > 20.")
+    omit_keys = ListField(models.TextField(), default=list, blank=True, help_text="Keys of the event data that are neither stored nor sent.")
+    min_streak_days = models.PositiveIntegerField(null=True, blank=True, help_text="For daily_streak: minimum length of a streak, in days.")
+    milestones = ListField(
+        models.IntegerField(), null=True, blank=True, help_text="For milestone_reached: the milestones that are sent, in per cent, such as 50,100."
+    )
     quiet_hours = Optional(help_text="When nothing is sent, such as 22:00-07:00 Europe/Berlin.")
-    digest = Optional(help_text="What gathers leaves as one message: after 1 hour, or at 0 9 * * 1-5 Europe/Berlin.")
+    digest = Optional(help_text="When waiting events are sent as one message: 1 hour after the first of them, or at 0 9 * * 1-5 Europe/Berlin.")
     mention = Optional(help_text="Whom each message pings, such as role:ID, or user:ID NAME in Teams.")
-    username = Optional(max_length=80, help_text="In Discord, the name that messages come from.")
-    avatar_url = Optional(max_length=2048, help_text="In Discord, the picture that messages come with.")
-    announce = models.BooleanField(default=False, help_text="In Discord, a line of text stands above the events.")
-    thread_name = Optional(max_length=100, help_text="In a forum of Discord, each message becomes a post of this name.")
-    applied_tags = ListField(models.TextField(), default=list, blank=True, help_text="Ids of the tags of such posts.")
-    rate_limit = Optional(max_length=50, help_text="How many messages in what time, such as 25/5min.")
-    rate_group = Optional(max_length=100, help_text="Webhooks of one group share their rate.")
-    max_events_per_message = models.PositiveSmallIntegerField(default=10, help_text="1 to 10 events leave as one message.")
-    min_interval = models.DurationField(default=timedelta, help_text="The shortest time between two messages.")
-    max_age = models.DurationField(null=True, blank=True, help_text="What waits longer is given up.")
+    username = Optional(max_length=80, help_text="In Discord and Mattermost: the sender's name that messages show.")
+    avatar_url = Optional(max_length=2048, help_text="In Discord and Mattermost: URL of the sender's picture that messages show.")
+    announce = models.BooleanField(
+        default=False, help_text="In Discord, Google Chat and Mattermost: a line of text above the events, for notifications on phones."
+    )
+    thread_name = Optional(max_length=100, help_text="In a Discord forum channel: each message becomes a post with this name.")
+    applied_tags = ListField(models.TextField(), default=list, blank=True, help_text="In a Discord forum channel: ids of the tags of these posts.")
+    rate_limit = Optional(max_length=50, help_text="Maximum number of messages in a period, such as 25/5min.")
+    rate_group = Optional(max_length=100, help_text="Webhooks with the same group share one rate limit.")
+    max_events_per_message = models.PositiveSmallIntegerField(default=10, help_text="Maximum number of waiting events in one message, 1 to 10.")
+    min_interval = models.DurationField(default=timedelta, help_text="Minimum time between two messages.")
+    max_age = models.DurationField(null=True, blank=True, help_text="Deliveries older than this expire.")
     notify_webhook = models.ForeignKey(
         "self", models.DO_NOTHING, null=True, blank=True, db_constraint=False, related_name="+",
-        help_text="The webhook that is told when this one fails.",
+        help_text="The webhook that gets notices about this one.",
     )  # fmt: skip
-    notices = models.BooleanField(default=False, help_text="It is told of the trouble of all that name no other.")
-    thread_by = Optional(help_text="In Google Chat, what the messages of a thread have in common: task or project.")
+    notices = models.BooleanField(default=False, help_text="Whether it gets notices about webhooks that name no other webhook for them.")
+    thread_by = Optional(help_text="In Google Chat: events of the same task or project go to one thread.")
     header_names = ListField(models.TextField(), default=list, editable=False)
 
     _headers: dict[str, str] | None = None
@@ -131,7 +135,7 @@ class WebhookIntegration(models.Model):
 
     @classmethod
     def from_db(cls, db: str | None, field_names: Collection[str], values: Collection[Any], **kwargs: Any) -> Any:
-        """As it was read, so that what is changed can be told."""
+        """Remembers the values that were read, to find out later what was changed."""
         webhook = super().from_db(db, field_names, values, **kwargs)
         webhook._remember()
         return webhook
@@ -139,13 +143,13 @@ class WebhookIntegration(models.Model):
     def refresh_from_db(  # type: ignore[override]
         self, using: str | None = None, fields: Iterable[str] | None = None, **kwargs: Any
     ) -> None:
-        """Read it again; unsaved changes of what is read are forgotten."""
+        """Reads the webhook again; unsaved changes of these fields are lost."""
         names = None if fields is None else list(fields)
         super().refresh_from_db(using=using, fields=names, **kwargs)
         self._remember(names)
 
     def full_clean(self, exclude: Iterable[str] | None = None, *args: Any, **kwargs: Any) -> None:
-        """Django's rules of the fields, and then the database's: it is tried, and taken back."""
+        """Checks the fields by Django's rules, and then by the database's, in a transaction that is rolled back."""
         super().full_clean(exclude, *args, **kwargs)
         if not (self.name and self.webhook_type and (self.webhook_url or self.pk)):
             return  # What a form has found missing, it tells of itself.
@@ -156,8 +160,8 @@ class WebhookIntegration(models.Model):
 
     @property
     def headers(self) -> dict[str, str] | None:
-        """What the requests to a program have besides, if it is to be written: the values are secrets, and never read. Once set, it is all
-        that there is; none takes them away."""
+        """The additional headers of the requests, to be written. Their values are secrets, so they are never read. What is set here replaces all
+        headers; None removes them."""
         return self._headers
 
     @headers.setter
@@ -166,7 +170,7 @@ class WebhookIntegration(models.Model):
 
     @property
     def secret(self) -> str | None:
-        """What a webhook is registered with to sign by, or a stream's credentials. It is never read, and `new_secret` changes it."""
+        """The signing secret, or the credentials of a stream, for the registration. It is never read; `new_secret` changes it."""
         return self._secret
 
     @secret.setter
@@ -174,7 +178,7 @@ class WebhookIntegration(models.Model):
         self._secret = secret
 
     def try_out(self, using: str | None = None) -> None:
-        """Whether the database would take it as it is: `functions.Refused` if not. Nothing is written."""
+        """Raises `functions.Refused` if the database would refuse the webhook as it is. Nothing is written."""
         using = using or router.db_for_write(type(self), instance=self)
         with transaction.atomic(using=using):
             self._write(using)
@@ -188,7 +192,7 @@ class WebhookIntegration(models.Model):
         using: str | None = None,
         update_fields: Iterable[str] | None = None,
     ) -> None:
-        """What save() does: by zentry_register_webhook or zentry_update_webhook, of which the latter gets what has changed."""
+        """Implements save(): `zentry_register_webhook` for a new webhook, else `zentry_update_webhook` with what was changed."""
         using = using or router.db_for_write(type(self), instance=self)
         sent = {"sender": type(self), "instance": self, "raw": raw, "using": using, "update_fields": update_fields}
         created = self._state.adding
@@ -202,7 +206,7 @@ class WebhookIntegration(models.Model):
         signals.post_save.send(**sent, created=created)
 
     def delete(self, using: str | None = None, keep_parents: bool = False) -> tuple[int, dict[str, int]]:
-        """By zentry_delete_webhook. The log goes with it."""
+        """Calls `zentry_delete_webhook`. The log is deleted too."""
         using = using or router.db_for_write(type(self), instance=self)
         if self.pk is None:
             raise ValueError("A webhook that is not registered can't be deleted.")
@@ -214,51 +218,51 @@ class WebhookIntegration(models.Model):
         return 1, {self._meta.label: 1}
 
     def test(self, message: str | None = None) -> Tested:
-        """Post a message at once, and hear what became of it."""
+        """Posts a test message, and returns its result."""
         arguments: dict[str, tuple[str, Any]] = {"webhook_id": ("bigint", self.pk)}
         if message:
             arguments["test_message"] = ("text", message)
         return Tested(*functions.call(self._using(), "zentry_test_webhook", arguments)[0])
 
     def has(self, setting: str) -> bool:
-        """Whether webhooks of its type have a place for that."""
+        """Whether webhooks of its type have this setting."""
         return setting in webhook_types.SETTINGS.get(self.webhook_type, [])
 
     def new_secret(self, secret: str | None = None, grace: timedelta = timedelta(days=1)) -> str:
-        """What a program checks signatures by from now on: the given one, or one that is made. Nothing else shows it. So long as the grace
-        lasts, requests are signed by the one of before, too."""
+        """Sets a new signing secret, the given one or a generated one, and returns it: it is not shown again. For the grace period, requests
+        are also signed with the previous secret."""
         return functions.new_secret(self._using(), self.pk, secret, grace)
 
     def resume(self) -> None:
-        """Have what waits for it sent now, whatever its endpoint has asked for."""
+        """Sends waiting deliveries now, even if the endpoint has asked to wait."""
         functions.call(self._using(), "zentry_resume", {"webhook_id": ("bigint", self.pk)})
 
     def retry_failed(self) -> int:
-        """Send all of its failed deliveries again; how many there are."""
+        """Re-sends all failed deliveries of the webhook, and returns their number."""
         return int(functions.call(self._using(), "zentry_retry_failed", {"webhook_id": ("bigint", self.pk)})[0][0])
 
     def _using(self) -> str:
         return router.db_for_write(type(self), instance=self)
 
     def _write(self, using: str, update_fields: Collection[str] | None = None) -> int:
-        """Its number, once it is registered or changed."""
+        """Registers or changes the webhook, and returns its id."""
         if not isinstance(self.event_types, list) or not all(isinstance(name, str) for name in self.event_types):
             raise functions.Refused('This is a list of names, such as ["task_completed", "badge_earned"], or ["*"] for all.', "event_types")
         if self._state.adding:
             if self.pk is not None:
-                raise NotSupportedError("The database gives webhooks their numbers: leave the id out.")
+                raise NotSupportedError("The database assigns the ids of webhooks: leave the id out.")
             values = {name: getattr(self, _attribute(name)) for name in functions.PARAMETERS}
             values |= {name: value or None for name, value in values.items() if name not in NEEDED}
             return functions.register(using, values, self.created_by_id, self._secret)
         if self._secret is not None:
-            raise functions.Refused("It is registered already: new_secret() gives it another one.", "secret")
+            raise functions.Refused("The webhook is registered already: new_secret() sets a new one.", "secret")
         values = self._changed(update_fields)
         if values:
             functions.update(using, self.pk, values)
         return int(self.pk)
 
     def _changed(self, update_fields: Collection[str] | None) -> dict[str, Any]:
-        """What is not as it was read; what was never read is not known, and written."""
+        """Returns the fields that differ from what was read; fields that were never read count as changed."""
         wanted = queries.names_of(update_fields)  # type: ignore[arg-type]
         loaded = self.__dict__.get("_loaded", {})
         changed = {}
@@ -279,7 +283,7 @@ class WebhookIntegration(models.Model):
                 loaded[name] = deepcopy(self.__dict__[_attribute(name)])
 
     def _read_back(self, update_fields: Collection[str] | None) -> list[str]:
-        """What is read again once it is saved: all but what was changed and not to be saved."""
+        """Returns the fields to read again after saving: all except those that were changed and not saved."""
         deferred = self.get_deferred_fields()
         known = [field.attname for field in self._meta.concrete_fields if field.attname not in deferred]
         if update_fields is None:
@@ -289,13 +293,13 @@ class WebhookIntegration(models.Model):
 
 
 def registrant(user: Any) -> Any:
-    """Who is signed in, if these are the users that webhooks are registered by."""
+    """Returns the user, if webhooks belong to users of this model; else None."""
     model = WebhookIntegration._meta.get_field("created_by").related_model
     return user if isinstance(model, type) and isinstance(user, model) else None
 
 
 def _attribute(parameter: str) -> str:
-    """Where an instance has what the parameter is given: without a model of projects, the project is a number, and headers are no field."""
+    """Returns the attribute that has the value of a parameter. Without a model of projects, the project is a number; headers are not a field."""
     if parameter == "headers":
         return "_headers"
     if parameter == "project_id":
@@ -304,7 +308,7 @@ def _attribute(parameter: str) -> str:
 
 
 class NotificationLog(models.Model):
-    """A delivery. The log is the worker's: it is read, and sent again by `retry`."""
+    """A delivery. The worker writes the log; here it is read, and `retry` re-sends."""
 
     STATUSES = [(status, status) for status in ("pending", "retry", "sent", "failed")]
 
@@ -340,23 +344,23 @@ class NotificationLog(models.Model):
 
     @property
     def can_be_retried(self) -> bool:
-        """Whether `retry` has something to do."""
+        """Whether `retry` can re-send it."""
         return self.status == "retry" or (self.status == "failed" and self.retried_as is None and self.retry_count < 3)
 
     def history(self) -> list[Attempt]:
-        """What came of each attempt to send it, but for the one that was taken: the first fifty, and the last when it was given up."""
+        """Returns the failed attempts to send it: the first fifty, and the last one if it was given up."""
         using = router.db_for_read(type(self), instance=self)
         return [Attempt(*row) for row in functions.attempts(using, self.pk)]
 
     def retry(self) -> int:
-        """Send it again; the number of the new delivery."""
+        """Re-sends it, and returns the id of the new delivery."""
         using = router.db_for_write(type(self), instance=self)
         return int(functions.call(using, "zentry_retry", {"log_id": ("bigint", self.pk)})[0][0])
 
     def save_base(self, *args: Any, **kwargs: Any) -> None:
-        """Not possible."""
-        raise NotSupportedError("The log is the worker's: zentry_test_event() queues an event by hand.")
+        """Always raises an error: only the worker writes the log."""
+        raise NotSupportedError("Only the worker writes the log: zentry_test_event() queues a sample event.")
 
     def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
-        """Not possible."""
-        raise NotSupportedError("The log is the worker's: zentry_notify.log_retention says how long it is kept.")
+        """Always raises an error: only the worker deletes from the log."""
+        raise NotSupportedError("Only the worker deletes from the log: the setting zentry_notify.log_retention says how long deliveries are kept.")

@@ -15,7 +15,7 @@ from . import conf, functions, takeover
 
 
 class CreateExtension(Operation):
-    """``CREATE EXTENSION zentry_notify`` where it is not there yet. Backwards it is left alone: webhooks and log would go with it.
+    """Runs ``CREATE EXTENSION zentry_notify`` if it is missing. Backwards, the extension is kept, because dropping it would delete webhooks and log.
 
     It takes a superuser. For other roles it has to be there already, and the role to be a manager.
     """
@@ -24,10 +24,10 @@ class CreateExtension(Operation):
     atomic = True
 
     def state_forwards(self, app_label: str, state: Any) -> None:
-        """Django's models are not concerned."""
+        """Does not change the state of models."""
 
     def database_forwards(self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, from_state: Any, to_state: Any) -> None:
-        """Make it, or say who has to."""
+        """Creates the extension, or says who has to."""
         connection = schema_editor.connection
         if connection.vendor != "postgresql" or not router.allow_migrate(connection.alias, app_label):
             return
@@ -45,30 +45,30 @@ class CreateExtension(Operation):
                     f"    SELECT zentry_grant('{role_of(connection)}', 'manager');\n"
                     'Where there are to be no notifications, set ZENTRY_NOTIFY = {"EXTENSION_REQUIRED": False}.'
                 ) from error
-            say("The extension zentry_notify is not there: nobody will be notified.")
+            say("The extension zentry_notify is missing: no notifications will be sent.")
 
     def database_backwards(self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, from_state: Any, to_state: Any) -> None:
-        """It stays."""
+        """Keeps the extension."""
 
     def describe(self) -> str:
-        """What `sqlmigrate` and `showmigrations` say."""
+        """Returns the description for `sqlmigrate` and `showmigrations`."""
         return "Creates the extension zentry_notify"
 
 
 def role_of(connection: Any) -> str:
-    """Who this session is in the database."""
+    """Returns the role of this session."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT current_user")
         return str(cursor.fetchone()[0])
 
 
 def say(text: str) -> None:
-    """To whoever migrates."""
+    """Prints a message to the user of `migrate`."""
     sys.stderr.write(f"\n    {text}\n")
 
 
 def take_over(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
-    """For RunPython: the application's integrations, if it has had some, are the extension's from now on."""
+    """For RunPython: takes over the application's integrations, if it has any."""
     connection = schema_editor.connection
     if not router.allow_migrate(connection.alias, conf.LABEL) or not takeover.is_there(connection):
         return
@@ -84,6 +84,6 @@ def take_over(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
 
 
 def give_back(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
-    """For RunPython, backwards: they are the application's again."""
+    """For RunPython, backwards: gives the integrations back to the application."""
     if router.allow_migrate(schema_editor.connection.alias, conf.LABEL):
         takeover.give_back(schema_editor.connection)

@@ -3,41 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeVar
 
 from django.db import NotSupportedError, models, transaction
 from django.db.models.expressions import BaseExpression
 
-if TYPE_CHECKING:
-    from .models import NotificationLog, WebhookIntegration
+Webhook = TypeVar("Webhook", bound=models.Model)
+Delivery = TypeVar("Delivery", bound=models.Model)
 
 MOST_COUNTED = 10_000
-"""How far a log is counted: as many pages as lead there can be turned."""
+"""The maximum count of the log: enough for all pages that the admin links to."""
 
 
-class WebhookQuerySet(models.QuerySet["WebhookIntegration"]):
-    """Of webhooks. What is written goes one by one to the functions, in one transaction."""
+class WebhookQuerySet(models.QuerySet[Webhook]):
+    """Webhooks. Each is written by the extension's functions, all of one call in one transaction."""
 
     def bulk_create(  # type: ignore[override]
         self,
-        objs: Iterable[WebhookIntegration],
+        objs: Iterable[Webhook],
         batch_size: int | None = None,
         ignore_conflicts: bool = False,
         update_conflicts: bool = False,
         update_fields: Any = None,
         unique_fields: Any = None,
-    ) -> list[WebhookIntegration]:
-        """Register each of them."""
+    ) -> list[Webhook]:
+        """Registers each webhook."""
         if ignore_conflicts or update_conflicts:
-            raise NotSupportedError("Webhooks have no conflicts: their numbers are given by the database.")
+            raise NotSupportedError("Webhooks cannot conflict: the database assigns their ids.")
         registered = list(objs)
         with transaction.atomic(using=self.db):
             for webhook in registered:
                 webhook.save(using=self.db)
         return registered
 
-    def bulk_update(self, objs: Iterable[WebhookIntegration], fields: Iterable[str], batch_size: int | None = None) -> int:
-        """Change these fields of each of them."""
+    def bulk_update(self, objs: Iterable[Webhook], fields: Iterable[str], batch_size: int | None = None) -> int:
+        """Changes these fields of each webhook."""
         changed, names = list(objs), list(fields)
         with transaction.atomic(using=self.db):
             for webhook in changed:
@@ -45,9 +45,9 @@ class WebhookQuerySet(models.QuerySet["WebhookIntegration"]):
         return len(changed)
 
     def update(self, **kwargs: Any) -> int:
-        """Set these fields, to values and not to expressions."""
+        """Sets these fields to values; expressions are refused."""
         if any(isinstance(value, (BaseExpression, models.F)) for value in kwargs.values()):
-            raise NotSupportedError("A webhook's fields are set to values: the extension's functions take no expressions.")
+            raise NotSupportedError("A webhook's fields can only be set to values: the extension's functions take no expressions.")
         found, values = 0, {}
         for name, value in kwargs.items():
             field = self.model._meta.get_field(name)
@@ -61,7 +61,7 @@ class WebhookQuerySet(models.QuerySet["WebhookIntegration"]):
         return found
 
     def delete(self) -> tuple[int, dict[str, int]]:
-        """Delete each of them, with its log."""
+        """Deletes each webhook, with its log."""
         found = 0
         with transaction.atomic(using=self.db):
             for webhook in self.all():
@@ -69,8 +69,8 @@ class WebhookQuerySet(models.QuerySet["WebhookIntegration"]):
                 found += 1
         return found, {self.model._meta.label: found}
 
-    def select_for_update(self, *args: Any, **kwargs: Any) -> WebhookQuerySet:  # type: ignore[override]
-        """Nothing is locked: the functions change what is given, and leave alone what another one changes meanwhile."""
+    def select_for_update(self, *args: Any, **kwargs: Any) -> WebhookQuerySet[Webhook]:  # type: ignore[override]
+        """Returns the queryset itself, without locks: the functions change only what is given, so concurrent changes of other fields stay."""
         return self.all()
 
     for _writes in (bulk_create, bulk_update, update, delete):
@@ -78,28 +78,28 @@ class WebhookQuerySet(models.QuerySet["WebhookIntegration"]):
     del _writes
 
 
-class LogQuerySet(models.QuerySet["NotificationLog"]):
-    """Of the log, which is the worker's: it is read."""
+class LogQuerySet(models.QuerySet[Delivery]):
+    """Deliveries. They can only be read."""
 
     def count(self) -> int:
-        """How many there are, up to `MOST_COUNTED`: a log can have millions."""
+        """Returns the number of deliveries, at most `MOST_COUNTED`, because a log can have millions."""
         if self._result_cache is not None or self.query.is_sliced:
             return super().count()
         return super(LogQuerySet, self.order_by()[:MOST_COUNTED]).count()
 
     def delete(self) -> tuple[int, dict[str, int]]:
-        """Not possible."""
-        raise NotSupportedError("The log is the worker's: zentry_notify.log_retention says how long it is kept.")
+        """Always raises an error: only the worker deletes from the log."""
+        raise NotSupportedError("Only the worker deletes from the log: the setting zentry_notify.log_retention says how long deliveries are kept.")
 
     def update(self, **kwargs: Any) -> int:
-        """Not possible."""
-        raise NotSupportedError("The log is the worker's: it is read, and sent again by retry().")
+        """Always raises an error: only the worker writes the log."""
+        raise NotSupportedError("Only the worker writes the log: retry() re-sends a delivery.")
 
-    def bulk_create(self, objs: Iterable[NotificationLog], *args: Any, **kwargs: Any) -> list[NotificationLog]:  # type: ignore[override]
-        """Not possible."""
-        raise NotSupportedError("The log is the worker's: zentry_test_event() queues an event by hand.")
+    def bulk_create(self, objs: Iterable[Delivery], *args: Any, **kwargs: Any) -> list[Delivery]:  # type: ignore[override]
+        """Always raises an error: only the worker writes the log."""
+        raise NotSupportedError("Only the worker writes the log: zentry_test_event() queues a sample event.")
 
 
 def names_of(fields: Sequence[str] | None) -> frozenset[str] | None:
-    """Of save()'s update_fields, the columns too."""
+    """Returns the field names for save()'s update_fields, which may also name columns."""
     return None if fields is None else frozenset(fields) | frozenset(f"{name}_id" for name in fields)

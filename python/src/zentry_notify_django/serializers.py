@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from difflib import get_close_matches
 from typing import Any
 
@@ -10,6 +11,8 @@ from django.db import models
 from django.http import QueryDict
 from rest_framework import serializers
 from rest_framework.exceptions import APIException, PermissionDenied
+from rest_framework.fields import empty
+from rest_framework.utils import html
 
 from . import functions
 from .models import Attempt, NotificationLog, WebhookIntegration
@@ -23,7 +26,7 @@ SEEN = ["state", "state_since", "reason", "next_try_at", "held_until", "pending"
 
 
 def shown(instance: models.Model, field: str, attribute: str) -> str | None:
-    """What a row is called that may be gone."""
+    """Returns an attribute of a row that this one refers to; None if that is gone."""
     try:
         found = getattr(instance, field)
     except ObjectDoesNotExist:
@@ -33,20 +36,39 @@ def shown(instance: models.Model, field: str, attribute: str) -> str | None:
 
 
 def answer_to(refused: functions.Refused) -> APIException:
-    """What a client is told of what the database has refused."""
+    """Returns the response for a refusal by the database."""
     if refused.sqlstate == functions.INSUFFICIENT_PRIVILEGE:
         return PermissionDenied(refused.text)
     field = "notify_webhook_id" if refused.field == "notify_webhook" else refused.field
     return serializers.ValidationError({field: [refused.text]} if field else {"error": refused.text})
 
 
+class HeadersField(serializers.DictField):
+    """Headers by name. A form has them as one JSON object, or each as ``headers.NAME``; a form with neither changes none."""
+
+    def get_value(self, dictionary: Any) -> Any:
+        """Django REST Framework reads a form without the field, or with a file of its name, as an empty dictionary: all headers would be removed."""
+        name = self.field_name or ""
+        if not html.is_html_input(dictionary):
+            return super().get_value(dictionary)
+        if name not in dictionary:
+            return html.parse_html_dict(dictionary, prefix=name).dict() or empty
+        value = dictionary[name]
+        if isinstance(value, str):
+            try:
+                return json.loads(value or "null")
+            except ValueError:
+                pass
+        return value
+
+
 class WebhookIntegrationSerializer(serializers.ModelSerializer[WebhookIntegration]):
-    """A webhook. Its URL is shown without the secret; sent back so, it stays."""
+    """A webhook. Its URL is shown without the secret; written back unchanged, it stays."""
 
     project_name = serializers.SerializerMethodField()
     created_by_username = serializers.SerializerMethodField()
     event_types = serializers.ListField(child=serializers.CharField(), required=False)
-    headers = serializers.DictField(child=serializers.CharField(), required=False, allow_null=True, write_only=True)
+    headers = HeadersField(child=serializers.CharField(), required=False, allow_null=True, write_only=True)
     secret = serializers.CharField(required=False, allow_null=True, write_only=True)
     notify_webhook_id = serializers.PrimaryKeyRelatedField(
         source="notify_webhook", queryset=WebhookIntegration.objects.all(), required=False, allow_null=True
@@ -61,15 +83,15 @@ class WebhookIntegrationSerializer(serializers.ModelSerializer[WebhookIntegratio
         read_only_fields = ["created_by", "created_at", "updated_at", "header_names", *SEEN]
 
     def get_project_name(self, webhook: WebhookIntegration) -> str | None:
-        """As the application calls it."""
+        """Returns the name of the project."""
         return shown(webhook, "project", "name")
 
     def get_created_by_username(self, webhook: WebhookIntegration) -> str | None:
-        """Who registered it."""
+        """Returns the name of the user who registered the webhook."""
         return shown(webhook, "created_by", "username")
 
     def to_internal_value(self, data: Any) -> Any:
-        """A slip, such as ``evnt_types``, would register a webhook for everything. (A form of a browser has more than the fields.)"""
+        """Refuses unknown fields: a slip such as ``evnt_types`` would register a webhook for everything. (HTML forms may have other fields.)"""
         if isinstance(data, dict) and not isinstance(data, QueryDict):
             unknown = {name: ["There is no such field."] for name in data if name not in self.fields}
             for name, said in unknown.items():
@@ -80,7 +102,7 @@ class WebhookIntegrationSerializer(serializers.ModelSerializer[WebhookIntegratio
         return super().to_internal_value(data)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """The rules are the database's: it is tried, and what is refused stands at its field."""
+        """Checks the webhook by the database's rules, in a transaction that is rolled back. A refusal becomes the error of its field."""
         if self.instance is None:
             webhook = WebhookIntegration(**attrs)
         else:
@@ -95,7 +117,7 @@ class WebhookIntegrationSerializer(serializers.ModelSerializer[WebhookIntegratio
 
 
 class SecretSerializer(serializers.Serializer[Any]):
-    """How a secret is changed."""
+    """The fields of a request for a new secret."""
 
     secret = serializers.CharField(required=False)
     grace = serializers.DurationField(required=False)
@@ -114,7 +136,7 @@ class NotificationLogSerializer(serializers.ModelSerializer[NotificationLog]):
 
 
 class AttemptSerializer(serializers.Serializer[Attempt]):
-    """A request for a delivery that came to nothing."""
+    """A failed request for a delivery."""
 
     number = serializers.IntegerField()
     attempted_at = serializers.DateTimeField()

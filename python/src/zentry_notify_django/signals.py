@@ -1,4 +1,4 @@
-"""What goes with the application's rows."""
+"""Reactions to changes of the application's own tables."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from . import conf
 
 
 def connect() -> None:
-    """Be told when a project is deleted."""
+    """Connects the handler for deleted projects."""
     model = conf.project_model()
     if model is not None:
         pre_delete.connect(forget_project, sender=apps.get_model(model), dispatch_uid="zentry_notify.forget_project")
 
 
 def forget_project(sender: type[models.Model], instance: models.Model, using: str, **kwargs: Any) -> None:
-    """Delete the project's webhooks: no event of it will come, and there is no foreign key that would do it."""
+    """Deletes the webhooks of a project: it has no events any more, and there is no foreign key that would delete them."""
     from .models import WebhookIntegration
 
     for webhook in WebhookIntegration.objects.using(using).filter(project=instance.pk):

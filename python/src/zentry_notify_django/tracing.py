@@ -1,4 +1,4 @@
-"""What a request writes belongs to its trace: deliveries become spans below the request's own.
+"""Trace contexts: the deliveries of what a request writes become spans below the span of the request.
 
 In ``MIDDLEWARE``, ``"zentry_notify_django.tracing.TraceMiddleware"`` behind the instrumentation that begins the request's span. It takes
 ``opentelemetry-api``. Elsewhere, such as in a task, ``with traced():``.
@@ -17,7 +17,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.http import HttpRequest, HttpResponseBase
 
 WRITES = re.compile(r"\s*(WITH\b.*\b)?(INSERT|UPDATE|DELETE|MERGE)\b", re.IGNORECASE | re.DOTALL)
-"""Statements that write. A function that writes is not among them, nor is a procedure, which may want transactions of its own."""
+"""Statements that write. Calls of functions and procedures are not among them: a procedure may need transactions of its own."""
 
 # Where the library is older, or not loaded, there is no such setting, and nothing is to fail.
 SET = (
@@ -27,7 +27,7 @@ SET = (
 
 
 def traceparent() -> str | None:
-    """The place in a trace where this is called, as W3C's Trace Context writes it; none: in no trace."""
+    """Returns the present place in a trace, in the format of W3C Trace Context; None: there is no trace."""
     try:
         from opentelemetry import trace
     except ImportError as error:
@@ -39,13 +39,13 @@ def traceparent() -> str | None:
 
 
 class Tracer:
-    """Goes around each statement of a connection."""
+    """Wraps each statement of a connection."""
 
     def __init__(self, connection: BaseDatabaseWrapper) -> None:
         self.connection = connection
 
     def __call__(self, execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: dict[str, Any]) -> Any:
-        """Say where it is written before what may write. The setting ends with the transaction: a pool hands it to nobody else."""
+        """Sets the trace context before a statement that may write. The setting ends with the transaction, so a pool passes it to nobody else."""
         place = traceparent() if isinstance(sql, str) and WRITES.match(sql) else None
         if place is None:
             return execute(sql, params, many, context)
@@ -57,14 +57,14 @@ class Tracer:
             return execute(sql, params, many, context)
 
     def join(self, place: str) -> None:
-        """Set it for the transaction."""
+        """Sets it for the transaction."""
         with self.connection.cursor() as cursor:
             cursor.execute(SET, [place])
 
 
 @contextmanager
 def traced() -> Iterator[None]:
-    """What is written meanwhile belongs to the trace, on each connection to PostgreSQL."""
+    """Returns a context in which writes on every connection to PostgreSQL belong to the present trace."""
     with ExitStack() as stack:
         for connection in connections.all():
             if connection.vendor == "postgresql":
@@ -73,7 +73,7 @@ def traced() -> Iterator[None]:
 
 
 class TraceMiddleware:
-    """What a request writes belongs to its trace."""
+    """Middleware: the writes of a request belong to its trace."""
 
     sync_capable = True
     async_capable = False
@@ -83,6 +83,6 @@ class TraceMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        """Answer it."""
+        """Answers the request."""
         with traced():
             return self.get_response(request)

@@ -12,7 +12,7 @@ if find_spec("rest_framework"):
     from .views import NotificationLogViewSet, WebhookIntegrationViewSet
 
     class Router(DefaultRouter):
-        """With an answer at ``api/``: the addresses of the lists."""
+        """A router whose root, ``api/``, returns the URLs of the lists."""
 
         include_format_suffixes = False
 

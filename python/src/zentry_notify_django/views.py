@@ -24,13 +24,13 @@ NO = {"false", "f", "no", "n", "off", "0"}
 
 
 class Pages(PageNumberPagination):
-    """Twenty at a time."""
+    """Pages of twenty entries."""
 
     page_size = 20
 
 
 class ModelPermissions(DjangoModelPermissions):
-    """Those of the admin pages: who may view a model may read it; what is done to a row takes the right to change it."""
+    """The permissions of the admin pages: who may view a model may read it, and actions on a row need the right to change it."""
 
     perms_map = DjangoModelPermissions.perms_map | {
         "GET": ["%(app_label)s.view_%(model_name)s"],
@@ -38,7 +38,7 @@ class ModelPermissions(DjangoModelPermissions):
     }
 
     def has_permission(self, request: Request, view: Any) -> bool:
-        """Whether the user may do this to the model."""
+        """Whether the user has the permission for this action."""
         if getattr(view, "action", None) == "create":
             meta = WebhookIntegration._meta
             return bool(request.user and request.user.has_perm(f"{meta.app_label}.add_{meta.model_name}"))
@@ -46,23 +46,23 @@ class ModelPermissions(DjangoModelPermissions):
 
 
 class Common(viewsets.GenericViewSet[Any]):
-    """What both have."""
+    """What both viewsets have in common."""
 
     pagination_class = Pages
     lookup_value_regex = "[0-9]+"
 
     def get_permissions(self) -> list[BasePermission]:
-        """``ZENTRY_NOTIFY["PERMISSION_CLASSES"]``, or the model's permissions."""
+        """Returns ``ZENTRY_NOTIFY["PERMISSION_CLASSES"]``, or the permissions of the model."""
         return [import_string(name)() for name in conf.option("PERMISSION_CLASSES") or ()] or [ModelPermissions()]
 
     def handle_exception(self, exc: Exception) -> Response:
-        """What the database refuses is an answer, not an error of the server."""
+        """Answers a refusal by the database with its message."""
         if isinstance(exc, functions.Refused):
             exc = answer_to(exc)
         return super().handle_exception(exc)
 
     def narrowed(self, rows: QuerySet[Any], **filters: str) -> QuerySet[Any]:
-        """By what the address asks for."""
+        """Applies the filters of the query string."""
         for parameter, lookup in filters.items():
             value = self.request.query_params.get(parameter)
             if value:
@@ -73,12 +73,12 @@ class Common(viewsets.GenericViewSet[Any]):
     def _parsed(parameter: str, value: str, field: Any) -> Any:
         if field.get_internal_type() == "BooleanField":
             if value.lower() not in YES | NO:
-                raise ValidationError({parameter: ["This is true or false."]})
+                raise ValidationError({parameter: ["Must be true or false."]})
             return value.lower() in YES
         if field.choices and value not in dict(field.choices):
-            raise ValidationError({parameter: [f"This is one of {', '.join(name for name, _ in field.choices)}."]})
+            raise ValidationError({parameter: [f"Must be one of {', '.join(name for name, _ in field.choices)}."]})
         if (field.is_relation or field.get_internal_type() == "BigIntegerField") and not (value.isdecimal() and len(value) < 19):
-            raise ValidationError({parameter: ["This is a number."]})
+            raise ValidationError({parameter: ["Must be a number."]})
         return value
 
 
@@ -91,7 +91,7 @@ class WebhookIntegrationViewSet(
     serializer_class = WebhookIntegrationSerializer
 
     def get_queryset(self) -> QuerySet[WebhookIntegration]:
-        """Newest first."""
+        """Returns the webhooks, newest first."""
         rows = super().get_queryset()
         rows = rows.select_related(*(name for name in ("project", "created_by") if rows.model._meta.get_field(name).is_relation))
         if self.action != "list":
@@ -102,16 +102,16 @@ class WebhookIntegrationViewSet(
         )  # fmt: skip
 
     def perform_create(self, serializer: Any) -> None:
-        """It is registered in the name of who is signed in, where these are the users that webhooks have."""
+        """Registers the webhook in the name of the user, if webhooks belong to users of this model."""
         serializer.save(created_by=registrant(self.request.user))
 
     def update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """PUT as PATCH: what is named is changed, and the rest stays."""
+        """Changes the given fields, as PATCH does."""
         return super().update(request, *args, **kwargs | {"partial": True})
 
     @action(detail=True, methods=["post"])
     def test(self, request: Request, pk: str | None = None) -> Response:
-        """Post a message at once. That it was not delivered is an answer, not an error."""
+        """Posts a test message. A failed post is a result, not an error."""
         message = request.data.get("test_message") if isinstance(request.data, dict) else None
         if message is not None and not isinstance(message, str):
             raise ValidationError({"test_message": ["Not a valid string."]})
@@ -129,7 +129,7 @@ class WebhookIntegrationViewSet(
         )
 
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """With the secret that was made for a program, which nothing else shows."""
+        """Registers a webhook. The response has the signing secret, if one was generated."""
         answer = super().create(request, *args, **kwargs)
         given = isinstance(request.data, dict) and request.data.get("secret")
         if not given and WebhookIntegration(webhook_type=answer.data["webhook_type"]).has("secret"):
@@ -139,33 +139,33 @@ class WebhookIntegrationViewSet(
 
     @action(detail=True, methods=["post"])
     def secret(self, request: Request, pk: str | None = None) -> Response:
-        """Give a program another secret, the given one or one that is made."""
+        """Sets a new signing secret, the given one or a generated one."""
         given = SecretSerializer(data=request.data)
         given.is_valid(raise_exception=True)
         return Response({"secret": self.get_object().new_secret(**given.validated_data)})
 
     @action(detail=True, methods=["post"])
     def resume(self, request: Request, pk: str | None = None) -> Response:
-        """Have what waits for it sent now."""
+        """Sends waiting deliveries now."""
         webhook = self.get_object()
         webhook.resume()
         return Response(self.get_serializer(webhook).data)
 
     @action(detail=True, methods=["get"], serializer_class=NotificationLogSerializer)
     def logs(self, request: Request, pk: str | None = None) -> Response:
-        """Its deliveries, newest first."""
+        """Returns the webhook's deliveries, newest first."""
         page = self.paginate_queryset(NotificationLog.objects.filter(webhook_integration=self.get_object()))
         return self.get_paginated_response(NotificationLogSerializer(page, many=True).data)
 
 
 class NotificationLogViewSet(mixins.RetrieveModelMixin, mixins.ListModelMixin, Common):
-    """Deliveries: list, and send again."""
+    """Deliveries: list and re-send."""
 
     queryset = NotificationLog.objects.all()
     serializer_class = NotificationLogSerializer
 
     def get_queryset(self) -> QuerySet[NotificationLog]:
-        """Newest first."""
+        """Returns the deliveries, newest first."""
         rows = super().get_queryset()
         if self.action != "list":
             return rows
@@ -173,12 +173,12 @@ class NotificationLogViewSet(mixins.RetrieveModelMixin, mixins.ListModelMixin, C
 
     @action(detail=True, methods=["get"])
     def attempts(self, request: Request, pk: str | None = None) -> Response:
-        """What came of each attempt, but for the one that was taken."""
+        """Returns the failed attempts to send it."""
         return Response(AttemptSerializer(self.get_object().history(), many=True).data)
 
     @action(detail=True, methods=["post"])
     def retry(self, request: Request, pk: str | None = None) -> Response:
-        """Send it again."""
+        """Re-sends the delivery."""
         number = self.get_object().retry()
         again = NotificationLog.objects.get(pk=number)
         answer = {"message": "The notification is sent again.", "new_log_id": number, "status": again.status}

@@ -1,4 +1,4 @@
-//! Columns by their names.
+//! Columns of a tuple descriptor, by name.
 
 use std::ffi::CStr;
 
@@ -8,17 +8,17 @@ use pgrx::prelude::*;
 /// A column of a table.
 #[derive(Clone, Copy, Debug)]
 pub struct Attribute {
-    /// From 0.
+    /// The index in the row, from 0.
     pub place: usize,
     pub type_oid: pg_sys::Oid,
     pub collation: pg_sys::Oid,
-    /// It is computed when it is read (PostgreSQL 18): a trigger's rows have null for it.
+    /// Whether it is a virtual generated column (from PostgreSQL 18), which is null in a trigger's rows.
     pub r#virtual: bool,
 }
 
 /// Returns the column of that name, if it is not dropped.
 pub(super) fn attribute_of(descriptor: pg_sys::TupleDesc, name: &str) -> Option<Attribute> {
-    // SAFETY: a descriptor that outlives the call, whose columns have names that end with a NUL.
+    // SAFETY: the callers keep the descriptor for the time of the call; a NameData ends with a zero byte.
     let (columns, named) = unsafe {
         (
             PgTupleDesc::from_pg_unchecked(descriptor),

@@ -1,4 +1,4 @@
-//! Rows as a trigger has them.
+//! The rows of a trigger's call.
 
 use std::marker::PhantomData;
 
@@ -15,14 +15,14 @@ pub struct Row<'a> {
     descriptor: pg_sys::TupleDesc,
 }
 
-/// Which row it is, and which command has written it.
+/// The table and the place (`ctid`) of a row version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Identity {
     pub table: pg_sys::Oid,
     place: (u16, u16, u16),
 }
 
-/// A command of a transaction, whatever savepoint it is in.
+/// A command of a top-level transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Command {
     transaction: pg_sys::TransactionId,
@@ -31,15 +31,17 @@ pub struct Command {
 
 impl Command {
     fn of(command: pg_sys::CommandId) -> Self {
-        // SAFETY: a plain read of this process's transaction.
+        // SAFETY: reads this process's transaction state.
         let transaction = unsafe { pg_sys::GetTopTransactionIdIfAny() };
         Command { transaction, command }
     }
 }
 
 impl<'a> Row<'a> {
+    /// Returns a row.
+    ///
     /// # Safety
-    /// The tuple is a row of the relation, and both last as long as the result.
+    /// `tuple` is a row of `relation`, and both last as long as the result.
     pub(super) unsafe fn of(tuple: pg_sys::HeapTuple, relation: &'a pg_sys::RelationData) -> Self {
         Row {
             relation: relation.rd_id,
@@ -61,7 +63,7 @@ impl<'a> Row<'a> {
             nulls: Vec::new(),
             _row: PhantomData,
         };
-        // SAFETY: as many places as the descriptor has columns.
+        // SAFETY: the tuple is of the descriptor, and both vectors have an element for each of its columns.
         unsafe {
             let columns = (*self.descriptor).natts as usize;
             values.values.resize(columns, pg_sys::Datum::null());
@@ -88,40 +90,40 @@ impl<'a> Row<'a> {
         }
     }
 
-    /// Whether an UPDATE has put it into another partition, which PostgreSQL does by a DELETE and an INSERT.
+    /// Whether an UPDATE has moved the row to another partition, which PostgreSQL does by a DELETE and an INSERT.
     pub fn has_moved(&self) -> bool {
-        /// What a row's `ctid` has then (`MovedPartitionsOffsetNumber`).
+        /// `MovedPartitionsOffsetNumber`, the offset in the `ctid` of such a row.
         const MOVED: u16 = 0xFFFD;
-        // SAFETY: a row has its header.
+        // SAFETY: t_data points to the tuple's header.
         let next = unsafe { (*self.tuple.t_data).t_ctid };
         next.ip_posid == MOVED && next.ip_blkid.bi_hi == 0xFFFF && next.ip_blkid.bi_lo == 0xFFFF
     }
 
-    /// The command of this transaction that has deleted the row. Of a heap's row that this transaction has deleted.
+    /// Returns the command that has deleted the row. It has to be a heap row that this transaction has deleted.
     pub fn deleted_by(&self) -> Command {
-        // SAFETY: the header of a heap's row.
+        // SAFETY: t_data points to the header of a heap tuple; its cmax is defined if this transaction has set it.
         Command::of(unsafe { pg_sys::HeapTupleHeaderGetCmax(self.tuple.t_data) })
     }
 
-    /// The command of this transaction that has inserted the row. Of a heap's row that this transaction has inserted.
+    /// Returns the command that has inserted the row. It has to be a heap row that this transaction has inserted.
     pub fn inserted_by(&self) -> Command {
-        // SAFETY: the header of a heap's row.
+        // SAFETY: as above, for its cmin.
         Command::of(unsafe { pg_sys::HeapTupleHeaderGetCmin(self.tuple.t_data) })
     }
 }
 
-/// A copy of a row, which outlives its trigger's call.
+/// A copy of a row that outlives its trigger's call.
 pub struct KeptRow {
     row: Row<'static>,
-    /// What the row points to.
+    /// Holds the row and its descriptor.
     memory: SessionMemory,
 }
 
 impl KeptRow {
     pub fn of(row: &Row) -> Self {
         let memory = SessionMemory::new(c"zentry_notify kept row");
-        // SAFETY: a row with its header; the descriptor is copied, so that it does not depend on the relation's. The memory goes with the
-        // copy, and nothing hands the row out for longer than the borrow of this.
+        // SAFETY: tuple and descriptor are copied into `memory`, which is freed with the KeptRow; row() lends the row for no longer than its own
+        // borrow.
         let copy = memory.within(|| unsafe {
             Row {
                 relation: row.relation,
@@ -136,13 +138,13 @@ impl KeptRow {
         &self.row
     }
 
-    /// Memory that lives as long as the row.
+    /// Returns the memory of the row.
     pub fn memory(&self) -> &SessionMemory {
         &self.memory
     }
 }
 
-/// A row's values by column, as they are stored.
+/// A row's values by column, in the form in which they are stored.
 pub struct RowValues<'a> {
     relation: pg_sys::Oid,
     values: Vec<pg_sys::Datum>,
@@ -155,6 +157,7 @@ impl RowValues<'_> {
         self.relation
     }
 
+    /// Returns the value at an index; None: it is null, or there is no such column.
     pub fn get(&self, place: usize) -> Option<pg_sys::Datum> {
         match self.nulls.get(place) {
             Some(false) => self.values.get(place).copied(),

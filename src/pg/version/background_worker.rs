@@ -1,4 +1,4 @@
-//! Background workers that are started on demand.
+//! Dynamic background workers. From 19 on, a statement that allows no other session in a database can end them.
 
 use std::ptr::null_mut;
 
@@ -8,8 +8,8 @@ use pgrx::pg_sys;
 /// A worker that this process has started.
 pub struct StartedWorker(*mut pg_sys::BackgroundWorkerHandle);
 
-/// Starts a worker in a database; None when the server has no place for another one. From 19 on, the statements that want the
-/// database for themselves end it: until then, they fail where nobody makes way for them.
+/// Starts a worker; None if the server has no room for another one (`max_worker_processes`). From 19 on, it is started as one that DROP DATABASE
+/// and the like may terminate; until 18, they fail unless the worker leaves by itself.
 pub fn start_worker(worker: &BackgroundWorkerBuilder) -> Option<StartedWorker> {
     let mut worker = pg_sys::BackgroundWorker::from(worker);
     #[cfg(feature = "pg19")]
@@ -17,7 +17,7 @@ pub fn start_worker(worker: &BackgroundWorkerBuilder) -> Option<StartedWorker> {
         worker.bgw_flags |= pg_sys::BGWORKER_INTERRUPTIBLE as i32;
     }
     let mut handle = null_mut();
-    // SAFETY: the description is copied; the handle stays as long as the process, in the memory that is current.
+    // SAFETY: PostgreSQL copies the description, and allocates the handle in TopMemoryContext, which lives as long as the process.
     let registered = unsafe {
         let caller = pg_sys::MemoryContextSwitchTo(pg_sys::TopMemoryContext);
         let registered = pg_sys::RegisterDynamicBackgroundWorker(&mut worker, &mut handle);
@@ -30,7 +30,7 @@ pub fn start_worker(worker: &BackgroundWorkerBuilder) -> Option<StartedWorker> {
 impl StartedWorker {
     pub fn has_ended(&self) -> bool {
         let mut pid: pg_sys::pid_t = 0;
-        // SAFETY: a handle of this process.
+        // SAFETY: the handle was returned by RegisterDynamicBackgroundWorker, and is freed by Drop only.
         let status = unsafe { pg_sys::GetBackgroundWorkerPid(self.0, &mut pid) };
         status == pg_sys::BgwHandleStatus::BGWH_STOPPED
     }
@@ -38,7 +38,7 @@ impl StartedWorker {
 
 impl Drop for StartedWorker {
     fn drop(&mut self) {
-        // SAFETY: allocated by the server for us, and not used any more.
+        // SAFETY: as in has_ended(); nothing uses it afterwards.
         unsafe { pg_sys::pfree(self.0.cast()) };
     }
 }

@@ -1,4 +1,4 @@
-//! The planner's hook for what it knows of a relation: PostgreSQL 19 has another one than those before.
+//! The planner's hook for its estimates of a relation: get_relation_info_hook until 18, build_simple_rel_hook from 19 on.
 
 use std::sync::OnceLock;
 
@@ -11,13 +11,13 @@ static mut BEFORE: pg_sys::get_relation_info_hook_type = None;
 #[cfg(feature = "pg19")]
 static mut BEFORE: pg_sys::build_simple_rel_hook_type = None;
 
-/// From now on, `revise` sees each table of each statement that this process plans, after its sizes were estimated. It calls nothing of PostgreSQL's.
-/// A second call does nothing.
+/// Has `revise` called for each table of each statement that this process plans, after its sizes were estimated. It must not call PostgreSQL's
+/// functions. A second call of this function has no effect.
 pub fn hook_planned_relation(revise: fn(&mut pg_sys::RelOptInfo)) {
     if REVISE.set(revise).is_err() {
         return;
     }
-    // SAFETY: plain variables of this process, set by its only thread that plans statements.
+    // SAFETY: variables of this process, read and written on its main thread, on which statements are planned.
     unsafe {
         #[cfg(not(feature = "pg19"))]
         {
@@ -39,12 +39,12 @@ unsafe extern "C-unwind" fn planned(
     has_children: bool,
     relation: *mut pg_sys::RelOptInfo,
 ) {
-    // SAFETY: the planner's call, handed on to who was there before; the relation is the planner's, and nobody else has it meanwhile.
+    // SAFETY: the arguments are passed on as they came; the relation is the planner's, which does not use it during the hook.
     unsafe {
         if let Some(before) = BEFORE {
             before(root, table, has_children, relation);
         }
-        // (Its children have sizes of their own.)
+        // A parent has no size of its own: its children do.
         if let (Some(revise), false) = (REVISE.get(), has_children) {
             revise(&mut *relation);
         }
@@ -57,12 +57,12 @@ unsafe extern "C-unwind" fn planned(
     relation: *mut pg_sys::RelOptInfo,
     entry: *mut pg_sys::RangeTblEntry,
 ) {
-    // SAFETY: the planner's call, handed on to who was there before; the relation is the planner's, and nobody else has it meanwhile.
+    // SAFETY: the arguments are passed on as they came; the relation is the planner's, which does not use it during the hook.
     unsafe {
         if let Some(before) = BEFORE {
             before(root, relation, entry);
         }
-        // (Functions and the like are relations for it, too; and a table's children have sizes of their own.)
+        // The hook is also called for functions, subqueries and the like. A parent has no size of its own: its children do.
         let is_table = (*entry).rtekind == pg_sys::RTEKind::RTE_RELATION && !(*entry).inh;
         if let (Some(revise), true) = (REVISE.get(), is_table) {
             revise(&mut *relation);

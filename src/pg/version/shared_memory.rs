@@ -1,7 +1,7 @@
-//! One piece of memory that all processes of the server share, made when it starts and made anew after a crash of one of them.
+//! One piece of memory that all processes of the server share, initialised when the server starts, and again after a crash of a process.
 //!
-//! Until 18, a library asks for it through a hook that every library has to hand on. One that does not takes what others asked for away
-//! from them: then the memory is a mapping of our own, which the processes inherit as they inherit the server's.
+//! Until 18, a library requests it in a hook, `shmem_request_hook`, and has to call the hook that was set before. If a library that is loaded later
+//! does not, this library's request is lost. Then the memory is a mapping of its own, which the processes inherit from the postmaster.
 
 use std::ffi::{CStr, c_void};
 use std::ptr::null_mut;
@@ -10,37 +10,38 @@ use std::sync::atomic::{AtomicPtr, Ordering::SeqCst};
 
 use pgrx::prelude::*;
 
-struct Wanted {
+struct Request {
     name: &'static CStr,
+    /// In bytes.
     size: usize,
     initialise: unsafe fn(*mut c_void),
 }
 
-static WANTED: OnceLock<Wanted> = OnceLock::new();
-/// Set in the postmaster; the processes that it forks inherit it.
-static PLACE: AtomicPtr<c_void> = AtomicPtr::new(null_mut());
+static REQUEST: OnceLock<Request> = OnceLock::new();
+/// The address of the memory. It is set in the postmaster, and inherited by the processes that it forks.
+static ADDRESS: AtomicPtr<c_void> = AtomicPtr::new(null_mut());
 
-/// Asks for `size` bytes under a name that nobody else uses, which `initialise` fills.
+/// Requests `size` bytes under a name that nobody else uses; `initialise` fills them.
 ///
 /// # Safety
 /// Called once, while libraries are preloaded. `initialise` writes no more than `size` bytes.
 pub unsafe fn share(name: &'static CStr, size: usize, initialise: unsafe fn(*mut c_void)) {
-    let _ = WANTED.set(Wanted {
+    let _ = REQUEST.set(Request {
         name,
         size,
         initialise,
     });
     // SAFETY: by the caller's promise.
-    unsafe { ask() };
+    unsafe { register() };
 }
 
-/// Where the shared memory is; null when there is none.
+/// Returns the address of the shared memory; null if there is none.
 pub fn shared() -> *mut c_void {
-    PLACE.load(SeqCst)
+    ADDRESS.load(SeqCst)
 }
 
 #[cfg(not(feature = "pg19"))]
-use hooks::ask;
+use hooks::register;
 
 #[cfg(not(feature = "pg19"))]
 mod hooks {
@@ -54,14 +55,17 @@ mod hooks {
 
     static mut PREVIOUS_REQUEST: pg_sys::shmem_request_hook_type = None;
     static mut PREVIOUS_STARTUP: pg_sys::shmem_startup_hook_type = None;
-    static GRANTED: AtomicBool = AtomicBool::new(false);
-    /// The number of AddinShmemInitLock among the server's locks.
+    /// Whether on_request() was called.
+    static REQUESTED: AtomicBool = AtomicBool::new(false);
+    /// The index of AddinShmemInitLock in MainLWLockArray, the same from 15 to 18 (lwlocknames.txt, later lwlocklist.h).
     const ADDIN_LOCK: usize = 21;
 
+    /// Sets the hooks.
+    ///
     /// # Safety
     /// Called once, while libraries are preloaded.
-    pub unsafe fn ask() {
-        // SAFETY: nobody else reads these before the libraries are loaded.
+    pub unsafe fn register() {
+        // SAFETY: the postmaster has one thread, and calls the hooks after it has loaded the libraries.
         unsafe {
             PREVIOUS_REQUEST = pg_sys::shmem_request_hook;
             pg_sys::shmem_request_hook = Some(on_request);
@@ -72,64 +76,66 @@ mod hooks {
 
     #[pg_guard]
     unsafe extern "C-unwind" fn on_request() {
-        // SAFETY: the hook of a library that was loaded before, called as Postgres calls it; and what may be called in this hook.
+        // SAFETY: the previous hook is called as PostgreSQL would call it; RequestAddinShmemSpace may be called in this hook only.
         unsafe {
             if let Some(previous) = PREVIOUS_REQUEST {
                 pg_sys::submodules::ffi::pg_guard_ffi_boundary(|| previous());
             }
-            if let Some(wanted) = WANTED.get() {
-                pg_sys::RequestAddinShmemSpace(wanted.size);
-                GRANTED.store(true, SeqCst);
+            if let Some(request) = REQUEST.get() {
+                pg_sys::RequestAddinShmemSpace(request.size);
+                REQUESTED.store(true, SeqCst);
             }
         }
     }
 
     #[pg_guard]
     unsafe extern "C-unwind" fn on_startup() {
-        // SAFETY: as above.
+        // SAFETY: the previous hook is called as PostgreSQL would call it; the memory is of the requested size, and no other process uses it yet.
         unsafe {
             if let Some(previous) = PREVIOUS_STARTUP {
                 pg_sys::submodules::ffi::pg_guard_ffi_boundary(|| previous());
             }
-            let Some(wanted) = WANTED.get() else { return };
-            if GRANTED.load(SeqCst) {
-                PLACE.store(from_server(wanted), SeqCst);
+            let Some(request) = REQUEST.get() else { return };
+            if REQUESTED.load(SeqCst) {
+                ADDRESS.store(from_server(request), SeqCst);
             } else {
-                if PLACE.load(SeqCst).is_null() {
-                    PLACE.store(own(wanted), SeqCst);
+                if ADDRESS.load(SeqCst).is_null() {
+                    ADDRESS.store(own_mapping(request), SeqCst);
                     report_loss();
                 }
-                // After a crash as well: the processes that used it are gone.
-                if !PLACE.load(SeqCst).is_null() {
-                    (wanted.initialise)(PLACE.load(SeqCst));
+                // The hook is called again after a crash, when the processes that used the memory have ended.
+                if !ADDRESS.load(SeqCst).is_null() {
+                    (request.initialise)(ADDRESS.load(SeqCst));
                 }
             }
         }
     }
 
+    /// Returns the server's memory for the request.
+    ///
     /// # Safety
-    /// In the hook for it.
-    unsafe fn from_server(wanted: &Wanted) -> *mut c_void {
-        // SAFETY: as Postgres' documentation has it done; the size is what was asked for.
+    /// Called in shmem_startup_hook.
+    unsafe fn from_server(request: &Request) -> *mut c_void {
+        // SAFETY: the steps of PostgreSQL's documentation ("Shared Memory"), with the size that was requested.
         unsafe {
             let lock = &raw mut (*pg_sys::MainLWLockArray.add(ADDIN_LOCK)).lock;
             pg_sys::LWLockAcquire(lock, pg_sys::LWLockMode::LW_EXCLUSIVE);
             let mut found = false;
-            let place = pg_sys::ShmemInitStruct(wanted.name.as_ptr(), wanted.size, &mut found);
+            let address = pg_sys::ShmemInitStruct(request.name.as_ptr(), request.size, &mut found);
             if !found {
-                (wanted.initialise)(place);
+                (request.initialise)(address);
             }
             pg_sys::LWLockRelease(lock);
-            place
+            address
         }
     }
 
-    /// A mapping that the processes to come inherit; null where the system gives none.
-    fn own(wanted: &Wanted) -> *mut c_void {
-        let Some(size) = NonZeroUsize::new(wanted.size) else {
+    /// Returns a shared mapping, which the processes that the postmaster forks inherit; null if the system refuses it.
+    fn own_mapping(request: &Request) -> *mut c_void {
+        let Some(size) = NonZeroUsize::new(request.size) else {
             return null_mut();
         };
-        // SAFETY: a new mapping, which nothing else is in; it is never unmapped.
+        // SAFETY: an anonymous mapping at an address that the system chooses; it is never unmapped.
         let mapped = unsafe {
             mmap_anonymous(
                 None,
@@ -138,26 +144,26 @@ mod hooks {
                 MapFlags::MAP_SHARED,
             )
         };
-        mapped.map_or(null_mut(), |place| place.as_ptr())
+        mapped.map_or(null_mut(), |address| address.as_ptr())
     }
 
     fn report_loss() {
         let later = loaded_later();
         let suspects = match later.as_slice() {
-            [] => "A library that one of them loads may be at fault.".to_owned(),
+            [] => "No library is named after it in shared_preload_libraries; one of those before it may load another.".to_owned(),
             later => format!("Preloaded after it: {}.", later.join(", ")),
         };
         ereport!(
             PgLogLevel::WARNING,
             PgSqlErrorCode::ERRCODE_WARNING,
-            "zentry_notify did not get the shared memory that it asked for, and uses memory of its own: \
-             a library that is preloaded after it does not call shmem_request_hook's previous value",
+            "zentry_notify did not get the shared memory that it requested, and uses a mapping of its own: \
+             a library that is preloaded after it does not call the previous shmem_request_hook",
             format!("{suspects} Name zentry_notify last in shared_preload_libraries.")
         );
     }
 
     fn loaded_later() -> Vec<String> {
-        // SAFETY: a setting's text, or null.
+        // SAFETY: a setting's variable: null or a C string, which stays while libraries are preloaded.
         let names: *const c_char = unsafe { pg_sys::shared_preload_libraries_string };
         if names.is_null() {
             return Vec::new();
@@ -174,15 +180,17 @@ mod hooks {
 }
 
 #[cfg(feature = "pg19")]
-use callbacks::ask;
+use callbacks::register;
 
 #[cfg(feature = "pg19")]
 mod callbacks {
     use super::*;
 
+    /// Registers the callbacks.
+    ///
     /// # Safety
     /// Called once, while libraries are preloaded.
-    pub unsafe fn ask() {
+    pub unsafe fn register() {
         static CALLBACKS: OnceLock<Callbacks> = OnceLock::new();
         let callbacks = CALLBACKS.get_or_init(|| {
             Callbacks(pg_sys::ShmemCallbacks {
@@ -191,35 +199,35 @@ mod callbacks {
                 ..Default::default()
             })
         });
-        // SAFETY: they live as long as the process.
+        // SAFETY: the callbacks are static.
         unsafe { pg_sys::RegisterShmemCallbacks(&raw const callbacks.0) };
     }
 
     struct Callbacks(pg_sys::ShmemCallbacks);
 
-    // SAFETY: written once, and read on the main thread alone.
+    // SAFETY: written once, and read on the main thread only.
     unsafe impl Send for Callbacks {}
     // SAFETY: as above.
     unsafe impl Sync for Callbacks {}
 
     #[pg_guard]
     unsafe extern "C-unwind" fn on_request(_argument: *mut c_void) {
-        let Some(wanted) = WANTED.get() else { return };
+        let Some(request) = REQUEST.get() else { return };
         let options = pg_sys::ShmemStructOpts {
-            name: wanted.name.as_ptr(),
-            size: wanted.size.cast_signed(),
-            ptr: PLACE.as_ptr(),
+            name: request.name.as_ptr(),
+            size: request.size.cast_signed(),
+            ptr: ADDRESS.as_ptr(),
             ..Default::default()
         };
-        // SAFETY: the name and the place live as long as the process, the options are copied.
+        // SAFETY: the name and the pointer that the address is stored in are static; PostgreSQL copies the options.
         unsafe { pg_sys::ShmemRequestStructWithOpts(&options) };
     }
 
     #[pg_guard]
     unsafe extern "C-unwind" fn on_init(_argument: *mut c_void) {
-        if let Some(wanted) = WANTED.get() {
-            // SAFETY: the server has set the place by now.
-            unsafe { (wanted.initialise)(PLACE.load(SeqCst)) };
+        if let Some(request) = REQUEST.get() {
+            // SAFETY: PostgreSQL has stored the address of memory of the requested size before it calls this.
+            unsafe { (request.initialise)(ADDRESS.load(SeqCst)) };
         }
     }
 }

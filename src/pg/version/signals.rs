@@ -1,4 +1,4 @@
-//! From 19 on, a signal's handler is told who sent it.
+//! Signal handlers from 19 on, which are told who sent the signal.
 
 use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering::SeqCst};
 
@@ -6,7 +6,7 @@ use pgrx::pg_sys;
 
 type Handler = unsafe extern "C-unwind" fn(i32);
 
-/// By the signal's number, of which there are fewer.
+/// The handlers, as pointers, by signal number. The standard signals are below 64.
 static HANDLERS: [AtomicPtr<()>; 64] = [const { AtomicPtr::new(std::ptr::null_mut()) }; 64];
 static SENDER_PID: AtomicU32 = AtomicU32::new(0);
 static SENDER_UID: AtomicU32 = AtomicU32::new(0);
@@ -23,38 +23,43 @@ pub unsafe fn set_signal_handler(signal: i32, handler: Handler) {
         return;
     };
     place.store(handler as *mut (), SeqCst);
-    // SAFETY: by the caller's promise; the name pqsignal is libpq's.
+    // SAFETY: by the caller's promise, which on_signal() keeps too. The symbol pqsignal is libpq's.
     unsafe { pg_sys::pqsignal_be(signal, Some(on_signal)) };
 }
 
-// Not pg_guard: a signal handler must not unwind, and this can't.
+// Without pg_guard: a signal handler must not unwind, and this cannot.
 unsafe extern "C-unwind" fn on_signal(signal: i32, sender: *const pg_sys::pg_signal_info) {
-    // SAFETY: Postgres hands over who sent it, or null.
+    // SAFETY: PostgreSQL passes null or the sender, for the time of the call.
     if let Some(sender) = unsafe { sender.as_ref() } {
         SENDER_PID.store(sender.pid, SeqCst);
         SENDER_UID.store(sender.uid, SeqCst);
     }
     let handler = HANDLERS[signal.unsigned_abs() as usize % HANDLERS.len()].load(SeqCst);
     if !handler.is_null() {
-        // SAFETY: what was stored is a handler.
+        // SAFETY: every pointer that is not null was stored by set_signal_handler(), from a function of this type.
         unsafe { std::mem::transmute::<*mut (), Handler>(handler)(signal) };
     }
 }
 
+/// Requests the end of this process.
+///
 /// # Safety
-/// In a signal handler.
+/// Called in a signal handler.
 pub unsafe fn die(signal: i32) {
-    // SAFETY: made to be called there.
+    // SAFETY: by the caller's promise: this is PostgreSQL's own handler.
     unsafe { pg_sys::die(signal, &sender()) };
 }
 
+/// Requests the cancel of the current statement.
+///
 /// # Safety
-/// In a signal handler.
+/// Called in a signal handler.
 pub unsafe fn cancel_statement(signal: i32) {
-    // SAFETY: made to be called there.
+    // SAFETY: by the caller's promise: this is PostgreSQL's own handler.
     unsafe { pg_sys::StatementCancelHandler(signal, &sender()) };
 }
 
+/// Returns the sender of the last signal.
 fn sender() -> pg_sys::pg_signal_info {
     pg_sys::pg_signal_info {
         pid: SENDER_PID.load(SeqCst),

@@ -1,4 +1,4 @@
-//! The hook of utility statements, whose arguments have changed over time.
+//! The hook of utility statements (`ProcessUtility_hook`).
 
 use std::ffi::c_char;
 
@@ -9,10 +9,10 @@ static mut HANDLER: Option<unsafe fn(&UtilityCall)> = None;
 
 /// A call of the hook.
 pub struct UtilityCall {
-    /// A planned utility statement, with its parse tree.
+    /// The utility statement, with its parse tree.
     pub statement: *mut pg_sys::PlannedStmt,
     text: *const c_char,
-    /// Whether the statement must be copied before it is changed.
+    /// Whether the tree must be copied before it is changed.
     read_only_tree: bool,
     context: pg_sys::ProcessUtilityContext::Type,
     parameters: pg_sys::ParamListInfo,
@@ -21,12 +21,12 @@ pub struct UtilityCall {
     completion: *mut pg_sys::QueryCompletion,
 }
 
-/// Has `handler` called for every utility statement of the sessions to come; it has to [run](UtilityCall::run) it.
+/// Has `handler` called for every utility statement of the sessions to come, which it has to [run](UtilityCall::run).
 ///
 /// # Safety
 /// Called once, while libraries are preloaded.
 pub unsafe fn hook_utility(handler: unsafe fn(&UtilityCall)) {
-    // SAFETY: by the caller's promise, nobody reads these yet.
+    // SAFETY: by the caller's promise, the postmaster is running, which has one thread and calls no hook meanwhile.
     unsafe {
         HANDLER = Some(handler);
         PREVIOUS = pg_sys::ProcessUtility_hook;
@@ -34,7 +34,7 @@ pub unsafe fn hook_utility(handler: unsafe fn(&UtilityCall)) {
     }
 }
 
-#[allow(clippy::too_many_arguments, reason = "Postgres' own signature")]
+#[allow(clippy::too_many_arguments, reason = "the signature of ProcessUtility_hook")]
 #[pg_guard]
 unsafe extern "C-unwind" fn process_utility(
     statement: *mut pg_sys::PlannedStmt,
@@ -56,7 +56,7 @@ unsafe extern "C-unwind" fn process_utility(
         destination,
         completion,
     };
-    // SAFETY: the handler is set before the hook.
+    // SAFETY: the handler was set before the hook, and gets a call of it.
     unsafe {
         if let Some(handler) = HANDLER {
             handler(&call);
@@ -65,10 +65,10 @@ unsafe extern "C-unwind" fn process_utility(
 }
 
 impl UtilityCall {
-    /// Runs the statement, by the hook that was there before ours or by Postgres.
+    /// Runs the statement, by the hook that was set before or by PostgreSQL.
     ///
     /// # Safety
-    /// Within the handler.
+    /// Called within the handler.
     pub unsafe fn run(&self) {
         let Self {
             statement,

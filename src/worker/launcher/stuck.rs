@@ -1,38 +1,45 @@
 //! Workers that were told to end and have not ended.
 
+use std::collections::HashMap;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::{Duration, Instant};
 
 use pgrx::prelude::*;
 
-use super::Launcher;
-use crate::wake::{EndRequest, Replaced, Slot};
+use crate::wake::{EndRequest, Registry, Replaced, Slot};
 
 /// How long a worker that was told to end may take.
 const PATIENCE_WITH_STUCK: Duration = Duration::from_secs(3);
 
+/// Workers that were told to end and have not ended yet, by their process id.
+#[derive(Default)]
+pub(super) struct EndingWorkers(HashMap<i32, EndingWorker>);
+
 /// A worker that was told to end.
-pub(super) struct EndingWorker {
+struct EndingWorker {
     since: Instant,
     /// Whether it has been logged that no worker can take its place.
     said: bool,
 }
 
-impl Launcher {
-    /// Replaces workers that were told to end and have not. Returns when the patience with the next one is over. Such a worker is inside a
-    /// function of PostgreSQL's own that does not check for interrupts, for as long as that takes; nothing but the end of the server ends
-    /// it.
-    pub(super) fn replace_stuck(&mut self) -> Option<Duration> {
-        let registry = self.registry;
+impl EndingWorkers {
+    /// Replaces workers that were told to end and have not; `forget` is called with the database of each. Returns when the patience with the
+    /// next one is over. Such a worker is inside a function of PostgreSQL's own that does not check for interrupts, for as long as that
+    /// takes; nothing but the end of the server ends it.
+    pub(super) fn replace(
+        &mut self,
+        registry: &'static Registry,
+        mut forget: impl FnMut(pg_sys::Oid),
+    ) -> Option<Duration> {
         let found: Vec<(&Slot, EndRequest)> = registry
             .slots()
             .filter_map(|slot| slot.told_to_end().map(|told| (slot, told)))
             .collect();
-        self.ending
+        self.0
             .retain(|pid, _| found.iter().any(|(_, told)| told.pid == *pid));
         let mut next: Option<Duration> = None;
         for (slot, told) in found {
-            let ending = self.ending.entry(told.pid).or_insert_with(|| EndingWorker {
+            let ending = self.0.entry(told.pid).or_insert_with(|| EndingWorker {
                 since: Instant::now(),
                 said: false,
             });
@@ -59,7 +66,7 @@ impl Launcher {
                 Replaced::Yes => {
                     // If it should end now, this is the reason.
                     slot.overran().unseen.store(false, SeqCst);
-                    self.workers.remove(&database);
+                    forget(database);
                     crate::report::warning(
                         PgSqlErrorCode::ERRCODE_QUERY_CANCELED,
                         format!(

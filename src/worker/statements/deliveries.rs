@@ -15,8 +15,8 @@ pub fn claim(delivery: u32) -> Plan {
     prepare(
         &format!(
             "SELECT l.id, c.queue, l.event_type, e.data, \
-                    (CASE WHEN e.context::text = '{{\"routed\": true, \"sample\": true}}' \
-                          THEN coalesce(x.data, '{{}}') || '{{\"zentry_sample\": true}}' ELSE x.data END)::text, l.attempts, e.created_at, l.next_attempt_at, l.event_id, \
+                    CASE WHEN e.context::text = '{{\"routed\": true, \"sample\": true}}' \
+                         THEN coalesce(x.data, '{{}}') || '{{\"zentry_sample\": true}}' ELSE x.data END, l.attempts, e.created_at, l.next_attempt_at, l.event_id, \
                     e.id IS NOT NULL OR EXISTS (SELECT FROM zentry_notify.event later WHERE later.id > l.event_id), \
                     CASE WHEN e.id IS NOT NULL THEN l.traceparent END \
              FROM unnest($1, $2, $3) c (queue, page, cursor) \
@@ -41,7 +41,7 @@ pub fn gather(delivery: u32) -> Plan {
                          WHEN e.context::text = '{{\"routed\": true, \"sample\": true}}' THEN '{{\"zentry_sample\": true}}' END, \
                     CASE WHEN l.last <= c.shown THEN \
                          CASE WHEN e.context::text = '{{\"routed\": true, \"sample\": true}}' \
-                              THEN coalesce(x.data, '{{}}') || '{{\"zentry_sample\": true}}' ELSE x.data END::text END, \
+                              THEN coalesce(x.data, '{{}}') || '{{\"zentry_sample\": true}}' ELSE x.data END END, \
                     l.attempts, e.created_at, l.next_attempt_at, l.event_id, \
                     e.id IS NOT NULL OR EXISTS (SELECT FROM zentry_notify.event later WHERE later.id > l.event_id), \
                     CASE WHEN e.id IS NOT NULL THEN l.traceparent END \

@@ -1,4 +1,4 @@
-//! `audit`: who changed what of the configuration.
+//! `audit`: changes of the configuration.
 
 use std::process::ExitCode;
 
@@ -7,23 +7,24 @@ use clap::Args;
 
 use super::output::{Output, time};
 use super::since::Since;
-use super::{Access, Target, explain, explain_begin};
+use super::target::Target;
+use crate::database::{Access, explain, explain_begin};
 use crate::queries::Slice;
 use crate::queries::audit::{self, Filter, OBJECT_TYPES};
 
-/// Show who changed what of the configuration, newest first
+/// Show who changed which configuration, newest first
 ///
-/// Of secrets only that they changed. Entries are kept as long as the log's (zentry_notify.log_retention).
+/// Values of secrets are not shown. Entries are kept for zentry_notify.log_retention, like deliveries.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   zentry-notify audit --since '1 day'
   zentry-notify audit --webhook 3 --json | jq '.[].changes'")]
 pub struct Audit {
-    /// Changes of this webhook, its secrets and its wordings only
+    /// Only changes of this webhook, its secrets and its wordings
     #[arg(long, value_name = "ID")]
     webhook: Option<i64>,
-    /// Changes of such things only
+    /// Only changes of objects of this type
     #[arg(long = "type", value_name = "TYPE", value_parser = OBJECT_TYPES)]
     object_type: Option<String>,
     /// Changes since then: '1 day', 2h, 2026-11-29 or '2026-11-29 08:00' (UTC)
@@ -32,7 +33,7 @@ pub struct Audit {
     /// Changes before then, likewise
     #[arg(long, value_name = "TIME")]
     until: Option<Since>,
-    /// How many at most
+    /// Maximum number of changes
     #[arg(long, value_name = "NUMBER", default_value_t = 50, value_parser = clap::value_parser!(i64).range(0..=100_000))]
     limit: i64,
 }

@@ -1,4 +1,4 @@
-//! The databases of a command that is for several: each under a name, or as `--database-url` gives them.
+//! The databases of a command that can serve several: with names, or as `--database-url` gives them.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -13,16 +13,16 @@ use crate::database::{self, Name, Parameters};
 /// Databases with names.
 #[derive(Args)]
 pub struct Databases {
-    /// A database, in place of --database-url, under a name of small letters, digits, - and _; may be repeated. Without a password
-    // It is read later: what clap cannot make sense of, it shows.
+    /// One of several databases, instead of --database-url: a name of lower-case letters, digits, - and _, and a connection string without a password; may be repeated
+    // It is parsed later, because clap shows values that it cannot parse.
     #[arg(long, value_name = "NAME=URL")]
     database: Vec<String>,
-    /// A file that has the same, a line for each, and may hold passwords
+    /// A file with one NAME=URL per line, which may contain passwords
     #[arg(long, value_name = "FILE")]
     databases: Option<PathBuf>,
 }
 
-/// Connection strings may have passwords.
+/// It leaves out connection strings, which may contain passwords.
 impl fmt::Debug for Databases {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Databases")
@@ -33,10 +33,10 @@ impl fmt::Debug for Databases {
 }
 
 impl Databases {
-    /// Returns the databases that are given with names; none: there are only those of the target.
+    /// Returns the databases that are given with names; empty: only those of the target are given.
     ///
     /// # Errors
-    /// Says which of them cannot be used, and by what it was given.
+    /// An error that names the database that cannot be used, and how it was given.
     pub fn named(&self, target: &Target) -> Result<Vec<Chosen>> {
         let mut all = self.typed()?;
         if let Some(path) = &self.databases {
@@ -44,8 +44,8 @@ impl Databases {
         }
         ensure!(
             all.is_empty() || !target.is_typed(),
-            "--database-url is given, and databases with names too\n\
-             hint: Give all of them with names, or none."
+            "--database-url cannot be combined with --database or --databases\n\
+             hint: Give every database a name, or none."
         );
         let mut names = BTreeSet::new();
         for name in all.iter().filter_map(|chosen| chosen.name.as_ref()) {
@@ -54,7 +54,7 @@ impl Databases {
         Ok(all)
     }
 
-    /// Those of the command line.
+    /// Returns those of the command line.
     fn typed(&self) -> Result<Vec<Chosen>> {
         let entries = self.database.iter().enumerate();
         let chosen = entries.map(|(place, entry)| {
@@ -72,7 +72,7 @@ impl Databases {
     }
 }
 
-/// Reads a file of databases. The errors hold nothing of a line: it may have a password.
+/// Reads a file of databases. Errors do not quote lines, which may contain passwords.
 fn read(path: &Path) -> Result<Vec<Chosen>> {
     let text = fs::read_to_string(path);
     let path = path.display();
@@ -96,7 +96,7 @@ fn find(name: &Name, url: &str) -> Result<Chosen> {
     })
 }
 
-/// Reads `NAME=URL`.
+/// Parses `NAME=URL`.
 fn named(text: &str) -> Result<(Name, &str)> {
     let parts = text.split_once('=');
     let (name, url) = parts.context("it must be a name, =, and a connection string")?;

@@ -1,4 +1,4 @@
-//! `integrations`: who listens.
+//! `integrations`: the list of webhook integrations.
 
 use std::process::ExitCode;
 
@@ -6,7 +6,9 @@ use anyhow::Result;
 use clap::Args;
 
 use super::output::Output;
-use super::{Access, Target, explain, explain_begin};
+use super::target::Target;
+use super::webhook::types;
+use crate::database::{Access, explain, explain_begin};
 use crate::queries::Slice;
 use crate::queries::integrations::{self, Filter};
 
@@ -17,15 +19,15 @@ Examples:
   zentry-notify integrations
   zentry-notify integrations --project-id 1 --json")]
 pub struct Integrations {
-    #[arg(long, value_name = "TYPE", value_parser = super::types(), help = crate::vendors::listed())]
+    #[arg(long, value_name = "TYPE", value_parser = types(), help = crate::vendors::listed())]
     webhook_type: Option<String>,
-    /// Those of this project only
+    /// Only those of this project
     #[arg(long, value_name = "ID")]
     project_id: Option<i64>,
-    /// Those that are switched on (true) or off (false)
+    /// Only those that are switched on (true) or off (false)
     #[arg(long, value_name = "BOOLEAN")]
     is_active: Option<bool>,
-    /// Those that do so: active, failing, gone or off
+    /// Only those in this state: active, failing, gone or off
     #[arg(long, value_parser = ["active", "failing", "gone", "off"])]
     state: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! `logs`: what became of deliveries.
+//! `logs`: the log of deliveries.
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -10,7 +10,9 @@ use tokio::time::sleep;
 
 use super::output::{Columns, Output, time};
 use super::since::Since;
-use super::{Access, Connection, Session, Target, explain, explain_begin, no_webhook};
+use super::target::Target;
+use super::webhook::{no_webhook, types};
+use crate::database::{Access, Connection, Session, explain, explain_begin};
 use crate::queries::logs::{self, Entry, Filter, Start, Status};
 use crate::queries::{events, integrations};
 
@@ -24,33 +26,33 @@ Examples:
   zentry-notify logs --attempts 42
   zentry-notify logs --follow --json | jq 'select(.status == \"failed\").error_message'")]
 pub struct Logs {
-    /// Those in this status only
+    /// Only those in this status
     #[arg(long)]
     status: Option<Status>,
-    /// Those of this event only
+    /// Only those of this event type
     #[arg(long, value_name = "EVENT")]
     event_type: Option<String>,
-    #[arg(long, value_name = "TYPE", value_parser = super::types(), help = crate::vendors::listed())]
+    #[arg(long, value_name = "TYPE", value_parser = types(), help = crate::vendors::listed())]
     webhook_type: Option<String>,
-    /// Those of this integration only
+    /// Only those of this integration
     #[arg(long, value_name = "ID")]
     webhook: Option<i64>,
-    /// Those of events since then: '1 day', 2h, 2026-11-29 or '2026-11-29 08:00' (UTC)
+    /// Only those of events since then: '1 day', 2h, 2026-11-29 or '2026-11-29 08:00' (UTC)
     #[arg(long, value_name = "TIME")]
     since: Option<Since>,
-    /// Those of events before then, likewise
+    /// Only those of events before then, likewise
     #[arg(long, value_name = "TIME", conflicts_with = "follow")]
     until: Option<Since>,
-    /// Those that have this text in their event's data, their error or their answer
+    /// Only those with this text in their event's data, error or response
     #[arg(long, value_name = "TEXT")]
     search: Option<String>,
-    /// How many at most
+    /// Maximum number of deliveries
     #[arg(long, value_name = "NUMBER", default_value_t = 20, value_parser = clap::value_parser!(i64).range(0..=100_000))]
     limit: i64,
-    /// Instead, what came of each attempt to send this delivery: those that came to nothing, the first fifty of them
+    /// Show the unsuccessful attempts of this delivery instead, the first fifty of them
     #[arg(long, value_name = "DELIVERY", conflicts_with_all = ["status", "event_type", "webhook_type", "webhook", "since", "until", "search", "limit", "follow"])]
     attempts: Option<i64>,
-    /// Then go on: a line for each new delivery, and for each that changes its status
+    /// Then follow the log: a line for each new delivery, and for each change of a status
     #[arg(long, short)]
     follow: bool,
 }
@@ -91,7 +93,7 @@ impl Logs {
     }
 }
 
-/// An error if there is no such webhook: a mistyped number looks as one that has sent nothing.
+/// Returns an error if there is no such webhook, since a mistyped id would look like one without deliveries.
 async fn known(session: &Session<'_>, webhook: Option<i64>) -> Result<()> {
     let Some(id) = webhook else { return Ok(()) };
     let found = integrations::get(session, id).await.map_err(explain)?;
@@ -122,7 +124,7 @@ async fn attempts(session: &Session<'_>, id: i64, output: &Output) -> Result<Exi
     Ok(ExitCode::SUCCESS)
 }
 
-/// Until Ctrl-C. Deliveries that are not finished are looked at again, since their status is what people wait for.
+/// Follows the log until Ctrl-C. Unfinished deliveries are read again, to show changes of their status.
 async fn follow(connection: &mut Connection, filter: Filter, limit: i64, output: &Output) -> Result<()> {
     const PAUSE: Duration = Duration::from_secs(1);
     const PAGE: i64 = 1000;
@@ -169,7 +171,7 @@ async fn follow(connection: &mut Connection, filter: Filter, limit: i64, output:
         drop(session);
         let more = matches!(start, Start::After(_)) && window.entries.len() as i64 == page;
         if !more {
-            // What is of no interest is looked at once.
+            // Deliveries that the filter excludes are read only once.
             last = last.max(newest);
         }
         (start, page) = (Start::After(last), PAGE);
@@ -179,7 +181,7 @@ async fn follow(connection: &mut Connection, filter: Filter, limit: i64, output:
     }
 }
 
-/// The newest delivery of all; 0: there is none.
+/// Returns the id of the newest delivery; 0: there is none.
 async fn newest(session: &Session<'_>) -> Result<i64> {
     let window = logs::list(session, &Filter::default(), Start::Offset(0), 1)
         .await
@@ -187,7 +189,7 @@ async fn newest(session: &Session<'_>) -> Result<i64> {
     Ok(window.entries.first().map_or(0, |entry| entry.id))
 }
 
-/// Columns as wide as what there is now, and the newest delivery.
+/// Returns column widths that fit the present deliveries, and the id of the newest one.
 async fn beginning(connection: &mut Connection) -> Result<(Columns, i64)> {
     let session = connection.begin(Access::Read).await.map_err(explain_begin)?;
     let types = events::types(&session).await.map_err(explain)?;

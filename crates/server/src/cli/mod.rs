@@ -3,6 +3,7 @@
 mod audit;
 mod code;
 mod databases;
+mod exit_code;
 mod generate;
 mod integrations;
 mod logs;
@@ -20,6 +21,7 @@ mod target;
 mod test_webhook;
 mod token;
 mod traces;
+mod webhook;
 mod wording;
 
 use std::io;
@@ -27,43 +29,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use clap::builder::PossibleValuesParser;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use self::exit_code::EXIT_CODES;
 use self::output::{Output, tell};
 use self::target::Target;
-use crate::database::{Access, BeginError, Connection, Session};
-use crate::queries::integrations::{self as integrations_of, Integration};
-
-/// Reads a type of webhooks.
-fn types() -> PossibleValuesParser {
-    PossibleValuesParser::new(crate::vendors::names())
-}
-
-const EXIT_CODES: &str = "\
-Exit codes:
-  0  done
-  1  not done: the database cannot be reached, refuses, or does not know what was named;
-     of status --problems: something needs attention; of diff: something would be changed
-  2  the command line is wrong; of diff: what would be changed can't be told
-  3  done, but a delivery failed, or was still waiting when the time was over
-  4  done: something is broken, says status";
-
-/// Done, but a delivery failed or has not ended.
-const UNDELIVERED: u8 = 3;
-
-/// Of `status --problems`: done, and something needs attention.
-const ATTENTION: u8 = 1;
-
-/// Of `diff`: something would be changed.
-const DIFFERENT: u8 = 1;
-
-/// Of `diff`: nobody can tell.
-const UNKNOWN: u8 = 2;
-
-/// Done, and what was found is that something does not work.
-const BROKEN: u8 = 4;
 
 /// The REST API, the admin pages and the commands of the PostgreSQL extension zentry_notify
 #[derive(Debug, Parser)]
@@ -75,14 +46,14 @@ struct Cli {
     command: Command,
 }
 
-/// Without a heading of their own, these would stand in between the options of each command.
+/// A heading of their own separates these from the options of each command.
 const OF_ALL: &str = "Options of every command";
 
 #[derive(Debug, Args)]
 struct Options {
     /// The database: postgresql://USER@HOST/DATABASE, or "host=... dbname=... user=..."
     ///
-    /// Without a password: everybody on this machine can read a command line. What it leaves out comes from PGSERVICE, PGHOST, PGUSER and the like, ~/.pg_service.conf and ~/.pgpass, as with psql. `send` takes several; with names, `send` and `serve` take them by --database.
+    /// Without a password, because everybody on this machine can read a command line. Parts that it leaves out come from PGSERVICE, PGHOST, PGUSER and the like, ~/.pg_service.conf and ~/.pgpass, as with psql. It may be repeated for `send`; `send` and `serve` also take several databases by --database.
     #[arg(
         long,
         global = true,
@@ -92,7 +63,7 @@ struct Options {
         value_name = "URL"
     )]
     database_url: Vec<String>,
-    /// A file that holds the same, and may hold a password; for `send`, several, one a line
+    /// A file with the connection string, which may contain a password here; for `send`, one or more, one per line
     #[arg(
         long,
         global = true,
@@ -148,7 +119,7 @@ pub fn main() -> ExitCode {
     let outcome = target.and_then(|target| run(cli, target));
     match outcome {
         Ok(code) => code,
-        // Whoever read what we print has heard enough.
+        // The reader has closed the pipe.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             tell(format_args!("error: {error:#}"));
@@ -163,7 +134,7 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
         .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
-/// Whether the connection string stands on the command line.
+/// Returns whether the connection string was given on the command line.
 fn is_typed(matches: &ArgMatches) -> bool {
     let mut deepest = matches;
     while let Some((_, inner)) = deepest.subcommand() {
@@ -199,61 +170,7 @@ async fn run(cli: Cli, target: Target) -> Result<ExitCode> {
         Command::Export(command) => command.run(&target).await,
         Command::Diff(command) => command.run(&target, &output).await,
         Command::Apply(command) => command.run(&target, &output).await,
-        Command::Completions(command) => command.run(),
-        Command::Man(command) => command.run(),
-    }
-}
-
-/// What a command says of a webhook that is not there.
-fn no_webhook(id: i64) -> anyhow::Error {
-    anyhow::anyhow!("there is no webhook with id {id}\nhint: zentry-notify integrations lists them.")
-}
-
-/// On standard error, what is allowed of this webhook and as a rule not meant.
-async fn warn_of(session: &Session<'_>, webhook: &Integration) -> Result<()> {
-    for doubt in integrations_of::doubts(session, webhook.id)
-        .await
-        .map_err(explain)?
-    {
-        tell(format_args!(
-            "warning: webhook {} ({}): {doubt}",
-            webhook.id, webhook.name
-        ));
-    }
-    Ok(())
-}
-
-/// What the database says, with its hint: tokio-postgres' own words leave it out.
-pub fn explain(error: tokio_postgres::Error) -> anyhow::Error {
-    let Some(said) = error.as_db_error() else {
-        return error.into();
-    };
-    match said.hint() {
-        Some(hint) => anyhow::anyhow!("{}\nhint: {hint}", said.message()),
-        None => anyhow::anyhow!("{}", said.message()),
-    }
-}
-
-pub fn explain_begin(error: BeginError) -> anyhow::Error {
-    match error {
-        BeginError::Database(error) | BeginError::Role(_, error) => explain(error),
-    }
-}
-
-pub fn explain_pool(error: deadpool_postgres::PoolError) -> anyhow::Error {
-    use deadpool_postgres::{HookError, PoolError};
-    match error {
-        PoolError::Backend(error) | PoolError::PostCreateHook(HookError::Backend(error)) => {
-            let answered = error.as_db_error().is_some();
-            let why = explain(error);
-            let hint = "Does the server run? --database-url, or PGHOST, PGPORT and the like, say where it is looked for.";
-            if answered {
-                why.context("cannot connect to the database")
-            } else {
-                anyhow::anyhow!("cannot connect to the database: {why:#}\nhint: {hint}")
-            }
-        }
-        PoolError::PostCreateHook(HookError::Message(message)) => anyhow::anyhow!("{message}"),
-        other => other.into(),
+        Command::Completions(command) => command.run(Cli::command()),
+        Command::Man(command) => command.run(Cli::command()),
     }
 }

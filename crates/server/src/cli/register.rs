@@ -9,8 +9,9 @@ use serde_json::Value;
 
 use super::output::Output;
 use super::settings::Settings;
-use super::{Access, Target, explain, explain_begin, no_webhook, warn_of};
-use crate::database::Session;
+use super::target::Target;
+use super::webhook::{no_webhook, types, warn_of};
+use crate::database::{Access, Session, explain, explain_begin};
 use crate::queries::integrations::{self, Change, Integration, New};
 use crate::queries::settings::Rules;
 
@@ -23,28 +24,28 @@ Example:
   read -rsp 'URL: ' WEBHOOK_URL; export WEBHOOK_URL
   zentry-notify register --name 'Backend channel' --webhook-type discord --digest '0 9 * * 1-5 Europe/Berlin'")]
 pub struct Register {
-    /// A name that its team knows
+    /// Display name
     #[arg(long)]
     name: String,
-    #[arg(long, value_name = "TYPE", value_parser = super::types(), help = crate::vendors::listed())]
+    #[arg(long, value_name = "TYPE", value_parser = types(), help = crate::vendors::listed())]
     webhook_type: String,
-    /// Its URL
+    /// URL of the webhook
     #[arg(long, value_name = "URL", env = "WEBHOOK_URL", hide_env_values = true)]
     webhook_url: String,
     /// The project whose events are sent [default: every project's]
     #[arg(long, value_name = "ID", value_parser = clap::value_parser!(i64).range(1..))]
     project_id: Option<i64>,
-    /// An event that is sent; may be repeated [default: all]
+    /// Event type that is sent; may be repeated [default: all]
     #[arg(long, value_name = "EVENT")]
     event_type: Vec<String>,
-    /// Whether it hears anything [default: true]
+    /// Whether it is active [default: true]
     #[arg(long, value_name = "BOOLEAN")]
     is_active: Option<bool>,
-    /// For type webhook: what to sign by [default: one is made, and printed]; for type nats: credentials
+    /// For type webhook: signing secret [default: one is generated and printed]; for type nats: credentials
     #[arg(long, value_name = "SECRET", env = "WEBHOOK_SECRET", hide_env_values = true)]
     secret: Option<String>,
-    /// For types webhook and ntfy: headers that its requests have besides, as '{"authorization": "Bearer TOKEN"}'; without a value, those of
-    /// WEBHOOK_HEADERS in the environment
+    /// For types webhook and ntfy: additional headers of its requests, as '{"authorization": "Bearer TOKEN"}'; without a value, WEBHOOK_HEADERS in
+    /// the environment
     #[arg(long, value_name = "JSON", num_args = 0..=1, default_missing_value = "")]
     headers: Option<String>,
     #[command(flatten)]
@@ -75,9 +76,9 @@ impl Register {
     }
 }
 
-/// Change a webhook: what is given, and nothing else
+/// Change the given settings of a webhook
 ///
-/// An empty text and 0 take away what was set.
+/// An empty text or 0 removes a setting.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -86,26 +87,27 @@ Examples:
   read -rsp 'URL: ' WEBHOOK_URL; export WEBHOOK_URL; zentry-notify update 7 --webhook-url
   zentry-notify update 7 --is-active true")]
 pub struct Update {
-    /// Its id
+    /// Id of the webhook
     id: i64,
+    /// New display name
     #[arg(long)]
     name: Option<String>,
-    #[arg(long, value_name = "TYPE", value_parser = super::types(), help = crate::vendors::listed())]
+    #[arg(long, value_name = "TYPE", value_parser = types(), help = crate::vendors::listed())]
     webhook_type: Option<String>,
-    /// Its new URL; without a value, that of WEBHOOK_URL in the environment
+    /// New URL; without a value, WEBHOOK_URL in the environment
     #[arg(long, value_name = "URL", num_args = 0..=1, default_missing_value = "")]
     webhook_url: Option<String>,
     /// The project whose events are sent; 0: every project's
     #[arg(long, value_name = "ID")]
     project_id: Option<i64>,
-    /// An event that is sent, in place of what it hears now; may be repeated; * stands for all
+    /// Event type that is sent, instead of the present ones; may be repeated; * means all
     #[arg(long, value_name = "EVENT")]
     event_type: Vec<String>,
-    /// Whether it hears anything; true also brings one back that was switched off
+    /// Whether it is active; true also switches one on whose endpoint was gone
     #[arg(long, value_name = "BOOLEAN")]
     is_active: Option<bool>,
-    /// For types webhook and ntfy: all headers that its requests have besides, as '{"authorization": "Bearer TOKEN"}'; '{}' takes them away;
-    /// without a value, those of WEBHOOK_HEADERS in the environment
+    /// For types webhook and ntfy: all additional headers of its requests, as '{"authorization": "Bearer TOKEN"}'; '{}' removes them; without a
+    /// value, WEBHOOK_HEADERS in the environment
     #[arg(long, value_name = "JSON", num_args = 0..=1, default_missing_value = "")]
     headers: Option<String>,
     #[command(flatten)]
@@ -139,7 +141,7 @@ fn new_url(given: Option<String>) -> Result<Option<String>> {
         .transpose()
 }
 
-/// What is given, or what the environment has.
+/// Returns the given value, or that of the environment.
 fn or_environment(given: String, option: &str, variable: &str) -> Result<String> {
     if !given.is_empty() {
         return Ok(given);
@@ -149,7 +151,7 @@ fn or_environment(given: String, option: &str, variable: &str) -> Result<String>
     })
 }
 
-/// The error holds nothing of the text.
+/// Parses JSON. The error does not quote the text.
 fn headers(given: Option<String>) -> Result<Option<Value>> {
     let Some(given) = given else { return Ok(None) };
     let text = or_environment(given, "--headers", "WEBHOOK_HEADERS")?;
@@ -159,18 +161,18 @@ fn headers(given: Option<String>) -> Result<Option<Value>> {
     object.context(problem).map(Some)
 }
 
-/// Give a webhook of type webhook a new secret to sign by, and print it: nothing else ever shows it; or one of type nats other credentials
+/// Set and print a new signing secret of a webhook of type webhook, or set new credentials of one of type nats
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:
   zentry-notify new-secret 7 --grace '7 days'")]
 pub struct NewSecret {
-    /// Its id
+    /// Id of the webhook
     id: i64,
-    /// One of your own [default: one is made]; for type nats: the credentials
+    /// The secret [default: one is generated]; for type nats: the credentials
     #[arg(long, value_name = "SECRET", env = "WEBHOOK_SECRET", hide_env_values = true)]
     secret: Option<String>,
-    /// So long requests are signed by the one of before, too [default: 1 day]
+    /// How long requests are also signed with the previous secret [default: 1 day]
     #[arg(long, value_name = "TIME")]
     grace: Option<String>,
 }
@@ -191,13 +193,13 @@ impl NewSecret {
     }
 }
 
-/// Send what waits for a webhook now, whatever its endpoint has asked for: also to one that was switched off
+/// Send waiting deliveries of a webhook now, even if its endpoint has asked to wait or it was switched off
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:
   zentry-notify resume 7")]
 pub struct Resume {
-    /// Its id
+    /// Id of the webhook
     id: i64,
 }
 
@@ -210,12 +212,12 @@ impl Resume {
     }
 }
 
-/// Commits, and prints what the webhook is now.
+/// Commits, and prints the webhook.
 async fn show(session: Session<'_>, id: i64, output: &Output) -> Result<ExitCode> {
     show_with(session, id, None, output).await
 }
 
-/// With the secret that was made for it.
+/// Prints the webhook with its generated secret.
 async fn show_with(
     session: Session<'_>,
     id: i64,

@@ -1,4 +1,4 @@
-//! `retry`: send again.
+//! `retry`: re-sends deliveries.
 
 use std::process::ExitCode;
 
@@ -8,10 +8,11 @@ use serde::Serialize;
 
 use super::output::Output;
 use super::since::Since;
-use super::{Access, Target, explain, explain_begin};
+use super::target::Target;
+use crate::database::{Access, explain, explain_begin};
 use crate::queries::logs;
 
-/// Send failed deliveries again, or make those due now that wait for their next attempt
+/// Re-send failed deliveries, or try deliveries now that wait for their next attempt
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -19,23 +20,23 @@ Examples:
   zentry-notify retry --failed --since '1 day'
   zentry-notify retry --failed --webhook 3 --event-type task_completed")]
 pub struct Retry {
-    /// Ids of the log; all of them are sent again, or none
+    /// Ids of deliveries; all of them are re-sent, or none
     #[arg(
         required_unless_present = "failed",
         conflicts_with = "failed",
         value_name = "LOG_ID"
     )]
     ids: Vec<i64>,
-    /// All that failed and was not sent again yet, of webhooks that are switched on
+    /// All failed deliveries of active webhooks that have not been re-sent
     #[arg(long)]
     failed: bool,
-    /// Of these, those of this integration only
+    /// Of these, only those of this integration
     #[arg(long, value_name = "ID", conflicts_with = "ids")]
     webhook: Option<i64>,
-    /// Of these, those of this event only
+    /// Of these, only those of this event type
     #[arg(long, value_name = "EVENT", conflicts_with = "ids")]
     event_type: Option<String>,
-    /// Of these, those of events since then: '1 day', 2h, 2026-11-29 or '2026-11-29 08:00' (UTC)
+    /// Of these, only those of events since then: '1 day', 2h, 2026-11-29 or '2026-11-29 08:00' (UTC)
     #[arg(long, value_name = "TIME", conflicts_with = "ids")]
     since: Option<Since>,
 }
@@ -47,7 +48,7 @@ struct Retried {
     status: String,
 }
 
-/// What `--failed` has come to.
+/// The result of `--failed`.
 #[derive(Serialize)]
 struct Many {
     retried: i64,

@@ -17,13 +17,15 @@ use webhook::way::parse_ways;
 use super::databases::Databases;
 use super::target::{Chosen, Target};
 use crate::process::{log_to_stderr, told_to_end};
-use crate::send::{Neighbours, Options, Sender};
+use crate::send::{Neighbours, Options, Sender, keep};
 use crate::web::seats;
 
-/// Files that the requests, the idle connections and the sessions may need.
+/// The maximum number of files for the requests and idle connections of a database.
 const FILES: usize = 6_000;
+/// The number of files for the sessions in a database.
+const SESSIONS: usize = 2;
 
-/// Send what databases have to send, from this machine
+/// Send the deliveries of one or more databases from this machine
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -33,27 +35,28 @@ Examples:
   zentry-notify send --proxy http://proxy.example.com:3128
   zentry-notify send --proxy direct,socks5h://a.example.com:1080,socks5h://b.example.com:1080
 
-The role that logs in needs SELECT zentry_grant('zentry_sender', 'sender'), and the database zentry_notify.senders = remote, or both.
-The connection must not go through a pooler in transaction mode. Any number of these may run: they share the webhooks evenly.")]
+The role that logs in needs SELECT zentry_grant('zentry_sender', 'sender'), and the database the setting
+zentry_notify.senders = remote or both. The connection must not go through a pooler in transaction mode.
+Any number of senders may run: they share the webhooks evenly.")]
 pub struct Send {
     #[command(flatten)]
     databases: Databases,
-    /// What this process is called in zentry_notify.sender; this machine's name and the process's number if it is not given
+    /// Name of this process in zentry_notify.sender [default: the name of the machine and the number of the process]
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
-    /// Seconds after which a database gives this process's webhooks to others when it hears nothing of it
+    /// Seconds without a sign of life after which a database gives the webhooks of this process to other senders
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=600))]
     patience: u64,
-    /// Proxy for all requests, or several, as of zentry_notify.proxy, which does not hold here: 'direct' among them is this machine's own address. One with a password by the environment: everybody on this machine can read a command line
+    /// Proxy for all requests, or several, separated by commas, where 'direct' stands for no proxy; zentry_notify.proxy is not used. Give a password by the environment, because everybody on this machine can read a command line
     #[arg(long, value_name = "URL", env = "ZENTRY_NOTIFY_PROXY", hide_env_values = true)]
     proxy: Option<String>,
     /// PEM file of certificate authorities to trust in addition to the system's
     #[arg(long, value_name = "FILE")]
     ca_file: Option<PathBuf>,
-    /// Address of this machine that messages leave from. With several, a process for each has Discord's 50 requests a second for each
+    /// Address of this machine that requests leave from. Discord allows 50 requests a second from each address: to use several, run a process for each
     #[arg(long, value_name = "ADDRESS", env = "ZENTRY_NOTIFY_SOURCE_ADDRESS")]
     source_address: Option<IpAddr>,
-    /// What is logged to standard error: error, warn, info or debug
+    /// The lowest level that is logged to standard error: error, warn, info or debug
     #[arg(long, value_name = "LEVEL", default_value_t = LevelFilter::INFO)]
     log_level: LevelFilter,
 }
@@ -65,6 +68,7 @@ impl Send {
         if databases.is_empty() {
             databases = target.all()?;
         }
+        let count = databases.len();
         let options = Options {
             name: self
                 .name
@@ -75,14 +79,14 @@ impl Send {
                 .collect(),
             patience: Duration::from_secs(self.patience),
             of_machine: self.client()?,
-            neighbours: Neighbours::new(databases.len()),
+            neighbours: Neighbours::new(count),
+            files: seats::affordable(FILES * count, SESSIONS * count) / count.max(1),
         };
-        seats::affordable(FILES, 0);
         let (say, stop) = watch::channel(false);
         let told = told_to_end()?;
         tokio::spawn(async move {
             told.await;
-            // Everybody has ended otherwise.
+            // It only fails if all senders have already ended.
             let _ = say.send(true);
         });
         let here = LocalSet::new();
@@ -94,18 +98,22 @@ impl Send {
                     None if options.neighbours.count() > 1 => parameters.place(),
                     None => parameters.database().to_owned(),
                 };
-                let sender = Sender::new(parameters, database, options.clone());
-                senders.spawn_local(sender.run(stop.clone()));
+                let (options, stop) = (options.clone(), stop.clone());
+                senders.spawn_local(async move {
+                    let begin = || {
+                        let sender = Sender::new(parameters.clone(), database.clone(), options.clone());
+                        sender.run(stop.clone())
+                    };
+                    keep(&database, &options.neighbours, stop.clone(), begin).await;
+                });
             }
-            while let Some(ended) = senders.join_next().await {
-                ended.context("a sender has failed inside")?;
-            }
+            senders.join_all().await;
             Ok(ExitCode::SUCCESS)
         })
         .await
     }
 
-    /// What is this machine's to know, checked.
+    /// Returns the client's configuration that depends on this machine, after checking it.
     fn client(&self) -> Result<ClientConfig> {
         let ways = parse_ways(self.proxy.as_deref().unwrap_or_default()).context("--proxy")?;
         let read = |path: &PathBuf| {
@@ -130,7 +138,7 @@ impl Send {
     }
 }
 
-/// The address, if connections can leave from it.
+/// Returns the address if it belongs to this machine.
 fn own_address(address: IpAddr) -> Result<IpAddr> {
     TcpListener::bind((address, 0))
         .with_context(|| format!("--source-address: messages cannot leave from {address}"))?;

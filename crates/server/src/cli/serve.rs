@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use axum::http::HeaderValue;
+use axum::http::header::InvalidHeaderValue;
 use clap::Args;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
@@ -16,11 +17,13 @@ use super::databases::Databases;
 use super::output::tell;
 use super::target::{Chosen, Target};
 use super::traces::{TraceOptions, report};
-use super::{Access, explain, explain_begin, explain_pool};
-use crate::database::{Database, Identity, Name, PoolOptions};
+use crate::database::{Database, Name, PoolOptions};
 use crate::process::log_to_stderr;
 use crate::traces::Follower;
 use crate::web::{App, Bound, Listen, Options, seats};
+
+/// The number of clients below which a warning is logged: each waiting client would keep others out.
+const FEW: usize = 50;
 
 /// Serve the REST API and the admin pages
 #[derive(Debug, Args)]
@@ -30,15 +33,15 @@ Examples:
   zentry-notify serve --listen 0.0.0.0:8443 --tls-cert server.pem --tls-key server.key
   zentry-notify serve --database sales=postgresql://zentry_server@a/sales --database shop=service=shop
 
-With --database, each database is below a path of its name, such as /sales/admin/, /sales/api/notifications/ and /sales/metrics,
-with tokens of its own; / lists them.
+With --database, each database has its own tokens, and paths that begin with its name, such as /sales/admin/,
+/sales/api/notifications/ and /sales/metrics; the page / lists the databases.
 
-The role that logs in needs SELECT zentry_grant('zentry_server', 'server'), and to be a member of each role that has tokens.")]
+The role that logs in needs SELECT zentry_grant('zentry_server', 'server'), and must be a member of each role that has tokens.")]
 pub struct Serve {
-    /// Address or name, and port, to listen on; 0.0.0.0 stands for all addresses of IPv4
+    /// Address or host name, and port, to listen on; 0.0.0.0 stands for all IPv4 addresses
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8000", value_parser = place)]
     listen: String,
-    /// Serve by TLS: PEM file of the certificate with its chain
+    /// Serve HTTPS: PEM file of the certificate with its chain
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     tls_cert: Option<PathBuf>,
     /// PEM file of the certificate's key
@@ -46,34 +49,34 @@ pub struct Serve {
     tls_key: Option<PathBuf>,
     #[command(flatten)]
     databases: Databases,
-    /// What links begin with, behind a proxy: `https://host[:port]`
-    #[arg(long, value_name = "URL")]
+    /// The beginning of links, if a proxy is in front of the server: `https://host[:port]`
+    #[arg(long, value_name = "URL", value_parser = public_url)]
     public_url: Option<String>,
     /// An origin whose pages may call the API from a browser, such as `https://app.example.com`; may be repeated
-    #[arg(long, value_name = "ORIGIN")]
+    #[arg(long, value_name = "ORIGIN", value_parser = origin)]
     cors_origin: Vec<HeaderValue>,
-    /// Connections to each database at most; a fifth of them, one at least, is for tests of webhooks, which wait for an answer
+    /// Maximum number of connections to each database for requests; a fifth of them, at least one, is for tests of webhooks, which wait for an answer
     #[arg(long, value_name = "NUMBER", default_value_t = 10, value_parser = pool_size)]
     pool_size: usize,
-    /// Clients that may be connected at a time; fewer where the process may not have as many files open
+    /// Maximum number of connected clients; fewer if the process may not open as many files
     #[arg(long, value_name = "NUMBER", default_value_t = 1000)]
     max_connections: usize,
-    /// Seconds that a request may take; trying a webhook waits for its answer
+    /// Time limit of a request in seconds; the test of a webhook waits for its answer
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     request_timeout: u64,
-    /// Seconds that a request's head may take to come
+    /// Time limit for receiving the head of a request, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 10)]
     head_timeout: u64,
-    /// Bytes that a request's body may have
+    /// Maximum size of the body of a request, in bytes
     #[arg(long, value_name = "BYTES", default_value_t = 64 * 1024)]
     max_body: usize,
-    /// Wrong tokens that an address may show in a minute
+    /// Maximum number of wrong tokens from one address per minute
     #[arg(long, value_name = "NUMBER", default_value_t = 10)]
     max_failed_tries: u32,
-    /// A proxy's address; the client's is what it adds to `X-Forwarded-For`. May be repeated
+    /// Address of a trusted proxy: the client's address is the one that it adds to `X-Forwarded-For`; may be repeated
     #[arg(long, value_name = "ADDRESS")]
     trusted_proxy: Vec<IpAddr>,
-    /// What is logged to standard error: error, warn, info (each request) or debug
+    /// The lowest level that is logged to standard error: error, warn, info (each request) or debug
     #[arg(long, value_name = "LEVEL", default_value_t = LevelFilter::INFO)]
     log_level: LevelFilter,
     #[command(flatten)]
@@ -96,18 +99,28 @@ impl Serve {
         }
         let options = Options {
             name: None,
-            public_url: self.public_url.map(|url| url.trim_end_matches('/').to_owned()),
+            public_url: self.public_url,
             max_failed_tries: self.max_failed_tries,
             trusted_proxies: self.trusted_proxy,
             request_timeout,
             max_body: self.max_body,
             cors_origins: self.cors_origin,
         };
+        // One more connection is for /healthz, and one for traces.
+        let connections = (self.pool_size + 2) * databases.len();
+        let seats = seats::affordable(self.max_connections, connections);
+        if seats < FEW.min(self.max_connections) {
+            tell(format_args!(
+                "warning: {seats} clients may be connected at a time, for the process may have no more files open beside {connections} connections \
+                 to databases\n\
+                 hint: Raise the limit (LimitNOFILE of the service, ulimit -n), or lower --pool-size."
+            ));
+        }
         let listen = Listen {
             address: self.listen,
             tls: self.tls_cert.zip(self.tls_key),
             head_timeout: Duration::from_secs(self.head_timeout),
-            seats: seats::affordable(self.max_connections, self.pool_size * databases.len()),
+            seats,
         };
         let for_trials = PoolOptions {
             size: trials,
@@ -130,7 +143,12 @@ impl Serve {
                 name: name.clone(),
                 ..options.clone()
             };
-            apps.push(App::new(connect(&pool)?, connect(&for_trials)?, options));
+            apps.push(App::new(
+                connect(&pool)?,
+                connect(&for_trials)?,
+                connect(&own)?,
+                options,
+            ));
             if let Some(exporter) = self.traces.exporter()? {
                 followers.push((name.clone(), Follower::new(connect(&own)?, exporter, None)));
             }
@@ -149,7 +167,7 @@ impl Serve {
             let report = move |reason: Option<&str>| report(name.as_ref(), reason);
             tokio::spawn(follower.follow(interval, report));
         }
-        // Once the first of them answers.
+        // It says that it listens once the first database can be used.
         let mut waiting = JoinSet::new();
         for app in apps {
             waiting.spawn(async move { wait_for(app.database(), app.options().name.as_ref()).await });
@@ -164,12 +182,12 @@ impl Serve {
     }
 }
 
-/// Until the database answers. Clients are told meanwhile that it does not, and who started the server is told why, once for each reason.
+/// Waits until the database can be used. Meanwhile requests get an error, and the reason is logged each time that it changes.
 async fn wait_for(database: &Database, name: Option<&Name>) {
     const PAUSE: Duration = Duration::from_millis(500);
     let mut told = String::new();
-    while let Err(error) = reach(database).await {
-        let reason = format!("{error:#}");
+    while let Err(fault) = database.check().await {
+        let reason = fault.to_string();
         if reason != told {
             let name = name.map_or_else(String::new, |name| format!(" {name}"));
             tell(format_args!("waiting for the database{name}: {reason}"));
@@ -179,13 +197,7 @@ async fn wait_for(database: &Database, name: Option<&Name>) {
     }
 }
 
-async fn reach(database: &Database) -> Result<()> {
-    let mut connection = database.connection(Identity::Login).await.map_err(explain_pool)?;
-    let session = connection.begin(Access::Read).await.map_err(explain_begin)?;
-    session.query("SELECT", &[]).await.map(drop).map_err(explain)
-}
-
-/// What it names is found out when it is listened on.
+/// Parses `ADDRESS:PORT`; a name is resolved when the server starts to listen.
 fn place(text: &str) -> Result<String, String> {
     match text.rsplit_once(':') {
         Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => Ok(text.to_owned()),
@@ -195,7 +207,23 @@ fn place(text: &str) -> Result<String, String> {
     }
 }
 
-/// One for requests and one for tests.
+/// Parses `https://host[:port]`, and returns it as browsers write it: scheme and host in lower case (RFC 3986, 6.2.2.1), without a slash at the end.
+fn public_url(text: &str) -> Result<String, String> {
+    let url = text.trim_end_matches('/').to_ascii_lowercase();
+    match url.split_once("://") {
+        Some(("https" | "http", host)) if !host.is_empty() && !host.contains('/') => Ok(url),
+        _ => Err(
+            "it must be a scheme, a host and perhaps a port, such as https://notify.example.com".to_owned(),
+        ),
+    }
+}
+
+/// Parses an origin, and returns it as browsers write it, in lower case.
+fn origin(text: &str) -> Result<HeaderValue, InvalidHeaderValue> {
+    text.to_ascii_lowercase().parse()
+}
+
+/// Parses the size of the pool: at least two, one for requests and one for tests of webhooks.
 fn pool_size(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(size) if size >= 2 => Ok(size),
@@ -232,5 +260,30 @@ mod tests {
                 "{text}"
             );
         }
+    }
+
+    #[test]
+    fn origins_are_compared_as_browsers_write_them() {
+        for (text, url) in [
+            ("https://notify.example.com", "https://notify.example.com"),
+            (
+                "HTTPS://Notify.Example.com:8443/",
+                "https://notify.example.com:8443",
+            ),
+            ("http://localhost:8000", "http://localhost:8000"),
+        ] {
+            assert_eq!(public_url(text).as_deref(), Ok(url));
+        }
+        for text in [
+            "",
+            "notify.example.com",
+            "ftp://a.example",
+            "https://",
+            "https://a.example/b",
+        ] {
+            assert!(public_url(text).is_err(), "{text}");
+        }
+        let origin = origin("HTTPS://App.Example.com").ok();
+        assert_eq!(origin, Some(HeaderValue::from_static("https://app.example.com")));
     }
 }

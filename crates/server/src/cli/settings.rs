@@ -1,32 +1,32 @@
-//! What can be set of a webhook, as options.
+//! Settings of a webhook, as options.
 
 use clap::Args;
 
 use crate::queries::settings::Rules;
 use crate::vendors;
 
-/// Of a change, an empty text and 0 take away what was set
+/// In a change, an empty text or 0 removes a setting
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Settings")]
 pub struct Settings {
-    /// Only events whose data this JSON path predicate is true of, such as '$.points > 20'
+    /// JSON path predicate over the events' data, such as '$.points > 20': only events for which it is true are sent
     #[arg(long, value_name = "PATH")]
     filter: Option<String>,
-    /// Of daily_streak, only streaks of so many days
+    /// For daily_streak: minimum length of a streak, in days
     #[arg(long, value_name = "DAYS")]
     min_streak_days: Option<i32>,
-    /// Of milestone_reached, only these, such as 50,100
+    /// For milestone_reached: the milestones that are sent, in per cent, such as 50,100
     #[arg(long, value_name = "PERCENT,...", value_parser = numbers)]
     milestones: Option<Numbers>,
     /// When nothing is sent, such as '22:00-07:00 Europe/Berlin'
     #[arg(long, value_name = "HOURS")]
     quiet_hours: Option<String>,
-    /// What has gathered leaves as one message: '1 hour' after the first event, or at '0 9 * * 1-5 Europe/Berlin'
+    /// When waiting events are sent as one message: '1 hour' after the first of them, or at '0 9 * * 1-5 Europe/Berlin'
     #[arg(long, value_name = "TIMES")]
     digest: Option<String>,
     #[arg(long, value_name = "WHOM", help = format!("Whom each message pings: {}", vendors::mentions()))]
     mention: Option<String>,
-    /// Keys of the events' data that its messages do not have
+    /// Keys of the events' data that are left out
     #[arg(long, value_name = "KEY,...")]
     omit_keys: Option<String>,
     #[arg(long, value_name = "NAME", help = format!("The name that its messages in {} come from", vendors::called_with("username")))]
@@ -36,31 +36,31 @@ pub struct Settings {
     #[arg(long, value_name = "BOOLEAN",
         help = format!("Whether a line of text stands above the events in {}, for phones' notifications", vendors::called_with("announce")))]
     announce: Option<bool>,
-    /// For a forum of Discord: each message becomes a post of this name
+    /// For a Discord forum channel: each message becomes a post with this name
     #[arg(long, value_name = "NAME")]
     thread_name: Option<String>,
-    /// For a forum of Discord: ids of the tags of these posts
+    /// For a Discord forum channel: ids of the tags of these posts
     #[arg(long, value_name = "ID,...")]
     applied_tags: Option<String>,
-    /// For Google Chat: what the messages of a thread have in common, task or project
+    /// For Google Chat: events of the same task or project go to one thread
     #[arg(long, value_name = "WHAT")]
     thread_by: Option<String>,
-    /// How many messages it may get, and in what time, such as 25/5min; 0 is no limit
+    /// Maximum number of messages in a time, such as 25/5min; 0: no limit
     #[arg(long, value_name = "RATE")]
     rate_limit: Option<String>,
-    /// Webhooks of the same group share their rate
+    /// Webhooks with the same group share one rate limit
     #[arg(long, value_name = "NAME")]
     rate_group: Option<String>,
-    /// The webhook that is told of its trouble
+    /// Id of the webhook that gets notices about this one
     #[arg(long, value_name = "ID")]
     notify_webhook_id: Option<i64>,
-    /// Whether it is told of the trouble of the others
+    /// Whether it gets notices about other webhooks
     #[arg(long, value_name = "BOOLEAN")]
     notices: Option<bool>,
-    /// How many waiting events may leave as one message, 1 to 10
+    /// Maximum number of waiting events in one message, 1 to 10
     #[arg(long, value_name = "EVENTS")]
     max_events_per_message: Option<i32>,
-    /// The shortest time between two messages, such as '30 seconds'
+    /// Minimum time between two messages, such as '30 seconds'
     #[arg(long, value_name = "TIME")]
     min_interval: Option<String>,
     /// Deliveries older than this expire, such as '1 day'
@@ -68,7 +68,7 @@ pub struct Settings {
     max_age: Option<String>,
 }
 
-/// A list in one option, so that an empty one can be given.
+/// A list in one option, so that it can be empty.
 #[derive(Clone, Debug)]
 struct Numbers(Vec<i32>);
 

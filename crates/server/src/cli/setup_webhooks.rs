@@ -6,7 +6,9 @@ use anyhow::Result;
 use clap::{ArgGroup, Args};
 
 use super::output::Output;
-use super::{Access, Target, explain, explain_begin, warn_of};
+use super::target::Target;
+use super::webhook::warn_of;
+use crate::database::{Access, explain, explain_begin};
 use crate::queries::integrations::{self, Integration, New};
 
 /// Register a Discord webhook, a Teams webhook, or both

@@ -1,4 +1,4 @@
-//! Times as people type them.
+//! Parsing of times.
 
 use std::str::FromStr;
 
@@ -6,11 +6,11 @@ use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp};
 
-/// A time that is past: so long ago, or a date, with a time of day if one is given, in UTC unless it says otherwise.
+/// Parses a time in the past: an interval before now, or a date with an optional time of day, in UTC by default.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Since(pub Timestamp);
 
-/// A time that is still to come, likewise.
+/// Parses a time in the future, likewise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Until(pub Timestamp);
 

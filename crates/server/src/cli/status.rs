@@ -1,15 +1,17 @@
-//! `status`: whether everything works.
+//! `status`: the findings of `zentry_status()`.
 
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Args;
 
+use super::exit_code::{ATTENTION, BROKEN};
 use super::output::Output;
-use super::{ATTENTION, Access, BROKEN, Target, explain, explain_begin};
+use super::target::Target;
+use crate::database::{Access, explain, explain_begin};
 use crate::queries::status::{self, Finding};
 
-/// Show what works, what needs attention and what is broken, with the SQL that mends it
+/// Show what works, what needs attention and what is broken, with the SQL that resolves it
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -17,7 +19,7 @@ Examples:
   zentry-notify status --problems || mail -s 'Zentry notifies nobody' ops@example.com </dev/null
   zentry-notify status --json | jq -r '.[] | select(.state == \"broken\").remedy'")]
 pub struct Status {
-    /// Leave out what is ok, and exit with 1 if anything is left: what needs attention, such as a webhook that fails
+    /// Leave out what is ok, and exit with 1 if something is left that needs attention, such as a failing webhook
     #[arg(long)]
     problems: bool,
 }
@@ -34,7 +36,7 @@ impl Status {
             (false, _) => ExitCode::SUCCESS,
         };
         findings.retain(|finding| !self.problems || finding.state != "ok");
-        // Cron mails whatever is said.
+        // No output if there is nothing to report, because cron mails all output.
         if findings.is_empty() && !output.is_json() {
             return Ok(code);
         }

@@ -7,16 +7,18 @@ use anyhow::{Result, ensure};
 use clap::Args;
 
 use super::output::Output;
-use super::{Access, Target, explain, explain_begin, no_webhook, warn_of};
+use super::target::Target;
+use super::webhook::{no_webhook, warn_of};
+use crate::database::{Access, explain, explain_begin};
 use crate::queries::integrations::{self, Change, Integration};
 
-/// Switch webhooks on; also those that were switched off because their endpoint was gone
+/// Switch webhooks on, including those that were switched off because their endpoint no longer existed
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:
   zentry-notify enable 7")]
 pub struct Enable {
-    /// Their ids; all of them are switched on, or none
+    /// Ids of the webhooks; all of them are switched on, or none
     #[arg(required = true, value_name = "ID")]
     ids: Vec<i64>,
 }
@@ -27,13 +29,13 @@ impl Enable {
     }
 }
 
-/// Switch webhooks off: they hear nothing, and what waits for them is held back
+/// Switch webhooks off: no events are captured for them, and their waiting deliveries are held back
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:
   zentry-notify disable 7 8")]
 pub struct Disable {
-    /// Their ids; all of them are switched off, or none
+    /// Ids of the webhooks; all of them are switched off, or none
     #[arg(required = true, value_name = "ID")]
     ids: Vec<i64>,
 }
@@ -68,17 +70,17 @@ async fn switch(target: &Target, output: &Output, ids: Vec<i64>, on: bool) -> Re
     Ok(ExitCode::SUCCESS)
 }
 
-/// Delete webhooks with their logs, after a question
+/// Delete webhooks with their logs, after confirmation
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   zentry-notify delete 7
   zentry-notify delete 7 --yes")]
 pub struct Delete {
-    /// Their ids; all of them are deleted, or none
+    /// Ids of the webhooks; all of them are deleted, or none
     #[arg(required = true, value_name = "ID")]
     ids: Vec<i64>,
-    /// Without the question
+    /// Do not ask for confirmation
     #[arg(long, short)]
     yes: bool,
 }
@@ -97,7 +99,7 @@ impl Delete {
         if !self.yes {
             ensure!(
                 io::stdin().is_terminal(),
-                "they would be deleted with their logs, and nobody can be asked here\nhint: --yes deletes without the question."
+                "deleting webhooks and their logs needs a confirmation, and standard input is not a terminal\nhint: --yes deletes without confirmation."
             );
             let mut err = io::stderr().lock();
             for one in &doomed {

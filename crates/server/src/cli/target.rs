@@ -1,30 +1,29 @@
-//! The database, or the databases, that a command is for, by `--database-url` or the environment.
+//! The database or databases of a command, by `--database-url` or the environment.
 
 use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 
-use super::explain_pool;
-use crate::database::{self, Connection, Database, Identity, Name, Parameters, PoolOptions};
+use crate::database::{self, Connection, Database, Identity, Name, Parameters, PoolOptions, explain_pool};
 
-/// Where a command finds its databases; that of libpq's variables where nothing is given.
+/// The given connection strings; if there are none, libpq's variables give the database.
 pub struct Target {
     given: Vec<Given>,
-    /// They stand on the command line.
+    /// Whether they were given on the command line.
     typed: bool,
 }
 
 /// A connection string.
 struct Given {
     url: String,
-    /// What it was given by, for people.
+    /// How it was given, for messages.
     by: String,
 }
 
-/// One of the databases that a command is for.
+/// One of the databases of a command.
 pub struct Chosen {
-    /// None: it has no name of its own.
+    /// `None`: it has no name.
     pub name: Option<Name>,
     pub parameters: Parameters,
 }
@@ -40,11 +39,11 @@ impl Given {
 }
 
 impl Target {
-    /// From the options; `typed`: the connection strings stand on the command line. One with a password is refused there, not covered up:
-    /// it has been in the process list by now, and in the shell's history for good, and who sees it taken would do it again.
+    /// Returns the target of the options; `typed`: the connection strings are on the command line. A password there is an error, because it has been
+    /// visible in the process list and stays in the shell's history.
     ///
     /// # Errors
-    /// Says by which option what cannot be used was given.
+    /// An error that names the option of an invalid value.
     pub fn of(urls: &[String], file: Option<&Path>, typed: bool) -> Result<Self> {
         let Some(path) = file.filter(|_| !typed) else {
             let option = if typed { "--database-url" } else { "DATABASE_URL" };
@@ -76,20 +75,20 @@ impl Target {
         Ok(Self { given, typed })
     }
 
-    /// Returns whether connection strings stand on the command line.
+    /// Returns whether connection strings were given on the command line.
     pub fn is_typed(&self) -> bool {
         self.typed
     }
 
-    /// Returns the database of a command that is for one.
+    /// Returns the database of a command for a single one.
     ///
     /// # Errors
-    /// When there are several, or what is given cannot be used.
+    /// An error if there are several, or the given one is invalid.
     pub fn one(&self) -> Result<Chosen> {
         ensure!(
             self.given.len() < 2,
-            "several databases are given, and this command is for one\n\
-             hint: Give one by --database-url. Several are for send, and for serve by --database NAME=URL, once for each."
+            "several databases are given, and this command takes one\n\
+             hint: Give one by --database-url. Only send takes several, and serve by --database NAME=URL, once for each."
         );
         match self.given.first() {
             Some(given) => given.find(),
@@ -100,10 +99,10 @@ impl Target {
         }
     }
 
-    /// Returns the databases of a command that is for several.
+    /// Returns the databases of a command for several.
     ///
     /// # Errors
-    /// When one of them cannot be used; says which.
+    /// An error that names the database that is invalid.
     pub fn all(&self) -> Result<Vec<Chosen>> {
         match &self.given[..] {
             [] => Ok(vec![self.one()?]),
@@ -111,17 +110,17 @@ impl Target {
         }
     }
 
-    /// Returns a connection as the role that logs in.
+    /// Returns a connection as the login role.
     ///
     /// # Errors
-    /// As [`Target::one`]; and when the database cannot be reached.
+    /// Those of [`Target::one`], and an error if the database cannot be reached.
     pub async fn connect(&self) -> Result<Connection> {
         let database = Database::new(&self.one()?.parameters, &PoolOptions::single())?;
         database.connection(Identity::Login).await.map_err(explain_pool)
     }
 }
 
-/// Returns ` no. 2` for the place 1, where there are several.
+/// Returns ` no. 2` for index 1 if there are several, else an empty text.
 pub fn ordinal(place: usize, of: usize) -> String {
     match of {
         0 | 1 => String::new(),

@@ -1,4 +1,4 @@
-//! `test-webhook`: a sample event, and what became of it.
+//! `test-webhook`: sends a sample event and waits for the outcome.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -7,25 +7,27 @@ use anyhow::Result;
 use clap::Args;
 use tokio::time::{Instant, sleep};
 
+use super::exit_code::UNDELIVERED;
 use super::output::Output;
-use super::{Access, Connection, Target, UNDELIVERED, explain, explain_begin};
+use super::target::Target;
+use crate::database::{Access, Connection, explain, explain_begin};
 use crate::queries::events;
 use crate::queries::logs::{self, Entry};
 
-/// Send a sample of an event to every webhook that would hear it, and wait until it is sent
+/// Send a sample of an event type to every webhook that subscribes to it, and wait until it is sent
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   zentry-notify test-webhook --event-type task_completed --project-id 1
   zentry-notify test-webhook --event-type badge_earned --wait 0")]
 pub struct TestWebhook {
-    /// The event, of zentry_notify.event_types
+    /// Event type: one of those in zentry_notify.event_types
     #[arg(long, value_name = "EVENT", default_value = "task_completed")]
     event_type: String,
-    /// The project that it happens in [default: the first that a webhook has]
+    /// Project of the event [default: the first that a webhook has]
     #[arg(long, value_name = "ID")]
     project_id: Option<i64>,
-    /// How many seconds to wait for the outcome
+    /// Maximum time to wait for the outcome, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     wait: u64,
 }
@@ -52,7 +54,7 @@ impl TestWebhook {
     }
 }
 
-/// The deliveries, once all are finished or the time is over.
+/// Returns the deliveries once all are finished, or after the time limit.
 async fn outcomes(connection: &mut Connection, ids: &[i64], patience: Duration) -> Result<Vec<Entry>> {
     const PAUSE: Duration = Duration::from_millis(200);
     let deadline = Instant::now() + patience;

@@ -1,4 +1,4 @@
-//! `token`: who may use the REST API and the pages.
+//! `token`: tokens of the REST API and the admin pages.
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -9,10 +9,11 @@ use serde::Serialize;
 
 use super::output::{Output, time};
 use super::since::Until;
-use super::{Access, Target, explain, explain_begin};
+use super::target::Target;
+use crate::database::{Access, explain, explain_begin};
 use crate::queries::tokens::{self, Listed};
 
-/// Make, list and revoke tokens of the REST API and the admin pages
+/// Create, list and revoke tokens of the REST API and the admin pages
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -26,7 +27,7 @@ pub struct Token {
 
 #[derive(Debug, Subcommand)]
 enum Deed {
-    /// Make a token, and print it: it is not shown again
+    /// Create a token and print it: it is not shown again
     #[command(after_help = "\
 Example:
   zentry-notify token create 'front end' --role team_lead --expires '90 days'
@@ -34,12 +35,12 @@ Example:
 Who asks with the token does so as the role: CREATE ROLE team_lead NOLOGIN; SELECT zentry_grant('team_lead', 'manager'). The server's own \
 role has to be a member of it.")]
     Create {
-        /// What it is for
+        /// Name of the token, which says what it is for
         name: String,
-        /// The role that requests with it run as
+        /// Role that requests with the token run as
         #[arg(long, value_name = "ROLE")]
         role: String,
-        /// When it stops being good: '90 days', or a date [default: when it is revoked]
+        /// When it expires: '90 days', or a date [default: never, until it is revoked]
         #[arg(long, value_name = "TIME")]
         expires: Option<Until>,
     },
@@ -48,12 +49,12 @@ role has to be a member of it.")]
 Example:
   zentry-notify token list --json")]
     List,
-    /// Take a token back: the next request with it is refused
+    /// Revoke a token: the next request with it is refused
     #[command(after_help = "\
 Example:
   zentry-notify token revoke 'front end'")]
     Revoke {
-        /// Its name
+        /// Name of the token
         name: String,
     },
 }
@@ -79,7 +80,7 @@ impl Token {
                 if output.is_json() {
                     output.rows(&[Made { name, role, token }], &[], |_| Vec::new())?;
                 } else {
-                    // Alone, for $(...).
+                    // Only the token, for $(...).
                     writeln!(io::stdout(), "{token}")?;
                 }
             }

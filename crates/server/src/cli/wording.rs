@@ -1,4 +1,4 @@
-//! `wording` and `language`: what messages say instead of what the event types have.
+//! `wording` and `language`: texts of messages that replace those of the event types.
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -9,12 +9,14 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::output::Output;
-use super::{Access, Session, Target, explain, explain_begin};
+use super::target::Target;
+use super::webhook::types;
+use crate::database::{Access, Session, explain, explain_begin};
 use crate::queries::events;
 use crate::queries::wordings::{self, ALL_EVENTS};
 use crate::queries::words::Words;
 
-/// Set, preview and reset other words for an event, of all webhooks or of one
+/// Set, preview and reset the wording of an event type, for all webhooks or for one
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -30,51 +32,51 @@ pub struct Wording {
 
 #[derive(Debug, Subcommand)]
 enum Deed {
-    /// List what is set
+    /// List the wordings
     #[command(after_help = "\
 Example:
   zentry-notify wording list --json")]
     List,
-    /// Set words: what is not given stays as it is, and an empty text is none at all
+    /// Set a wording: parts that are not given stay as they are, and an empty text removes a part from the message
     #[command(after_help = "\
 Example:
   zentry-notify wording set task_completed --title 'Done: {{ task_title }}'")]
     Set {
-        /// The event
+        /// Event type
         event: String,
-        /// Of this webhook's messages only
+        /// Only for messages of this webhook
         #[arg(long, value_name = "ID")]
         webhook: Option<i64>,
         #[command(flatten)]
         words: Box<Words>,
     },
-    /// Take the words back that are set
+    /// Remove a wording, so that the texts of the event type apply
     #[command(after_help = "\
 Example:
   zentry-notify wording reset task_completed")]
     Reset {
-        /// The event
+        /// Event type
         event: String,
-        /// Those of this webhook
+        /// Only the wording of this webhook
         #[arg(long, value_name = "ID")]
         webhook: Option<i64>,
     },
-    /// Print the message of the event's sample, as it would be posted
+    /// Print the message of the event type's sample, as it would be posted
     #[command(after_help = "\
 Example:
   zentry-notify wording preview task_completed --webhook-type teams")]
     Preview {
-        /// The event
+        /// Event type
         event: String,
-        /// In the format and the words of this webhook
+        /// In the format and wording of this webhook
         #[arg(long, value_name = "ID")]
         webhook: Option<i64>,
-        #[arg(long, value_name = "TYPE", default_value = "discord", value_parser = super::types(), help = crate::vendors::listed())]
+        #[arg(long, value_name = "TYPE", default_value = "discord", value_parser = types(), help = crate::vendors::listed())]
         webhook_type: String,
     },
 }
 
-/// What is set, as it is printed.
+/// A wording, as it is printed.
 #[derive(Serialize)]
 struct Row {
     event_type: String,
@@ -84,7 +86,7 @@ struct Row {
 }
 
 impl Row {
-    /// What of it is set, for people.
+    /// Returns the parts that are set, for display.
     fn parts(&self) -> String {
         let set = self.words.parts().into_iter().filter_map(|(name, value)| {
             Some(match value? {
@@ -113,7 +115,7 @@ impl Wording {
             } => {
                 anyhow::ensure!(
                     *words != Words::default(),
-                    "nothing is given\nhint: For example --title 'Done'."
+                    "no part of the wording is given\nhint: For example --title 'Done'."
                 );
                 let wording = wordings::Wording {
                     event_type: event.clone(),
@@ -123,14 +125,14 @@ impl Wording {
                 };
                 wordings::set(&session, &wording).await.map_err(explain)?;
                 session.commit().await.map_err(explain)?;
-                output.say(&format!("The words of {event} are set."))?;
+                output.say(&format!("The wording of {event} is set."))?;
             }
             Deed::Reset { event, webhook } => {
                 wordings::reset(&session, &event, webhook)
                     .await
                     .map_err(explain)?;
                 session.commit().await.map_err(explain)?;
-                output.say(&format!("The words of {event} are taken back."))?;
+                output.say(&format!("The wording of {event} is removed."))?;
             }
             Deed::Preview {
                 event,
@@ -163,7 +165,7 @@ async fn list(session: &Session<'_>, output: &Output) -> Result<()> {
     })
 }
 
-/// Show the languages of messages, or set one, of all webhooks or of one
+/// Show the languages of messages, or set one, for all webhooks or for one
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -172,17 +174,17 @@ Examples:
   zentry-notify language ja --webhook 3
   zentry-notify language --reset --webhook 3")]
 pub struct Language {
-    /// The language that messages are to have, such as de
+    /// Language of the messages, such as de
     language: Option<String>,
-    /// Of this webhook's messages only
+    /// Only for messages of this webhook
     #[arg(long, value_name = "ID")]
     webhook: Option<i64>,
-    /// As if none had been set: English, or for one webhook, as the others have it
+    /// Remove the language: English applies, or for one webhook, the language of the others
     #[arg(long, conflicts_with = "language")]
     reset: bool,
 }
 
-/// A language that is set.
+/// A language, as it is printed.
 #[derive(Serialize)]
 struct Spoken {
     webhook: Option<i64>,

@@ -1,7 +1,7 @@
-//! Connection strings of libpq, taken apart: `postgresql://...` and `host=... user=...`.
+//! Parses libpq's connection strings: `postgresql://...` and `host=... user=...`.
 //!
-//! tokio-postgres has a parser of its own, which refuses what libpq has and it has not (`service`, `passfile`,
-//! `sslrootcert`): those have to be taken out before.
+//! The parser of tokio-postgres refuses the parameters of libpq that it does not support (`service`, `passfile`, `sslrootcert`), so they have to be
+//! removed first.
 //! <https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING>
 
 use std::borrow::Cow;
@@ -10,10 +10,10 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result, bail, ensure};
 use percent_encoding::percent_decode_str;
 
-/// Parameters by libpq's names.
+/// Connection parameters by libpq's names.
 pub type Map = BTreeMap<String, String>;
 
-/// The parameters in a connection string. A name alone, with neither `=` nor `://` in it, is a database's.
+/// Returns the parameters of a connection string. A string with neither `=` nor `://` is the name of a database.
 pub fn parse(text: &str) -> Result<Map> {
     if let Some(rest) = ["postgresql://", "postgres://"]
         .iter()
@@ -31,10 +31,10 @@ pub fn parse(text: &str) -> Result<Map> {
     Ok(Map::from([("dbname".into(), text.into())]))
 }
 
-/// The parameters that are secrets.
+/// Parameters that are secrets.
 pub const PASSWORDS: [&str; 2] = ["password", "sslpassword"];
 
-/// Whether the connection string holds a secret.
+/// Returns whether a connection string contains a secret.
 pub fn has_password(text: &str) -> Result<bool> {
     let map = parse(text)?;
     Ok(PASSWORDS
@@ -42,7 +42,7 @@ pub fn has_password(text: &str) -> Result<bool> {
         .any(|name| map.get(*name).is_some_and(|value| !value.is_empty())))
 }
 
-/// `[user[:password]@][host[:port],...][/dbname][?name=value&...]`
+/// Parses `[user[:password]@][host[:port],...][/dbname][?name=value&...]`.
 fn url(text: &str) -> Result<Map> {
     let mut map = Map::new();
     let (text, query) = text.split_once('?').unwrap_or((text, ""));
@@ -65,13 +65,14 @@ fn url(text: &str) -> Result<Map> {
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (name, value) = pair
             .split_once('=')
-            .with_context(|| format!("the parameter {pair} of the connection URL has no value"))?;
+            // The message does not quote the parameter, which may be part of a password with a question mark.
+            .context("a parameter of the connection URL has no value; a ? in a password is written %3F")?;
         insert(&mut map, &decode(name)?, value)?;
     }
     Ok(map)
 }
 
-/// `host`, `host:port` or `[address]:port`.
+/// Splits `host`, `host:port` or `[address]:port`; a missing port is empty.
 fn host_and_port(text: &str) -> (&str, &str) {
     if let Some((address, rest)) = text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         return (address, rest.strip_prefix(':').unwrap_or_default());
@@ -92,7 +93,7 @@ fn decode(text: &str) -> Result<Cow<'_, str>> {
         .context("the connection URL is not UTF-8")
 }
 
-/// `name = value ...`, where a value may be in single quotes, and a backslash takes what follows literally.
+/// Parses `name = value ...`. Values may be in single quotes, and a backslash makes the next character literal.
 fn keywords(text: &str) -> Result<Map> {
     let mut map = Map::new();
     let mut rest = text.trim_start();
@@ -112,7 +113,7 @@ fn keywords(text: &str) -> Result<Map> {
     Ok(map)
 }
 
-/// The value that `text` begins with, and what follows it.
+/// Returns the value at the beginning of `text`, and the rest.
 fn value(text: &str) -> Result<(String, &str)> {
     let (quoted, body) = match text.strip_prefix('\'') {
         Some(body) => (true, body),
@@ -180,6 +181,9 @@ mod tests {
             ("dbname", ""),
         ];
         assert_eq!(parsed, map(&expected));
+        // Within a value a quote is one of its characters.
+        let parsed = parse("user=o'neil dbname=d").unwrap();
+        assert_eq!(parsed, map(&[("user", "o'neil"), ("dbname", "d")]));
     }
 
     #[test]

@@ -1,17 +1,17 @@
-//! What a database is called where one process is for several.
+//! Names of databases, for processes that serve several.
 
 use std::fmt;
 use std::str::FromStr;
 
 use anyhow::{Result, ensure};
 
-/// A name of a database: the first part of its paths, the label `database` of its metrics, and what logs call it. It has small letters,
-/// digits, `-` and `_`, 63 at most, and begins with a letter or a digit.
+/// A name of a database: the first segment of its paths, the label `database` of its metrics, and its name in logs. It has up to 63 lower-case
+/// letters, digits, `-` and `_`, and begins with a letter or a digit.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Name(String);
 
 impl Name {
-    /// Returns it as it was given.
+    /// Returns the name as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -26,7 +26,7 @@ impl FromStr for Name {
         let fits = text.starts_with(is_letter) && text.chars().all(is_known) && text.len() <= 63;
         ensure!(
             fits,
-            "a name has small letters, digits, - and _, begins with a letter or a digit, and has 63 of them at most"
+            "a name consists of lower-case letters, digits, - and _, begins with a letter or a digit, and has at most 63 characters"
         );
         Ok(Name(text.to_owned()))
     }

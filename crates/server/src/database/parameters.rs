@@ -1,5 +1,4 @@
-//! Where the database is and who logs in, as libpq finds out: the connection string first, then the service, the
-//! environment, the defaults.
+//! Connection parameters, in libpq's order of precedence: connection string, service, environment, defaults.
 //! <https://www.postgresql.org/docs/current/libpq-envars.html>
 
 use std::env;
@@ -12,7 +11,7 @@ use tokio_postgres::Config;
 use super::conninfo::{self, Map};
 use super::files::{self, Login};
 
-/// libpq's variables of the environment that have a meaning here, and the parameters that they are for.
+/// The supported environment variables of libpq, and their parameters.
 const VARIABLES: &[(&str, &str)] = &[
     ("PGHOST", "host"),
     ("PGHOSTADDR", "hostaddr"),
@@ -32,32 +31,37 @@ const VARIABLES: &[(&str, &str)] = &[
     ("PGSSLKEY", "sslkey"),
 ];
 
-/// Those that tokio-postgres does not know: they are for TLS and for this file.
+/// Parameters that tokio-postgres does not know; `tls` and this file use them.
 const OURS: &[&str] = &["passfile", "sslrootcert", "sslcert", "sslkey"];
 
-/// How the connection is secured, by libpq's names.
+/// How the connection is secured, as libpq's `sslmode`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SslMode {
     Disable,
-    /// TLS if the server has it. Nothing is verified.
+    /// TLS if the server supports it, without verification.
     Prefer,
-    /// TLS, and nothing is verified unless `sslrootcert` is given.
+    /// TLS, without verification unless `sslrootcert` is given.
     Require,
-    /// TLS, and the certificate is of an authority that is trusted.
+    /// TLS with a certificate of a trusted authority.
     VerifyCa,
-    /// TLS, and the certificate is the host's as well.
+    /// TLS with a certificate of a trusted authority for the host's name.
     VerifyFull,
 }
 
-/// libpq's parameters of a connection, complete.
+/// All parameters of a connection.
 #[derive(Clone)]
 pub struct Parameters {
     map: Map,
     ssl_mode: SslMode,
+    /// Whether no password is given: then each host's is looked up in the password file.
+    asks_file: bool,
 }
 
 impl Parameters {
-    /// Those of the string, completed from service, environment and defaults.
+    /// Returns the parameters of the connection string, with the missing ones from service, environment and defaults.
+    ///
+    /// # Errors
+    /// An error if the parameters are invalid, as far as that is known without connecting.
     pub fn find(connection_string: Option<&str>) -> Result<Self> {
         let mut map = connection_string.map_or_else(|| Ok(Map::new()), conninfo::parse)?;
         let environment = |name| env::var(name).ok().filter(|value| !value.is_empty());
@@ -72,12 +76,18 @@ impl Parameters {
         let defaults = defaults(&map);
         complete(&mut map, defaults);
         let ssl_mode = ssl_mode(&mut map)?;
-        let mut parameters = Self { map, ssl_mode };
-        parameters.find_password();
+        let asks_file = !map.contains_key("password");
+        let parameters = Self {
+            map,
+            ssl_mode,
+            asks_file,
+        };
+        let parameters = parameters.with_password();
+        parameters.config()?;
         Ok(parameters)
     }
 
-    /// For tokio-postgres.
+    /// Returns the configuration for tokio-postgres.
     pub fn config(&self) -> Result<Config> {
         let text: String = self
             .map
@@ -85,7 +95,7 @@ impl Parameters {
             .filter(|(name, _)| !OURS.contains(&name.as_str()))
             .map(|(name, value)| {
                 let value = match (name.as_str(), value.as_str()) {
-                    // It is the same but for a primary whose sessions are told to be read-only.
+                    // tokio-postgres lacks `primary`. `read-write` only differs for a primary with `default_transaction_read_only`.
                     ("target_session_attrs", "primary") => "read-write",
                     (_, value) => value,
                 };
@@ -94,10 +104,10 @@ impl Parameters {
             })
             .collect();
         text.parse()
-            .context("cannot make sense of the connection's parameters")
+            .context("the parameters of the connection are not valid")
     }
 
-    /// Those of each host, where there are several, in their order: who connects to one after the other waits for none longer than it wants.
+    /// Returns the parameters of each host, in their order, so that the caller can connect to one after the other with its own time limit.
     pub fn by_host(&self) -> Vec<Self> {
         let list = |name: &str| -> Vec<&str> {
             self.map
@@ -109,31 +119,28 @@ impl Parameters {
         let one = |place: usize| {
             let mut map = self.map.clone();
             for (name, values) in &lists {
-                // One port is that of all.
+                // A single port applies to all hosts.
                 if let Some(value) = values.get(place).or(values.first().filter(|_| values.len() == 1)) {
                     map.insert((*name).to_owned(), (*value).to_owned());
                 }
             }
-            Self {
-                map,
-                ssl_mode: self.ssl_mode,
-            }
+            Self { map, ..*self }.with_password()
         };
         (0..hosts).map(one).collect()
     }
 
-    /// The host, for people.
+    /// Returns the host, for display.
     pub fn host(&self) -> &str {
         let host = self.map.get("host").or_else(|| self.map.get("hostaddr"));
         host.map_or("", String::as_str)
     }
 
-    /// The database's name.
+    /// Returns the name of the database.
     pub fn database(&self) -> &str {
         self.map.get("dbname").map_or("", String::as_str)
     }
 
-    /// Which database it is, for who has several: `shop at db.example.com:5432`.
+    /// Returns the database with its host and port, for display: `shop at db.example.com:5432`.
     pub fn place(&self) -> String {
         let of = |name: &str| self.map.get(name).map(String::as_str);
         let host = of("host").or(of("hostaddr")).unwrap_or_default();
@@ -144,19 +151,25 @@ impl Parameters {
         self.ssl_mode
     }
 
-    /// A file that `name` (`sslrootcert`, `sslcert`, `sslkey`) gives.
+    /// Returns the file that the parameter `name` (`sslrootcert`, `sslcert`, `sslkey`) gives.
     pub fn file(&self, name: &str) -> Option<PathBuf> {
         self.map.get(name).map(PathBuf::from)
     }
 
-    fn find_password(&mut self) {
-        if self.map.contains_key("password") {
-            return;
+    /// Returns the parameters with the password of the first host, if it is to be looked up.
+    fn with_password(mut self) -> Self {
+        if !self.asks_file {
+            return self;
         }
+        self.map.remove("password");
         let get = |name: &str| self.map.get(name).map_or("", String::as_str);
         let first = |name: &str| get(name).split(',').next().unwrap_or_default();
+        let host = match first("host") {
+            "" => first("hostaddr"),
+            host => host,
+        };
         let login = Login {
-            host: first("host"),
+            host,
             port: first("port"),
             database: get("dbname"),
             user: get("user"),
@@ -165,10 +178,11 @@ impl Parameters {
         if let Some(password) = files::password(file, login) {
             self.map.insert("password".to_owned(), password);
         }
+        self
     }
 }
 
-/// Without passwords.
+/// Shows the parameters without passwords.
 impl fmt::Debug for Parameters {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_map()
@@ -197,17 +211,17 @@ fn defaults(map: &Map) -> Map {
         ("application_name".to_owned(), "zentry-notify".to_owned()),
     ]);
     if !map.contains_key("hostaddr") {
-        // Debian's; libpq has the directory compiled in.
+        // Debian's directory; libpq has it compiled in.
         defaults.insert("host".to_owned(), "/var/run/postgresql".to_owned());
     }
     defaults
 }
 
-/// Takes the mode out of the parameters, and leaves what tokio-postgres has to know of it.
+/// Removes `sslmode` from the parameters and returns it, and sets the value that tokio-postgres needs.
 fn ssl_mode(map: &mut Map) -> Result<SslMode> {
     let (mode, known) = match map.get("sslmode").map(String::as_str) {
         Some("disable") => (SslMode::Disable, "disable"),
-        // libpq tries without TLS first where that is allowed; trying with it first is as allowed.
+        // With `allow`, libpq tries without TLS first; the other order is allowed too.
         None | Some("allow" | "prefer") => (SslMode::Prefer, "prefer"),
         Some("require") if map.contains_key("sslrootcert") => (SslMode::VerifyCa, "require"),
         Some("require") => (SslMode::Require, "require"),
@@ -222,123 +236,4 @@ fn ssl_mode(map: &mut Map) -> Result<SslMode> {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-
-    use tokio_postgres::config::TargetSessionAttrs;
-
-    use super::*;
-
-    fn map(pairs: &[(&str, &str)]) -> Map {
-        let pairs = pairs.iter();
-        pairs
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-            .collect()
-    }
-
-    /// As libpq has it: with an authority's certificate, `require` verifies.
-    #[test]
-    fn modes_are_what_libpq_means_by_them() {
-        use SslMode::{Disable, Prefer, Require, VerifyCa, VerifyFull};
-        for (given, certificate, mode, known) in [
-            (None, false, Prefer, "prefer"),
-            (Some("disable"), true, Disable, "disable"),
-            (Some("allow"), true, Prefer, "prefer"),
-            (Some("prefer"), false, Prefer, "prefer"),
-            (Some("require"), false, Require, "require"),
-            (Some("require"), true, VerifyCa, "require"),
-            (Some("verify-ca"), false, VerifyCa, "require"),
-            (Some("verify-full"), false, VerifyFull, "require"),
-        ] {
-            let mut parameters = Map::new();
-            parameters.extend(given.map(|mode| ("sslmode".to_owned(), mode.to_owned())));
-            if certificate {
-                parameters.insert("sslrootcert".to_owned(), "/ca.pem".to_owned());
-            }
-            assert_eq!(
-                ssl_mode(&mut parameters).unwrap(),
-                mode,
-                "{given:?} {certificate}"
-            );
-            assert_eq!(parameters["sslmode"], known);
-        }
-        assert!(ssl_mode(&mut map(&[("sslmode", "verify")])).is_err());
-    }
-
-    #[test]
-    fn what_is_given_stays_and_the_rest_is_usual() {
-        let mut given = map(&[("user", "lead"), ("port", "5433")]);
-        let usual = defaults(&given);
-        complete(&mut given, usual);
-        let expected = [
-            ("user", "lead"),
-            ("port", "5433"),
-            ("dbname", "lead"),
-            ("host", "/var/run/postgresql"),
-            ("application_name", "zentry-notify"),
-        ];
-        assert_eq!(given, map(&expected));
-        assert!(!defaults(&map(&[("hostaddr", "127.0.0.1")])).contains_key("host"));
-    }
-
-    #[test]
-    fn several_hosts_are_as_many_servers() {
-        let parameters = |pairs: &[(&str, &str)]| Parameters {
-            map: map(pairs),
-            ssl_mode: SslMode::Prefer,
-        };
-        let shown = |parameters: &Parameters| {
-            let all = parameters.by_host();
-            let shown = all
-                .iter()
-                .map(|one| format!("{}:{}", one.host(), one.map["port"]));
-            shown.collect::<Vec<_>>()
-        };
-        let one = parameters(&[("host", "/run"), ("port", "1")]);
-        assert_eq!(shown(&one), ["/run:1"]);
-        let one_port = parameters(&[("host", "a,b"), ("port", "1"), ("user", "lead")]);
-        assert_eq!(shown(&one_port), ["a:1", "b:1"]);
-        assert_eq!(one_port.by_host()[1].map["user"], "lead");
-        let ports = parameters(&[("host", "a,b"), ("port", "1,2")]);
-        assert_eq!(shown(&ports), ["a:1", "b:2"]);
-        let addresses = parameters(&[("hostaddr", "127.0.0.1,127.0.0.2"), ("port", "1,2")]);
-        assert_eq!(shown(&addresses), ["127.0.0.1:1", "127.0.0.2:2"]);
-        let both = parameters(&[
-            ("host", "a,b"),
-            ("hostaddr", "127.0.0.1,127.0.0.2"),
-            ("port", "1"),
-        ]);
-        assert_eq!(both.by_host()[1].map["hostaddr"], "127.0.0.2");
-        let primary = parameters(&[("host", "a,b"), ("target_session_attrs", "primary")]);
-        assert_eq!(
-            primary.config().unwrap().get_target_session_attrs(),
-            TargetSessionAttrs::ReadWrite
-        );
-    }
-
-    #[test]
-    fn quotes_stay_and_passwords_are_not_shown() {
-        let parameters = Parameters {
-            map: map(&[
-                ("user", r"o'neil\"),
-                ("password", "swordfish"),
-                ("sslpassword", "swordfish"),
-                ("sslrootcert", "/ca.pem"),
-            ]),
-            ssl_mode: SslMode::Require,
-        };
-        let shown = format!("{parameters:?}");
-        assert!(
-            shown.contains("o'neil") && !shown.contains("swordfish"),
-            "{shown}"
-        );
-        assert_eq!(parameters.file("sslrootcert"), Some(PathBuf::from("/ca.pem")));
-        assert_eq!(parameters.file("sslkey"), None);
-        assert_eq!(parameters.ssl_mode(), SslMode::Require);
-        let known = Parameters {
-            map: map(&[("user", r"o'neil\"), ("host", "a"), ("sslrootcert", "/ca.pem")]),
-            ..parameters
-        };
-        assert_eq!(known.config().unwrap().get_user(), Some(r"o'neil\"));
-    }
-}
+mod tests;

@@ -1,10 +1,10 @@
-//! Settings that every session has, whatever the database or a role has set, and whatever the session before it has left behind.
+//! Settings of every session, which override those of the database and the role, and reset what the previous session has left.
 
-/// As options of the connection's start they go before all that ALTER DATABASE and ALTER ROLE set, and RESET ALL comes back to them.
+/// Settings in the startup options. They override those of ALTER DATABASE and ALTER ROLE, and RESET ALL returns to them.
 const OPTIONS: &[(&str, &str)] = &[
-    // Until the extension's schema is found.
+    // In force until the extension's schema is found.
     ("search_path", "pg_catalog,pg_temp"),
-    // An error where a policy of somebody's would be asked, and so would run.
+    // An error instead of running another role's row security policy.
     ("row_security", "off"),
     ("default_transaction_read_only", "off"),
     ("default_transaction_isolation", "read\\ committed"),
@@ -12,7 +12,7 @@ const OPTIONS: &[(&str, &str)] = &[
     ("exit_on_error", "off"),
     ("jit", "off"),
     ("plan_cache_mode", "auto"),
-    // What values look like, and what statements mean.
+    // Formats of values, and the syntax of statements.
     ("DateStyle", "ISO"),
     ("IntervalStyle", "postgres"),
     ("TimeZone", "UTC"),
@@ -27,7 +27,7 @@ const OPTIONS: &[(&str, &str)] = &[
     ("default_text_search_config", "pg_catalog.simple"),
 ];
 
-/// The options of a connection, after those that were given.
+/// Returns the startup options of a connection: those that were given, and the pinned settings.
 pub fn options(given: &str) -> String {
     let pinned = OPTIONS.iter().map(|(name, value)| format!("-c {name}={value}"));
     let given = Some(given.trim())
@@ -36,8 +36,9 @@ pub fn options(given: &str) -> String {
     given.into_iter().chain(pinned).collect::<Vec<_>>().join(" ")
 }
 
-/// Before a session: whoever had the connection before, and whatever ran there, nothing of it is left. Then the schema that has the
-/// extension's functions is the search path. (Minor versions that lack a setting refuse it as an option.) No rows: the database does not have the extension.
+/// Statements before each session. They undo everything that the previous session did on the connection, and set the search path to the schema of the
+/// extension's functions. No rows: the database does not have the extension. (Settings that some minor versions lack cannot be startup options, which
+/// such a version would refuse.)
 pub const RENEW: &str = "RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL; DISCARD TEMP; \
      SELECT pg_catalog.set_config('restrict_nonsystem_relation_kind', '', false) \
       WHERE pg_catalog.current_setting('restrict_nonsystem_relation_kind', true) IS NOT NULL; \

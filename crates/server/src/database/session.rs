@@ -1,5 +1,5 @@
-//! One transaction as one role. What is set in it ends with it; and before each, everything is as when the connection was made, also
-//! if something of somebody's has run in the one before.
+//! Sessions: transactions that run as one role. Settings end with the transaction, and before each one the connection is reset to its initial state,
+//! whatever code of other roles has run in the previous one.
 
 use deadpool_postgres::{Object, Transaction};
 use tokio_postgres::types::ToSql;
@@ -7,28 +7,28 @@ use tokio_postgres::{Error, Row};
 
 use super::pinned;
 
-/// As whom a session's statements run.
+/// The role that a session's statements run as.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Identity {
-    /// As the role that the connection logged in as: commands.
+    /// The role that logged in; for commands.
     Login,
-    /// As another role, which the login role has to be a member of: requests, with a token of this key, which the audit log names.
+    /// Another role, of which the login role has to be a member; for requests. The audit log names the token with the key `token_key`.
     Role { role: String, token_key: String },
 }
 
-/// What a session may do.
+/// Whether a session may write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// The database refuses writes, and every statement sees the same moment.
+    /// Read-only, and all statements see the same snapshot.
     Read,
     Write,
 }
 
-/// Why there is no session.
+/// The error of [`Connection::begin`].
 #[derive(Debug)]
 pub enum BeginError {
     Database(Error),
-    /// The role that logs in may not act as this one.
+    /// The login role may not SET ROLE to this one.
     Role(String, Error),
 }
 
@@ -38,7 +38,7 @@ impl From<Error> for BeginError {
     }
 }
 
-/// A connection out of the pool, whose sessions run as one identity.
+/// A connection of the pool whose sessions run as one identity.
 pub struct Connection {
     object: Object,
     identity: Identity,
@@ -49,7 +49,7 @@ impl Connection {
         Self { object, identity }
     }
 
-    /// Begin a transaction. Dropping it rolls it back, before anything else is sent on the connection.
+    /// Begins a transaction. Dropping it rolls it back before the connection is used again.
     pub async fn begin(&mut self, access: Access) -> Result<Session<'_>, BeginError> {
         self.object.batch_execute(pinned::RENEW).await?;
         let builder = self.object.build_transaction();
@@ -79,29 +79,29 @@ impl Connection {
 pub struct Session<'a>(Transaction<'a>);
 
 impl Session<'_> {
-    /// Run a statement that stays prepared for the connection's life.
+    /// Runs a statement, which stays prepared for the lifetime of the connection.
     pub async fn query(&self, sql: &str, values: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, Error> {
         let statement = self.0.prepare_cached(sql).await?;
         self.0.query(&statement, values).await
     }
 
-    /// The only row.
+    /// Runs a statement, as [`query`](Self::query), and returns its only row.
     pub async fn query_one(&self, sql: &str, values: &[&(dyn ToSql + Sync)]) -> Result<Row, Error> {
         let statement = self.0.prepare_cached(sql).await?;
         self.0.query_one(&statement, values).await
     }
 
-    /// What follows can be undone.
+    /// Sets a savepoint.
     pub async fn begin_trial(&self) -> Result<(), Error> {
         self.0.batch_execute("SAVEPOINT trial").await
     }
 
-    /// As it was when the trial began, also after an error.
+    /// Rolls back to the savepoint, also after an error.
     pub async fn undo_trial(&self) -> Result<(), Error> {
         self.0.batch_execute("ROLLBACK TO SAVEPOINT trial").await
     }
 
-    /// What the trial has done stays; of one that was undone, nothing.
+    /// Releases the savepoint, and keeps what was done since it was set, unless that was rolled back.
     pub async fn end_trial(&self) -> Result<(), Error> {
         self.0.batch_execute("RELEASE SAVEPOINT trial").await
     }

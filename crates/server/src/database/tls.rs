@@ -16,7 +16,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::parameters::{Parameters, SslMode};
 
-/// What tokio-postgres connects by.
+/// Returns the TLS connector for tokio-postgres.
 pub fn connector(parameters: &Parameters) -> Result<MakeRustlsConnect> {
     let provider = Arc::new(ring::default_provider());
     let verifier = Arc::new(Verifier::new(parameters, &provider)?);
@@ -41,7 +41,7 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>> {
         .with_context(|| format!("{} is not a PEM file of certificates", path.display()))
 }
 
-/// Verifies as much as the mode asks for.
+/// Verifies certificates as far as `sslmode` requires.
 #[derive(Debug)]
 struct Verifier {
     provider: Arc<CryptoProvider>,
@@ -73,7 +73,7 @@ impl Verifier {
     }
 }
 
-/// Those of `sslrootcert`, else the system's.
+/// Returns the trusted authorities: those of `sslrootcert`, else the system's.
 fn authorities(parameters: &Parameters) -> Result<RootCertStore> {
     let mut roots = RootCertStore::empty();
     let file = parameters
@@ -101,7 +101,7 @@ impl ServerCertVerifier for Verifier {
             Check::AuthorityAndName(webpki) => {
                 webpki.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
             }
-            // The name is what webpki looks at last.
+            // webpki checks the name last.
             Check::Authority(webpki) => {
                 match webpki.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now) {
                     Err(Error::InvalidCertificate(

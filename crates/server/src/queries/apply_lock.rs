@@ -1,12 +1,12 @@
-//! The lock of those who apply a file of the configuration.
+//! The lock that `apply` and `diff` of configuration files take.
 
 use tokio_postgres::Error;
 
 use crate::database::Session;
 
-/// Who has the lock of those who apply a file, another one than this session: its process and its role.
+/// Returns the process and the role of another session that holds the lock.
 pub async fn holder(session: &Session<'_>) -> Result<Option<(i32, String)>, Error> {
-    // A key of 64 bits, as the function gives it: a sign takes the upper half with it.
+    // The function returns a key of 64 bits; a negative one sets the upper half as well.
     const SQL: &str = "SELECT l.pid, coalesce(a.usename::text, '') FROM pg_locks l LEFT JOIN pg_stat_activity a ON a.pid = l.pid \
          WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1 AND l.pid <> pg_backend_pid() \
            AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database()) \
@@ -16,7 +16,7 @@ pub async fn holder(session: &Session<'_>) -> Result<Option<(i32, String)>, Erro
     Ok(rows.first().map(|row| (row.get(0), row.get(1))))
 }
 
-/// One at a time: names are no keys to the database.
+/// Takes the lock, so that only one file is applied at a time: names are not unique in the database.
 pub async fn take(session: &Session<'_>) -> Result<(), Error> {
     const SQL: &str = "SELECT pg_advisory_xact_lock(hashtext('zentry-notify apply'))::text";
     session.query_one(SQL, &[]).await.map(drop)

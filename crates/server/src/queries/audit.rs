@@ -1,4 +1,4 @@
-//! The audit log: who changed what of the configuration.
+//! The audit log: changes of the configuration.
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -16,25 +16,25 @@ pub struct Change {
     pub id: String,
     #[schema(value_type = String, format = DateTime)]
     pub changed_at: Timestamp,
-    /// What was changed together has the same
+    /// The transaction id; changes of one transaction have the same
     pub transaction: String,
-    /// The role that had logged in
+    /// The role that logged in
     pub session_role: String,
-    /// The role that it acted as
+    /// The role that made the change: the same, or the one set by SET ROLE
     pub role_name: String,
-    /// The name of the token of the REST API or the pages; null: by another way
+    /// The name of the token, if the change came through the REST API or the admin pages; null: it did not
     pub api_token: Option<String>,
     /// `webhook`, `event_type`, `wording`, `event_source` or `api_token`
     pub object_type: String,
-    /// Which one: an id, a name or a token's key; null: all
+    /// The key of the object: an id, a name or a token's key; null: all
     pub object_key: Option<String>,
-    /// What it was called
+    /// The name of the object at that time
     pub object_name: Option<String>,
-    /// The webhook that it is about
+    /// The webhook that was changed or that the wording is for
     pub webhook_id: Option<i64>,
     /// `insert`, `update`, `delete` or `truncate`
     pub operation: String,
-    /// Column -> {"old": value, "new": value}; of secrets only that they changed
+    /// Column -> {"old": value, "new": value}; values of secrets are not shown
     #[schema(value_type = Object)]
     pub changes: Value,
 }
@@ -59,7 +59,7 @@ impl From<&Row> for Change {
 }
 
 impl Change {
-    /// Who did it, in words.
+    /// Returns who made the change, for display.
     pub fn who(&self) -> String {
         let Self {
             session_role,
@@ -75,7 +75,7 @@ impl Change {
         }
     }
 
-    /// What it was done to, in words.
+    /// Returns what was changed, for display.
     pub fn what(&self) -> String {
         let kind = self.object_type.replace('_', " ");
         let Some(key) = &self.object_key else {
@@ -89,7 +89,7 @@ impl Change {
         }
     }
 
-    /// What of it, a line each: the column, and its values.
+    /// Returns a line for each changed column, with its values.
     pub fn lines(&self) -> Vec<(&str, String)> {
         let columns = self.changes.as_object().into_iter().flatten();
         columns
@@ -106,7 +106,7 @@ impl Change {
     }
 }
 
-/// A value for people.
+/// Returns a value, for display.
 fn said(value: &Value) -> String {
     match value {
         Value::Null => "nothing".to_owned(),
@@ -115,7 +115,7 @@ fn said(value: &Value) -> String {
     }
 }
 
-/// Which changes are asked for; none: all.
+/// Filters for changes; `None`: all.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
     pub webhook: Option<i64>,
@@ -124,7 +124,7 @@ pub struct Filter {
     pub until: Option<Timestamp>,
 }
 
-/// What `object_type` can be.
+/// The values of `object_type`.
 pub const OBJECT_TYPES: [&str; 5] = ["webhook", "event_type", "wording", "event_source", "api_token"];
 
 const MATCHES: &str = "FROM zentry_notify.audit_log a \
@@ -152,7 +152,7 @@ pub async fn count(session: &Session<'_>, filter: &Filter) -> Result<i64, Error>
     Ok(row.get(0))
 }
 
-/// Newest first.
+/// Returns changes, newest first.
 pub async fn list(session: &Session<'_>, filter: &Filter, slice: Slice) -> Result<Vec<Change>, Error> {
     let sql = format!("SELECT {COLUMNS} {MATCHES} ORDER BY a.changed_at DESC, a.id LIMIT $5 OFFSET $6");
     let mut values = filter.values();
@@ -161,7 +161,7 @@ pub async fn list(session: &Session<'_>, filter: &Filter, slice: Slice) -> Resul
     Ok(rows.iter().map(Change::from).collect())
 }
 
-/// What this transaction has changed so far, in that order.
+/// Returns what this transaction has changed so far, in that order.
 pub async fn of_this_transaction(session: &Session<'_>) -> Result<Vec<Change>, Error> {
     let sql = format!(
         "SELECT {COLUMNS} FROM zentry_notify.audit_log a \
@@ -171,7 +171,7 @@ pub async fn of_this_transaction(session: &Session<'_>) -> Result<Vec<Change>, E
     Ok(rows.iter().map(Change::from).collect())
 }
 
-/// Whether everything that is changed is noted: somebody may have switched a trigger off.
+/// Returns whether all changes are logged; they are not if a trigger is disabled.
 pub async fn is_complete(session: &Session<'_>) -> Result<bool, Error> {
     const SQL: &str = "SELECT count(*) = 6 FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid \
         WHERE t.tgname = 'audit' AND t.tgenabled IN ('O', 'A') AND c.relnamespace = 'zentry_notify'::regnamespace \
@@ -220,7 +220,42 @@ mod tests {
         change.object_name = Some("Team".to_owned());
         change.webhook_id = Some(3);
         assert_eq!(change.what(), "wording daily_streak of webhook 3 (Team)");
+        change.object_name = None;
+        assert_eq!(change.what(), "wording daily_streak of webhook 3");
+        change.webhook_id = None;
+        assert_eq!(change.what(), "wording daily_streak");
         change.object_key = None;
         assert_eq!(change.what(), "every wording");
+    }
+
+    #[test]
+    fn a_row_that_came_or_went_has_one_value_for_each_column() {
+        let mut change = Change {
+            id: String::new(),
+            changed_at: Timestamp::UNIX_EPOCH,
+            transaction: "1".to_owned(),
+            session_role: "lead".to_owned(),
+            role_name: "lead".to_owned(),
+            api_token: None,
+            object_type: "event_type".to_owned(),
+            object_key: Some("goal_reached".to_owned()),
+            object_name: Some("goal_reached".to_owned()),
+            webhook_id: None,
+            operation: "insert".to_owned(),
+            changes: json!({"label": {"old": null, "new": "Goal"}}),
+        };
+        assert_eq!(change.who(), "lead");
+        // Its name says no more than its key.
+        assert_eq!(change.what(), "event type goal_reached");
+        assert_eq!(change.lines(), [("label", "Goal".to_owned())]);
+        change.operation = "delete".to_owned();
+        change.changes = json!({"label": {"old": "Goal", "new": null}});
+        assert_eq!(change.lines(), [("label", "Goal".to_owned())]);
+        // Of a webhook, the number is the key already.
+        change.object_type = "webhook".to_owned();
+        change.object_key = Some("3".to_owned());
+        change.object_name = Some("Team".to_owned());
+        change.webhook_id = Some(3);
+        assert_eq!(change.what(), "webhook 3 (Team)");
     }
 }

@@ -1,4 +1,4 @@
-//! Event types: what there is, which tables fire it, what its messages say.
+//! Event types, their event sources, and previews of their messages.
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -6,17 +6,18 @@ use tokio_postgres::Error;
 
 use crate::database::Session;
 
-/// Queue a sample for every webhook that would hear it; the ids in the log. Without a project, the first that a webhook has.
+/// Queues a sample event for each webhook that would get it, and returns the ids of the deliveries. Default for the project: the first that a webhook
+/// has.
 pub async fn test(session: &Session<'_>, event_type: &str, project: Option<i64>) -> Result<Vec<i64>, Error> {
     const SQL: &str = "SELECT id FROM zentry_test_event($1::text, $2::bigint, NULL::jsonb) AS id";
     let rows = session.query(SQL, &[&event_type, &project]).await?;
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
-/// What is told of webhooks in trouble: of which nobody hears by subscribing, and that no table fires.
+/// The event type of notices, which webhooks cannot subscribe to and no table fires.
 pub const TROUBLE: &str = "webhook_trouble";
 
-/// A kind of event.
+/// An event type.
 #[derive(Clone, Debug)]
 pub struct EventType {
     pub name: String,
@@ -27,7 +28,7 @@ pub struct EventType {
     pub built_in: bool,
 }
 
-/// Those that come with the extension first.
+/// Returns the event types, built-in ones first.
 pub async fn types(session: &Session<'_>) -> Result<Vec<EventType>, Error> {
     const SQL: &str = "SELECT t.name::text, t.title, t.emoji, t.built_in FROM zentry_notify.event_types t \
                         ORDER BY NOT t.built_in, t.name";
@@ -41,12 +42,12 @@ pub async fn types(session: &Session<'_>) -> Result<Vec<EventType>, Error> {
     Ok(types.collect())
 }
 
-/// A table that fires an event.
+/// An event source.
 #[derive(Clone, Debug)]
 pub struct Source {
     pub event_type: String,
     pub relation: String,
-    /// Keys of the data, and where each comes from
+    /// Where each key of the data comes from
     pub columns: Value,
     pub omit: Vec<String>,
     pub by_hand: bool,
@@ -70,7 +71,7 @@ pub async fn sources(session: &Session<'_>) -> Result<Vec<Source>, Error> {
     Ok(sources.collect())
 }
 
-/// The message as it would be posted, of the event's sample unless there are data.
+/// Returns the message as it would be posted, with the given data or else the event type's sample.
 pub async fn preview(
     session: &Session<'_>,
     event_type: &str,

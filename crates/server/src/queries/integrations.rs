@@ -1,8 +1,10 @@
 //! Webhook integrations.
 
 mod change;
+mod filter;
 
 pub use self::change::{Change, New, create, delete, first_secret, new_secret, resume, update};
+pub use self::filter::{Filter, Order};
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -16,23 +18,23 @@ use super::settings::Settings;
 use super::times;
 use crate::database::Session;
 
-/// A webhook and what it hears of, in the shape of Zentry's serializer.
+/// A webhook and its subscriptions, in the format of Zentry's serializer.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Integration {
     pub id: i64,
     pub name: String,
-    /// One of the types of webhooks
+    /// The type of the webhook
     pub webhook_type: String,
-    /// Without its secret
+    /// The URL without its secret
     pub webhook_url: String,
     /// The project whose events are sent; null: every project's
     pub project: Option<i64>,
-    /// Null as well where the token's role may not read the application's projects
+    /// Also null if the token's role may not read the application's projects
     pub project_name: Option<String>,
     /// The application's user who registered it
     pub created_by: Option<i64>,
     pub created_by_username: Option<String>,
-    /// `["*"]`: all
+    /// The event types that are sent; `["*"]`: all
     #[schema(value_type = Vec<String>)]
     pub event_types: Value,
     pub is_active: bool,
@@ -42,14 +44,14 @@ pub struct Integration {
     #[serde(serialize_with = "times::iso")]
     #[schema(value_type = String, format = DateTime)]
     pub updated_at: Timestamp,
-    /// Names of the headers that its requests have besides; their values are secrets
+    /// Names of the additional headers of its requests; their values are secrets
     pub header_names: Vec<String>,
     #[serde(flatten)]
     pub settings: Settings,
 }
 
 impl Integration {
-    /// What it hears, in words.
+    /// Returns its subscriptions, for display.
     pub fn heard(&self) -> String {
         let names = self.event_types.as_array().into_iter().flatten();
         let names: Vec<&str> = names.filter_map(Value::as_str).collect();
@@ -82,87 +84,6 @@ impl From<&Row> for Integration {
     }
 }
 
-/// Which integrations are asked for; none: all.
-#[derive(Clone, Debug, Default)]
-pub struct Filter {
-    pub id: Option<i64>,
-    pub webhook_type: Option<String>,
-    pub project: Option<i64>,
-    pub is_active: Option<bool>,
-    /// `active`, `failing`, `gone` or `off`
-    pub state: Option<String>,
-    pub notices: Option<bool>,
-    pub notify_webhook_id: Option<i64>,
-    pub rate_group: Option<String>,
-    /// A part of its name.
-    pub name: Option<String>,
-}
-
-/// In which order they are listed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Order {
-    #[default]
-    Newest,
-    Name,
-    /// Those in trouble first, then those that are off.
-    State,
-    /// Where most waits first.
-    Waiting,
-    /// The last delivery first.
-    LastDelivery,
-}
-
-impl Order {
-    /// Of `what`: rows of the view.
-    fn sql(self, what: &str) -> String {
-        let first = match self {
-            Self::Newest => String::new(),
-            Self::Name => format!("lower({what}.name), "),
-            Self::State => format!(
-                "array_position('{{gone,failing,off,active}}'::text[], {what}.state), lower({what}.name), "
-            ),
-            Self::Waiting => format!("{what}.pending DESC, "),
-            Self::LastDelivery => format!("{what}.last_delivery_at DESC NULLS LAST, "),
-        };
-        format!("{first}{what}.created_at DESC, {what}.id DESC")
-    }
-}
-
-impl Filter {
-    fn values(&self) -> Vec<&(dyn ToSql + Sync)> {
-        let Self {
-            id,
-            webhook_type,
-            project,
-            is_active,
-            state,
-            notices,
-            notify_webhook_id,
-            rate_group,
-            name,
-        } = self;
-        vec![
-            id,
-            webhook_type,
-            project,
-            is_active,
-            state,
-            notices,
-            notify_webhook_id,
-            rate_group,
-            name,
-        ]
-    }
-
-    /// The one of this id.
-    fn of(id: i64) -> Self {
-        Self {
-            id: Some(id),
-            ..Self::default()
-        }
-    }
-}
-
 const MATCHES: &str = "FROM zentry_notify.webhooks w \
      WHERE ($1::bigint IS NULL OR w.id = $1) AND ($2::text IS NULL OR w.webhook_type = $2) \
        AND ($3::bigint IS NULL OR w.project_id = $3) AND ($4::boolean IS NULL OR w.is_active = $4) \
@@ -176,7 +97,7 @@ pub async fn count(session: &Session<'_>, filter: &Filter) -> Result<i64, Error>
     Ok(row.get(0))
 }
 
-/// Newest first.
+/// Returns integrations, newest first.
 pub async fn list(session: &Session<'_>, filter: &Filter, slice: Slice) -> Result<Vec<Integration>, Error> {
     let rows = rows(
         session,
@@ -192,7 +113,7 @@ pub async fn list(session: &Session<'_>, filter: &Filter, slice: Slice) -> Resul
 const COLUMNS: &str = "w.id, w.name, w.webhook_type, coalesce(w.webhook_url, '') AS webhook_url, w.project_id, w.created_by_id, w.event_types, w.is_active, \
                        w.created_at, w.updated_at, w.header_names";
 
-/// These columns of the view, with the names of project and maker.
+/// Returns rows with these columns of the view, and the names of project and creator.
 async fn rows(
     session: &Session<'_>,
     columns: &str,
@@ -214,7 +135,7 @@ async fn rows(
     session.query(&sql, &values).await
 }
 
-/// The only row of an id.
+/// Returns the only row with this id.
 const ONE: Slice = Slice { offset: 0, limit: 1 };
 
 /// An integration with its state and all its settings.
@@ -224,24 +145,24 @@ pub struct Webhook {
     pub integration: Integration,
     /// `active`, `failing`, `gone` or `off`
     pub state: String,
-    /// Since when it fails, or is gone
+    /// Since when it has been failing or gone
     #[serde(serialize_with = "times::iso_or_null")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub state_since: Option<Timestamp>,
-    /// Why it fails, or is gone
+    /// The last error, or why it was switched off
     pub reason: Option<String>,
     #[serde(serialize_with = "times::iso_or_null")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub next_try_at: Option<Timestamp>,
-    /// When the quiet hours that it is in are over, and when the digest leaves that it gathers
+    /// When the current quiet hours end or the current digest is due, whichever is later; null: nothing is held
     #[serde(serialize_with = "times::iso_or_null")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub held_until: Option<Timestamp>,
-    /// How many deliveries wait for it
+    /// Number of waiting deliveries
     pub pending: i64,
-    /// How many it has got so far
+    /// Number of sent deliveries
     pub sent: i64,
-    /// How many were given up so far
+    /// Number of failed deliveries
     pub failed: i64,
     #[serde(serialize_with = "times::iso_or_null")]
     #[schema(value_type = Option<String>, format = DateTime)]
@@ -291,7 +212,7 @@ pub async fn webhook(session: &Session<'_>, id: i64) -> Result<Option<Webhook>, 
     Ok(found.pop())
 }
 
-/// What is allowed of it and as a rule not meant, in words.
+/// Returns warnings about settings that are allowed and usually not intended.
 pub async fn doubts(session: &Session<'_>, id: i64) -> Result<Vec<String>, Error> {
     let rows = session
         .query("SELECT d FROM zentry_notify.doubts($1::bigint) AS d", &[&id])
@@ -299,14 +220,15 @@ pub async fn doubts(session: &Session<'_>, id: i64) -> Result<Vec<String>, Error
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
-/// Id and name of all, by name.
+/// Returns id and name of all integrations, by name.
 pub async fn names(session: &Session<'_>) -> Result<Vec<(i64, String)>, Error> {
     const SQL: &str = "SELECT w.id, w.name::text FROM zentry_notify.webhooks w ORDER BY lower(w.name), w.id";
     let rows = session.query(SQL, &[]).await?;
     Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
 }
 
-/// Id and name of the application's projects, as far as the role may read them; those that people had so far, in any case of usual numbers.
+/// Returns id and name of up to 1000 of the application's projects, as far as the role may read them: those with ids up to 10,000, and those of
+/// integrations.
 pub async fn projects(session: &Session<'_>) -> Result<Vec<(i64, String)>, Error> {
     const SQL: &str = "SELECT p.id, p.shown \
           FROM zentry_notify.look_up('project_name', ARRAY(SELECT generate_series(1, 10000)::bigint \
@@ -316,7 +238,7 @@ pub async fn projects(session: &Session<'_>) -> Result<Vec<(i64, String)>, Error
     Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
 }
 
-/// An error that says what is wrong with the URL, if anything is.
+/// Returns an error if the URL is invalid.
 pub async fn check_url(session: &Session<'_>, webhook_type: &str, webhook_url: &str) -> Result<(), Error> {
     const SQL: &str = "SELECT zentry_notify.check_webhook_url($1::text, $2::text)::text";
     session
@@ -330,14 +252,14 @@ pub async fn get(session: &Session<'_>, id: i64) -> Result<Option<Integration>, 
     Ok(found.pop())
 }
 
-/// Those of a type.
+/// Returns the ids of the integrations with this type.
 pub async fn ids_of_type(session: &Session<'_>, webhook_type: &str) -> Result<Vec<i64>, Error> {
     const SQL: &str = "SELECT w.id FROM zentry_notify.webhooks w WHERE w.webhook_type = $1";
     let rows = session.query(SQL, &[&webhook_type]).await?;
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
-/// What became of a test message.
+/// The result of a test message.
 #[derive(Clone, Debug)]
 pub struct Trial {
     pub log_id: i64,
@@ -346,7 +268,7 @@ pub struct Trial {
     pub error_message: Option<String>,
 }
 
-/// Post a message and wait for the answer.
+/// Posts a message and waits for the response.
 pub async fn test(session: &Session<'_>, id: i64, message: Option<&str>) -> Result<Trial, Error> {
     const SQL: &str = "SELECT log_id, status, response_status_code, error_message FROM zentry_test_webhook($1::bigint, $2::text)";
     let row = session.query_one(SQL, &[&id, &message]).await?;
@@ -356,4 +278,50 @@ pub async fn test(session: &Session<'_>, id: i64, message: Option<&str>) -> Resu
         response_status_code: row.get(2),
         error_message: row.get(3),
     })
+}
+
+#[cfg(test)]
+pub mod tests {
+    use super::*;
+
+    /// Returns an integration without settings.
+    pub fn usual(id: i64, name: &str, webhook_type: &str) -> Integration {
+        Integration {
+            id,
+            name: name.into(),
+            webhook_type: webhook_type.into(),
+            webhook_url: "https://hooks.example.com/***".into(),
+            project: None,
+            project_name: None,
+            created_by: None,
+            created_by_username: None,
+            event_types: serde_json::json!(["*"]),
+            is_active: true,
+            created_at: Timestamp::UNIX_EPOCH,
+            updated_at: Timestamp::UNIX_EPOCH,
+            header_names: Vec::new(),
+            settings: Settings {
+                omit_keys: Vec::new(),
+                filter: None,
+                min_streak_days: None,
+                milestones: None,
+                quiet_hours: None,
+                mention: None,
+                username: None,
+                avatar_url: None,
+                announce: false,
+                thread_name: None,
+                applied_tags: Vec::new(),
+                rate_limit: None,
+                rate_group: None,
+                notify_webhook_id: None,
+                notices: false,
+                digest: None,
+                max_events_per_message: 10,
+                min_interval: "00:00:00".into(),
+                max_age: None,
+                thread_by: None,
+            },
+        }
+    }
 }

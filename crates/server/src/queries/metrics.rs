@@ -1,10 +1,10 @@
-//! What a monitoring system wants to know.
+//! Values for monitoring systems.
 
 use tokio_postgres::{Error, Row};
 
 use crate::database::Session;
 
-/// Whose numbers these are.
+/// The webhook and event type of a value.
 #[derive(Clone, Debug)]
 pub struct Source {
     pub webhook_id: i64,
@@ -24,7 +24,7 @@ impl From<&Row> for Source {
     }
 }
 
-/// What waits.
+/// Waiting deliveries.
 #[derive(Clone, Debug)]
 pub struct Waiting {
     pub source: Source,
@@ -34,7 +34,7 @@ pub struct Waiting {
 }
 
 pub async fn waiting(session: &Session<'_>) -> Result<Vec<Waiting>, Error> {
-    // When the oldest came is asked of that one alone: each answer is a look at its event.
+    // The time of the event is only read for the oldest delivery, since each takes a look at the event.
     const SQL: &str = "WITH waiting AS MATERIALIZED ( \
              SELECT l.webhook_integration_id, l.webhook_integration_name, l.webhook_type, l.event_type, count(*) AS deliveries, min(l.id) AS oldest \
                FROM zentry_notify.logs l \
@@ -54,26 +54,26 @@ pub async fn waiting(session: &Session<'_>) -> Result<Vec<Waiting>, Error> {
         .collect())
 }
 
-/// What became of deliveries since the integration was registered; outlives the log.
+/// Counters of deliveries since the integration was registered, which are kept when the log is deleted.
 #[derive(Clone, Debug)]
 pub struct Total {
     pub source: Source,
     pub sent: i64,
     pub failed: i64,
-    /// Attempts that failed for now
+    /// Failed attempts that are repeated
     pub retried: i64,
-    /// Of the event type `*`: requests that were made
+    /// For the event type `*`: requests
     pub requests: i64,
-    /// Of these, how many were answered "too many"
+    /// Requests that met a rate limit
     pub rate_limited: i64,
-    /// Seconds from the event to the answer, of all that were sent, added up
+    /// Sum of the latencies of all sent deliveries, from the event to the response, in seconds
     pub latency_sum: f64,
-    /// How many of those took how long, by the buckets of [`latency_bounds`]
+    /// Histogram of the latencies, with the buckets of [`latency_bounds`]
     pub latency: Vec<i64>,
 }
 
 impl Total {
-    /// Of all event types together.
+    /// Returns the counters of all event types together.
     pub fn is_of_all(&self) -> bool {
         self.source.event_type == "*"
     }
@@ -99,7 +99,7 @@ pub async fn totals(session: &Session<'_>) -> Result<Vec<Total>, Error> {
         .collect())
 }
 
-/// Upper bounds of the buckets of latencies, in seconds; one more has what took longer.
+/// Returns the upper bounds of the latencies' buckets, in seconds; one more bucket holds longer ones.
 pub async fn latency_bounds(session: &Session<'_>) -> Result<Vec<f64>, Error> {
     let row = session
         .query_one("SELECT zentry_notify.latency_bounds()", &[])
@@ -107,7 +107,7 @@ pub async fn latency_bounds(session: &Session<'_>) -> Result<Vec<f64>, Error> {
     Ok(row.get(0))
 }
 
-/// A webhook with what it does.
+/// A webhook with its state.
 #[derive(Clone, Debug)]
 pub struct State {
     pub webhook_id: i64,
@@ -132,7 +132,7 @@ pub async fn webhook_states(session: &Session<'_>) -> Result<Vec<State>, Error> 
         .collect())
 }
 
-/// Events of which nobody knows yet who hears them.
+/// Events that are not routed yet.
 pub async fn unrouted(session: &Session<'_>) -> Result<i64, Error> {
     let row = session
         .query_one("SELECT zentry_notify.unrouted_events()::bigint", &[])
@@ -140,7 +140,7 @@ pub async fn unrouted(session: &Session<'_>) -> Result<i64, Error> {
     Ok(row.get(0))
 }
 
-/// A way out, and what left by it since the database's server started.
+/// A way out, with counters since the database's server started.
 #[derive(Clone, Debug)]
 pub struct WayOut {
     /// Its place in `zentry_notify.proxy`
@@ -148,11 +148,11 @@ pub struct WayOut {
     /// Without a login
     pub way: String,
     pub requests: i64,
-    /// For these no connection came about
+    /// Requests for which no connection could be made
     pub unreached: i64,
-    /// These Discord answered with 401, 403 or 429
+    /// Requests that Discord answered with 401, 403 or 429
     pub refused: i64,
-    /// Nobody was reached by it lately
+    /// Whether it could not be used recently
     pub down: bool,
     /// Discord has banned its address
     pub banned: bool,
@@ -175,12 +175,12 @@ pub async fn ways_out(session: &Session<'_>) -> Result<Vec<WayOut>, Error> {
     Ok(ways.collect())
 }
 
-/// Of what version the parts are.
+/// The versions of the parts.
 #[derive(Clone, Debug)]
 pub struct Versions {
-    /// The SQL in the database
+    /// The SQL objects in the database
     pub extension: String,
-    /// What the database has loaded
+    /// The library in the server
     pub library: String,
     pub postgres: String,
 }

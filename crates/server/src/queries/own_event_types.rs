@@ -1,4 +1,4 @@
-//! Event types of people's own, with all that was registered of them.
+//! Users' own event types, as they were registered.
 
 use serde_json::Value;
 use tokio_postgres::Error;
@@ -6,7 +6,7 @@ use tokio_postgres::Error;
 use super::words::{WORDS, Words};
 use crate::database::Session;
 
-/// An event type of people's own.
+/// An event type of a user.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EventType {
     pub name: String,
@@ -15,7 +15,7 @@ pub struct EventType {
     pub sample: Option<Value>,
 }
 
-/// By name.
+/// Returns the event types, by name.
 pub async fn list(session: &Session<'_>) -> Result<Vec<EventType>, Error> {
     let sql = format!(
         "SELECT w.name::text, {WORDS}, w.time_key, w.sample FROM zentry_notify.event_types w WHERE NOT w.built_in ORDER BY w.name"
@@ -30,7 +30,7 @@ pub async fn list(session: &Session<'_>) -> Result<Vec<EventType>, Error> {
     Ok(types.collect())
 }
 
-/// Replaces what one of that name says.
+/// Replaces the event type of that name.
 pub async fn register(session: &Session<'_>, kind: &EventType) -> Result<(), Error> {
     const SQL: &str = "SELECT zentry_register_event_type($1::text, $2::text, $3::text, $4::jsonb::json, $5::text, $6::text, $7::text, $8::text, $9::jsonb, \
                        $10::text, $11::text)::text";

@@ -1,10 +1,10 @@
-//! What the session's role may do: which of the extension's functions it may call.
+//! The rights of the session's role: which of the extension's functions it may call.
 
 use tokio_postgres::Error;
 
 use crate::database::Session;
 
-/// Something that not everybody may do.
+/// An action that needs a privilege.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Deed {
     Register,
@@ -42,7 +42,7 @@ impl Deed {
     }
 }
 
-/// A role's rights. They decide what is offered; what is done, the database decides again.
+/// The rights of a role. They decide what is offered; the database checks each action again.
 #[derive(Clone, Debug)]
 pub struct Rights(Vec<String>);
 
@@ -63,12 +63,12 @@ impl Rights {
         self.0.iter().any(|function| function == deed.function())
     }
 
-    /// A refusal, as the database's own, where a page would ask for what cannot be done.
+    /// Returns an error like the database's for an action that the role may not do.
     pub fn demand(&self, deed: Deed) -> Result<(), Denied> {
         self.may(deed).then_some(()).ok_or(Denied)
     }
 }
 
-/// The role may not do it.
+/// The action that the role may not do.
 #[derive(Clone, Copy, Debug)]
 pub struct Denied;

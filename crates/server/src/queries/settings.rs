@@ -1,52 +1,52 @@
-//! The settings of a webhook beside its name, its address and its events: one list for what is read and what is written.
+//! The settings of a webhook besides its name, URL and subscriptions: one list for reading and writing.
 
 use serde::Serialize;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 use utoipa::ToSchema;
 
-/// What is set of a webhook
+/// Settings of a webhook
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Settings {
-    /// Keys of the events' data that its messages do not have
+    /// Keys of the event data that are left out
     pub omit_keys: Vec<String>,
-    /// Only events whose data this JSON path predicate is true of are heard; null: all
+    /// JSON path predicate over the event data: only events for which it is true are sent; null: all
     pub filter: Option<String>,
-    /// Of `daily_streak`, only streaks of so many days; null: all
+    /// For `daily_streak`: minimum length of a streak, in days; null: all are sent
     pub min_streak_days: Option<i32>,
-    /// Of `milestone_reached`, only these, in per cent; null: all
+    /// For `milestone_reached`: the milestones that are sent, in per cent; null: all
     pub milestones: Option<Vec<i32>>,
     /// When nothing is sent; null: never
     pub quiet_hours: Option<String>,
     /// Whom each message pings; null: nobody
     pub mention: Option<String>,
-    /// The name that its messages come from, in Discord and Mattermost; null: the installation's
+    /// The sender's name that its messages show, in Discord and Mattermost; null: `zentry_notify.username`
     pub username: Option<String>,
-    /// The picture that its messages come with, in Discord and Mattermost; null: the installation's
+    /// The sender's picture that its messages show, in Discord and Mattermost; null: `zentry_notify.avatar_url`
     pub avatar_url: Option<String>,
-    /// A line of text stands above the events, for phones' notifications
+    /// Whether a line of text stands above the events, for notifications on phones
     pub announce: bool,
-    /// For a forum of Discord: each message becomes a post of this name
+    /// For a Discord forum channel: each message becomes a post with this name
     pub thread_name: Option<String>,
-    /// For a forum of Discord: ids of the tags of these posts
+    /// For a Discord forum channel: ids of the tags of these posts
     pub applied_tags: Vec<String>,
-    /// How many messages it may get, and in what time; null: what is usual for its service
+    /// Maximum number of messages in a period, such as `25/5min`; null: the limit of the service
     pub rate_limit: Option<String>,
-    /// Webhooks of the same group share their rate; null: it is on its own
+    /// Webhooks with the same group share one rate limit; null: it shares none
     pub rate_group: Option<String>,
-    /// The webhook that is told of its trouble; null: those with `notices`
+    /// The webhook that gets notices about this one; null: those with `notices`
     pub notify_webhook_id: Option<i64>,
-    /// It is told of the trouble of the others
+    /// Whether it gets notices about webhooks that have no `notify_webhook_id`
     pub notices: bool,
-    /// When what has gathered leaves as one message; null: what waits leaves at once, up to `max_events_per_message` in a message
+    /// When waiting events are sent as one message: an interval after the first of them, or a cron expression; null: at once, up to `max_events_per_message` in a message
     pub digest: Option<String>,
-    /// How many waiting events may leave as one message
+    /// Maximum number of waiting events in one message
     pub max_events_per_message: i32,
-    /// The shortest time between two messages
+    /// Minimum time between two messages
     pub min_interval: String,
-    /// Deliveries older than this expire; null: as the installation has it
+    /// Deliveries older than this expire; null: `zentry_notify.max_age`
     pub max_age: Option<String>,
-    /// For Google Chat: what the messages of a thread have in common, `task` or `project`; null: each message begins one
+    /// For Google Chat: events of the same `task` or `project` go to one thread; null: each message begins a thread
     pub thread_by: Option<String>,
 }
 
@@ -85,7 +85,7 @@ impl From<&Row> for Settings {
     }
 }
 
-/// What is to be set. None: the function's default, or as it is. What is empty, or 0, is taken away.
+/// Settings to write. `None`: the function's default, or unchanged. An empty value or 0 removes a setting.
 #[derive(Clone, Debug, Default)]
 pub struct Rules {
     pub omit_keys: Option<Vec<String>>,
@@ -113,14 +113,14 @@ pub struct Rules {
 /// A parameter of `zentry_register_webhook` and `zentry_update_webhook`.
 pub struct Parameter<'a> {
     pub name: &'static str,
-    /// What the value is in the statement, a `$` standing for its place.
+    /// The expression in the statement, with `$` for the parameter.
     pub shape: &'static str,
     pub value: &'a (dyn ToSql + Sync),
 }
 
 impl Rules {
     pub fn parameters(&self) -> Vec<Parameter<'_>> {
-        // All of them: the compiler says which one is missing.
+        // Without `..`, so that the compiler reports a missing setting.
         let Self {
             omit_keys,
             filter,
@@ -176,7 +176,7 @@ impl Rules {
         ]
     }
 
-    /// Says nothing of a setting any more.
+    /// Removes a setting from those to write.
     pub fn leave_out(&mut self, name: &str) {
         match name {
             "omit_keys" => self.omit_keys = None,
@@ -204,7 +204,7 @@ impl Rules {
     }
 }
 
-/// The parameters as a statement names them, from the place after `before` on.
+/// Returns the arguments of the statement, with parameters that are numbered after `before`.
 pub fn named(parameters: &[Parameter<'_>], before: usize) -> String {
     let named = parameters.iter().enumerate().map(|(index, parameter)| {
         let place = format!("${}", before + index + 1);

@@ -1,20 +1,20 @@
-//! Event sources: the tables that are attached, and what attaches and detaches them.
+//! Event sources: the attached tables, attaching and detaching.
 
 use serde_json::Value;
 use tokio_postgres::Error;
 
 use crate::database::Session;
 
-/// An attached table, as what makes it.
+/// An event source, as the arguments that create it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Source {
     pub event_type: String,
-    /// With its schema.
+    /// The name with the schema.
     pub table: String,
     pub relation: u32,
-    /// `zentry_attach()` makes it by itself.
+    /// Whether `zentry_attach()` without arguments creates it.
     pub built_in: bool,
-    /// An object; a key that is null is not guessed.
+    /// A JSON object; keys with null are not guessed.
     pub columns: Value,
     pub condition: Option<String>,
     pub operation: Option<String>,
@@ -23,7 +23,7 @@ pub struct Source {
     pub omit: Vec<String>,
 }
 
-/// By event and table.
+/// Returns the event sources by event type and table.
 pub async fn list(session: &Session<'_>) -> Result<Vec<Source>, Error> {
     const SQL: &str = "SELECT s.event_type, s.table_name, s.relation, s.built_in, s.columns, s.condition, s.operation, s.audience, s.done, s.omit \
                          FROM zentry_notify.source_arguments() s ORDER BY s.event_type, s.table_name";
@@ -43,14 +43,14 @@ pub async fn list(session: &Session<'_>) -> Result<Vec<Source>, Error> {
     Ok(sources.collect())
 }
 
-/// The number of a table, if there is one of that name.
+/// Returns the OID of a table, if it exists.
 pub async fn relation(session: &Session<'_>, table: &str) -> Result<Option<u32>, Error> {
     const SQL: &str = "SELECT to_regclass($1::text)::oid";
     let row = session.query_one(SQL, &[&table]).await?;
     Ok(row.get(0))
 }
 
-/// What is given of a source; what is none is guessed.
+/// The given arguments of an event source; `None`: guessed.
 #[derive(Clone, Debug, Default)]
 pub struct Attachment {
     pub columns: Value,
@@ -91,7 +91,7 @@ pub async fn attach(
         .map(drop)
 }
 
-/// What became of each of Zentry's own tables: event, table and state.
+/// Attaches Zentry's own tables, and returns event type, table and state of each.
 pub async fn attach_all(session: &Session<'_>) -> Result<Vec<(String, String, String)>, Error> {
     const SQL: &str = "SELECT a.event_type, a.relation, a.state FROM zentry_attach() a";
     let rows = session.query(SQL, &[]).await?;

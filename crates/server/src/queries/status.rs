@@ -1,4 +1,4 @@
-//! Whether everything works, and what deliveries came to.
+//! The findings of `zentry_status()`, and statistics of deliveries.
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use crate::database::Session;
 
-/// One thing that works or does not.
+/// A finding.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Finding {
     pub subject: String,
@@ -30,19 +30,19 @@ pub async fn status(session: &Session<'_>) -> Result<Vec<Finding>, Error> {
     Ok(findings.collect())
 }
 
-/// What deliveries came to in one hour.
+/// Statistics of one hour.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Hour {
     pub start: Timestamp,
     pub sent: i64,
     pub failed: i64,
-    /// Seconds from the event to the answer that half of them took at most; none: nothing was sent
+    /// The median latency from the event to the response, in seconds; `None`: nothing was sent.
     pub p50: Option<f64>,
-    /// The same for 95 %
+    /// The 95th percentile of the latency, in seconds.
     pub p95: Option<f64>,
 }
 
-/// The last hours, oldest first; of one webhook, or of all.
+/// Returns the last hours, oldest first, for one webhook or for all.
 pub async fn hours(session: &Session<'_>, hours: i32, webhook: Option<i64>) -> Result<Vec<Hour>, Error> {
     const SQL: &str = "SELECT hour, sent, failed, p50::double precision, p95::double precision \
                          FROM zentry_stats_by_hour($1::integer, $2::bigint)";

@@ -1,4 +1,4 @@
-//! Times as JSON, as Django REST framework writes them: no fraction of a second, or one of six digits. Python before 3.11 reads no other.
+//! Times in JSON, as Django REST Framework writes them: without a fraction of a second, or with six digits. Python before 3.11 parses no others.
 
 use jiff::Timestamp;
 use serde::Serializer;

@@ -1,4 +1,4 @@
-//! API tokens: what the server's own role may ask, and what those may who make them.
+//! API tokens: the queries of the server's own role, and those of users who create tokens.
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -8,11 +8,11 @@ use utoipa::ToSchema;
 use super::times;
 use crate::database::Session;
 
-/// A token that is good, found by its key. Whether who shows it knows its secret, the hash tells.
+/// A valid token, found by its key. The caller compares the hash to check the secret.
 pub struct Token {
     pub role: String,
     pub hash: Vec<u8>,
-    /// Its role sees which tokens there are.
+    /// Whether its role may list tokens.
     pub sees_tokens: bool,
 }
 
@@ -37,33 +37,33 @@ pub async fn note_use(session: &Session<'_>, key: &str) -> Result<(), Error> {
         .map(drop)
 }
 
-/// A token as its makers see it.
+/// A token, as listed.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Listed {
-    /// What it is for
+    /// Its name, which says what it is for
     pub name: String,
-    /// Its first part, which is no secret
+    /// Its first part, which is not secret
     pub key: String,
     /// The role that requests with it run as
     pub role: String,
-    /// `good`, or why it is not taken
+    /// `good`, or why it is refused
     pub state: String,
-    /// The role that made it
+    /// The role that created it
     pub created_by: String,
     #[serde(serialize_with = "times::iso")]
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
-    /// Until when it is good; null: until it is revoked
+    /// When it expires; null: it is valid until it is revoked
     #[serde(serialize_with = "times::iso_or_null")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub expires_at: Option<Timestamp>,
-    /// When it was taken last, to the minute
+    /// When a request last used it, to the minute
     #[serde(serialize_with = "times::iso_or_null")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub last_used_at: Option<Timestamp>,
 }
 
-/// By name.
+/// Returns the tokens, by name.
 pub async fn list(session: &Session<'_>) -> Result<Vec<Listed>, Error> {
     const SQL: &str = "SELECT t.name::text, t.token_key::text, t.role_name::text, t.state::text, t.created_by::text, t.created_at, t.expires_at, t.last_used_at \
                          FROM zentry_notify.api_tokens t ORDER BY lower(t.name), t.name";
@@ -81,7 +81,7 @@ pub async fn list(session: &Session<'_>) -> Result<Vec<Listed>, Error> {
     Ok(tokens.collect())
 }
 
-/// The roles that a token can be made for here: the caller has their privileges, and this server may act as them.
+/// Returns the roles that the caller can create tokens for: those whose privileges the caller has, and that this server may SET ROLE to.
 pub async fn roles(session: &Session<'_>) -> Result<Vec<String>, Error> {
     const SQL: &str = "SELECT r.rolname::text FROM pg_catalog.pg_roles r \
                         WHERE NOT r.rolsuper AND NOT pg_catalog.starts_with(r.rolname::text, 'pg_') AND r.rolname <> 'zentry_notify_agent' \
@@ -91,7 +91,7 @@ pub async fn roles(session: &Session<'_>) -> Result<Vec<String>, Error> {
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
-/// The token, which is not shown again.
+/// Creates a token and returns it; it is not shown again.
 pub async fn create(
     session: &Session<'_>,
     name: &str,

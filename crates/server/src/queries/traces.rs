@@ -1,21 +1,21 @@
-//! Finished deliveries of events that were written within a trace.
+//! Finished deliveries of events whose write was traced.
 
 use jiff::Timestamp;
 use tokio_postgres::{Error, Row};
 
 use crate::database::Session;
 
-/// A delivery that is a span.
+/// A delivery to export as a span.
 #[derive(Clone, Debug)]
 pub struct Traced {
     pub delivery_id: i64,
     pub event_id: i64,
     pub event_type: String,
     pub webhook_id: i64,
-    /// None: it is deleted.
+    /// `None`: the webhook is deleted.
     pub webhook: Option<String>,
     pub webhook_type: Option<String>,
-    /// The span that it is below: `00-TRACE-SPAN-FLAGS`.
+    /// The parent span: `00-TRACE-SPAN-FLAGS`.
     pub traceparent: String,
     /// 16 hexadecimal digits.
     pub span_id: String,
@@ -49,7 +49,7 @@ impl From<&Row> for Traced {
     }
 }
 
-/// The database's clock, and its name.
+/// Returns the database's time, and its name.
 pub async fn now(session: &Session<'_>) -> Result<(Timestamp, String), Error> {
     let row = session
         .query_one(
@@ -60,7 +60,7 @@ pub async fn now(session: &Session<'_>) -> Result<(Timestamp, String), Error> {
     Ok((row.get(0), row.get(1)))
 }
 
-/// What was finished after that moment, or in it with a higher number; the earliest first, `limit` at most.
+/// Returns at most `limit` deliveries that were finished after that time, or at that time with a higher id; the earliest first.
 pub async fn finished_after(
     session: &Session<'_>,
     (at, id): (Timestamp, i64),

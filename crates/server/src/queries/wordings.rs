@@ -1,4 +1,4 @@
-//! Other words for events, and the languages of messages: of all webhooks, or of one.
+//! Wordings and languages of messages, for all webhooks or for one.
 
 use serde_json::Value;
 use tokio_postgres::Error;
@@ -7,20 +7,20 @@ use tokio_postgres::types::ToSql;
 use super::words::{WORDS, Words};
 use crate::database::Session;
 
-/// What stands for all events, of which it says the language.
+/// The event type of wordings that set the language of all events.
 pub const ALL_EVENTS: &str = "*";
 
-/// Other words for an event, or the language of all of them, for all webhooks or for one.
+/// A wording of an event type, or the language, for all webhooks or for one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Wording {
     pub event_type: String,
     pub webhook: Option<i64>,
     pub words: Words,
-    /// Of [`ALL_EVENTS`] alone.
+    /// Only for [`ALL_EVENTS`].
     pub language: Option<String>,
 }
 
-/// Those of the installation first, then by webhook and event.
+/// Returns the wordings: those for all webhooks first, then by webhook and event type.
 pub async fn list(session: &Session<'_>) -> Result<Vec<Wording>, Error> {
     let sql = format!(
         "SELECT w.event_type::text, w.webhook_integration_id, w.language, {WORDS} FROM zentry_notify.event_wordings w \
@@ -36,7 +36,7 @@ pub async fn list(session: &Session<'_>) -> Result<Vec<Wording>, Error> {
     Ok(wordings.collect())
 }
 
-/// What is none stays as it is.
+/// Sets the given parts of a wording; `None`: unchanged.
 pub async fn set(session: &Session<'_>, wording: &Wording) -> Result<(), Error> {
     if wording.event_type == ALL_EVENTS {
         return set_language(session, wording.language.as_deref(), wording.webhook).await;
@@ -55,7 +55,7 @@ pub async fn reset(session: &Session<'_>, event_type: &str, webhook: Option<i64>
     session.query_one(SQL, &[&event_type, &webhook]).await.map(drop)
 }
 
-/// The same, but what is none is as before then: of another wording that there is, nothing is left.
+/// Replaces a wording; `None`: not set.
 pub async fn replace(session: &Session<'_>, wording: &Wording) -> Result<(), Error> {
     let there = list(session).await?;
     let there = there
@@ -71,7 +71,7 @@ pub async fn replace(session: &Session<'_>, wording: &Wording) -> Result<(), Err
     set(session, wording).await
 }
 
-/// What an event's messages say now, whoever has said so.
+/// Returns the texts of an event's messages that are in force.
 pub async fn now(
     session: &Session<'_>,
     event_type: &str,
@@ -84,13 +84,13 @@ pub async fn now(
     Ok(rows.first().map(|row| row.get(0)))
 }
 
-/// The languages that there are words in.
+/// Returns the available languages.
 pub async fn languages(session: &Session<'_>) -> Result<Vec<String>, Error> {
     let row = session.query_one("SELECT zentry_notify.languages()", &[]).await?;
     Ok(row.get(0))
 }
 
-/// None: as if none had been set.
+/// Sets the language; `None`: removes it.
 pub async fn set_language(
     session: &Session<'_>,
     language: Option<&str>,

@@ -1,4 +1,4 @@
-//! The parts of what a message says, for all who name them: the statements, the REST API, the command line.
+//! The parts of a wording: one list for the statements, the REST API and the command line.
 
 use clap::Args;
 use serde::Serialize;
@@ -7,34 +7,34 @@ use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 use utoipa::ToSchema;
 
-/// What a message says; null: as before
+/// The parts of a wording; null: as the event type has it
 #[derive(Args, Clone, Debug, Default, PartialEq, Serialize, ToSchema)]
 pub struct Words {
-    /// A template over the event's data
+    /// Title: a template over the event data
     #[arg(long)]
     #[schema(example = "Done: {{ task_title }}")]
     pub title: Option<String>,
-    /// Likewise; ** switches bold on and off
+    /// Text: a template over the event data, in which ** switches bold on and off
     #[arg(long)]
     pub text: Option<String>,
-    /// Names and templates, such as '{"Points": "{{ points }}"}'; replaces all of them
+    /// Fields: names and templates, such as '{"Points": "{{ points }}"}', in place of all present ones
     #[arg(long, value_name = "JSON", value_parser = json)]
     #[schema(value_type = Option<Vec<Object>>)]
     pub fields: Option<Value>,
-    /// Such as '#57F287'
+    /// Colour, such as '#57F287'
     #[arg(long)]
     #[schema(example = "#57F287")]
     pub colour: Option<String>,
-    /// Before the title
+    /// Emoji in front of the title
     #[arg(long)]
     pub emoji: Option<String>,
-    /// The small print
+    /// Text in small print below the message
     #[arg(long)]
     pub footer: Option<String>,
-    /// The address of the thing that the event is about, or a path below zentry_notify.link_base
+    /// URL of what the event is about, or a path below zentry_notify.link_base
     #[arg(long)]
     pub url: Option<String>,
-    /// The address of a picture of it
+    /// URL of a picture of it
     #[arg(long, value_name = "URL")]
     pub thumbnail: Option<String>,
 }
@@ -43,7 +43,7 @@ fn json(text: &str) -> Result<Value, serde_json::Error> {
     serde_json::from_str(text)
 }
 
-/// The columns of them, of the relation `w`.
+/// The columns of the parts, in the relation `w`.
 pub const WORDS: &str = "w.title::text, w.text::text, w.fields, w.colour::text, w.emoji::text, w.footer::text, w.url::text, w.thumbnail::text";
 
 impl From<&Row> for Words {
@@ -53,7 +53,7 @@ impl From<&Row> for Words {
 }
 
 impl Words {
-    /// Each text by its name, and the fields.
+    /// Returns the parts: each text from `text` by its name, and the fields.
     pub fn of(mut text: impl FnMut(&'static str) -> Option<String>, fields: Option<Value>) -> Self {
         Self {
             title: text("title"),
@@ -67,7 +67,7 @@ impl Words {
         }
     }
 
-    /// Its parts by their names: texts, and the fields.
+    /// Returns the parts by name: texts, and the fields.
     pub fn parts(&self) -> [(&'static str, Option<Value>); 8] {
         let Self {
             title,
@@ -92,7 +92,7 @@ impl Words {
         ]
     }
 
-    /// Whether something is set that is not in the other ones: a wording can only be taken back as a whole.
+    /// Returns whether a part is set that is not set in the other wording; single parts cannot be removed, only the whole wording.
     pub fn has_more_than(&self, other: &Self) -> bool {
         let mut pairs = self.parts().into_iter().zip(other.parts());
         pairs.any(|((_, here), (_, there))| here.is_some() && there.is_none())
@@ -132,7 +132,19 @@ mod tests {
         assert!(arguments.eq(words.parts().map(|(name, _)| name)));
     }
 
-    /// Whatever it is that one has and the other has not.
+    #[test]
+    fn fields_are_given_as_json() {
+        let command = Words::augment_args(Command::new("set"));
+        let given = |fields: &str| command.clone().try_get_matches_from(["set", "--fields", fields]);
+        let read = given(r#"{"Points": "{{ points }}"}"#);
+        let read = read
+            .ok()
+            .and_then(|matches| matches.get_one::<Value>("fields").cloned());
+        assert_eq!(read, Some(serde_json::json!({"Points": "{{ points }}"})));
+        assert!(given("Points").is_err());
+    }
+
+    /// It holds for each part.
     #[test]
     fn what_would_be_lost_is_seen() {
         let some = || Some(String::new());

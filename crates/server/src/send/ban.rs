@@ -1,20 +1,20 @@
-//! Discord turns away the addresses of a sender: others have their webhooks then.
+//! Bans: while Discord blocks all addresses of a sender, other senders get its Discord webhooks.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 use webhook::schedule::{DeliveryChange, Outcome};
 
-/// Who is turned away by Discord on all its ways out for longer gives its queues of Discord to others.
+/// The time from which on a ban counts: a sender that is blocked for longer on all its ways out gives its Discord queues to others.
 const BANNED: Duration = Duration::from_secs(5);
 
-/// Until when Discord takes nothing by any way out.
+/// Until when Discord blocks all ways out.
 #[derive(Debug, Default)]
 pub struct Ban(Option<Timestamp>);
 
 impl Ban {
-    /// Notes until when nothing leaves, and returns whether others have to hear of it. None: a person, here or at another database of the
-    /// process, has ended what there was.
+    /// Records until when Discord blocks all ways out, and returns whether the database has to be told. `None`: it does not, or a user has ended the
+    /// ban, here or in another database of this process.
     pub fn note(&mut self, until: Option<Timestamp>, now: Timestamp) -> bool {
         let Some(until) = until else {
             return self.0.take().is_some_and(|known| known > now);
@@ -29,7 +29,7 @@ impl Ban {
         is_news
     }
 
-    /// Returns until when it holds, as long as it does.
+    /// Returns the end of the ban, if there is one at `now`.
     pub fn until(&mut self, now: Timestamp) -> Option<Timestamp> {
         self.0 = self.0.filter(|until| *until > now);
         self.0
@@ -40,7 +40,7 @@ fn is_long(until: Timestamp, now: Timestamp) -> bool {
     until.duration_since(now).as_secs_f64() >= BANNED.as_secs_f64()
 }
 
-/// Lets deliveries be due at once that wait for the end of a ban: it holds for an address, and not for who has its webhooks next.
+/// Makes deliveries due at once that wait for the end of the ban, which does not apply to the addresses of the webhooks' next sender.
 pub fn release(until: Timestamp, now: Timestamp, deliveries: &mut [DeliveryChange]) {
     if !is_long(until, now) {
         return;
@@ -73,10 +73,10 @@ mod tests {
         assert!(!ban.note(Some(at(60)), at(1)));
         assert_eq!(ban.until(at(1)), Some(at(60)));
         assert!(ban.note(Some(at(90)), at(2)));
-        // Somebody has ended it.
+        // A user has ended it.
         assert!(ban.note(None, at(3)));
         assert_eq!(ban.until(at(3)), None);
-        // It is over by itself.
+        // It has ended by itself.
         assert!(ban.note(Some(at(90)), at(4)));
         assert!(!ban.note(None, at(91)));
     }

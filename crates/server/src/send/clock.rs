@@ -1,21 +1,21 @@
-//! Monotonic clocks that go on while the machine is suspended.
+//! Clocks: monotonic time that includes suspension, and the database's time of day.
 
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use nix::time::{ClockId, clock_gettime};
 
-/// Clocks that are this far apart have not just drifted since they were compared.
+/// A difference between two clocks that drift cannot explain: one of them was set.
 const SET: SignedDuration = SignedDuration::from_secs(1);
 
-/// Since the machine was started.
+/// Returns the time since the machine was started, including suspension.
 pub fn now() -> Duration {
-    // It fails for clocks that there are not.
+    // It only fails for unknown clocks.
     clock_gettime(ClockId::CLOCK_BOOTTIME).map_or(Duration::ZERO, Duration::from)
 }
 
-/// The database's time of day, as it was said and as long as it is since then. All that is written down or compared with what others have written is by this
-/// one: a sender whose own clock is wrong, or is set, lets nothing expire and holds nothing back.
+/// The database's time of day: its last known value, plus the monotonic time since then. All times that are recorded, or compared with recorded ones,
+/// are of this clock, so that a wrong clock on the sender's machine neither expires nor delays deliveries.
 #[derive(Clone, Copy, Debug)]
 pub struct DatabaseClock {
     said: Timestamp,
@@ -23,18 +23,18 @@ pub struct DatabaseClock {
 }
 
 impl DatabaseClock {
-    /// This machine's, until the database has said.
+    /// Returns a clock with this machine's time, until the database's is known.
     pub fn of_this_machine() -> Self {
         Self::said(Timestamp::now())
     }
 
-    /// The database has said this just now.
+    /// Returns a clock with the time that the database has just reported.
     pub fn said(said: Timestamp) -> Self {
         DatabaseClock { said, at: now() }
     }
 
-    /// Notes what the database has said in answer to a call that was made at `sent`: its time somewhere in between. Where that cannot be, its clock was
-    /// set, and this one follows. Returns whether it was.
+    /// Compares with the time `said` that the database reported in a call that was made at `sent` (as of [`now`]), which is between the two. If that
+    /// contradicts this clock, the database's clock was set, and this one follows. Returns whether it was set.
     pub fn hear(&mut self, said: Timestamp, sent: Duration) -> bool {
         let latest = self.now();
         let waited = now().saturating_sub(sent);
@@ -49,7 +49,7 @@ impl DatabaseClock {
 
     pub fn now(&self) -> Timestamp {
         let since = now().saturating_sub(self.at);
-        // It fails at the end of the calendar.
+        // It only fails at the end of the calendar.
         self.said.checked_add(since).unwrap_or(self.said)
     }
 }
@@ -81,7 +81,7 @@ mod tests {
     fn an_answer_that_was_long_on_its_way_says_nothing_of_the_clock() {
         let start = Timestamp::from_second(1_800_000_000).unwrap();
         let mut clock = DatabaseClock::said(start);
-        // It was said some time within the last hundred seconds.
+        // It was reported within the last hundred seconds.
         let sent = now().saturating_sub(Duration::from_secs(100));
         assert!(!clock.hear(start - Duration::from_secs(50), sent));
         assert!(clock.now() >= start);

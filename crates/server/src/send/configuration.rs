@@ -1,4 +1,4 @@
-//! Settings and webhooks: from the JSON of the database to the types of the scheduler and the client.
+//! Converts settings and webhooks from the database's JSON to the types of the scheduler and the client.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -14,7 +14,10 @@ use webhook::endpoint::{UrlPolicy, parse_host_patterns};
 use webhook::schedule::{CircuitState, InARow, Policy, QueueId};
 use webhook::signing::StoredSigning;
 
-/// The extension's settings that matter to a sender.
+/// The minimum for the number of concurrent requests of a kind, whatever the limit on open files.
+const FEWEST: usize = 8;
+
+/// The extension's settings that a sender uses.
 #[derive(Clone, Debug)]
 pub struct Settings {
     pub sending: bool,
@@ -68,13 +71,17 @@ impl Settings {
     }
 
     /// Returns the scheduler's policy. `sharing` is the number of databases that this machine's addresses send for. They share a rate as they need it, and
-    /// each has a part of its own of what Discord may refuse.
-    pub fn policy(&self, sharing: u32) -> Policy {
+    /// each has a part of its own of what Discord may refuse. `files`: those that it may have open. As in the worker, a quarter of them at most is for
+    /// requests that are not slow, as many are for idle connections and for all else, and the rest is for slow requests.
+    pub fn policy(&self, sharing: u32, files: usize) -> Policy {
         let usual = Policy::default();
+        let quarter = (files / 4).clamp(FEWEST, usual.max_in_flight);
         Policy {
             max_attempts: self.max_attempts,
             max_age: self.max_age,
             discord_per_second: self.discord_rate.max(1),
+            max_in_flight: quarter,
+            max_slow: files.saturating_sub(3 * quarter).clamp(FEWEST, usual.max_slow),
             discord_refusals: (usual.discord_refusals / sharing.max(1)).max(1),
             // The text was checked when it was set.
             teams_rate: self
@@ -86,9 +93,11 @@ impl Settings {
         }
     }
 
-    /// Returns the client's configuration. `of_machine` has the parts that are this machine's.
-    pub fn client(&self, of_machine: &ClientConfig) -> ClientConfig {
+    /// Returns the client's configuration. `of_machine`: the parts that depend on this machine; `in_flight`: the maximum number of concurrent
+    /// requests that are not slow.
+    pub fn client(&self, of_machine: &ClientConfig, in_flight: usize) -> ClientConfig {
         ClientConfig {
+            max_idle_per_host: of_machine.max_idle_per_host.min(in_flight),
             request_timeout: self.request_timeout,
             connect_timeout: self.connect_timeout,
             allow_private_addresses: self.urls.allow_private_addresses,
@@ -149,8 +158,9 @@ impl Configuration {
     /// # Errors
     /// If another version of the extension has answered.
     pub fn read(said: Value) -> Result<Self> {
-        let said: Said = serde_json::from_value(said)
-            .context("the database says something else of webhooks: is it of another version?")?;
+        let said: Said = serde_json::from_value(said).context(
+            "what the database says of webhooks cannot be read: is its extension of another version?",
+        )?;
         Ok(Configuration {
             webhooks: said.webhooks.into_iter().map(stored).collect(),
             wordings: said.wordings,

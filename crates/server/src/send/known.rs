@@ -1,4 +1,4 @@
-//! What a sender knows of its database: the settings, the webhooks that it holds, and what messages say.
+//! The configuration that a sender has read from its database: settings, its webhooks, and wordings.
 
 use std::collections::HashMap;
 
@@ -15,14 +15,14 @@ use super::configuration::{Configuration, Settings};
 /// The configuration in use.
 pub struct Known {
     settings: Option<Settings>,
-    /// As the database said them.
+    /// The settings as the database returned them.
     said: Value,
     webhooks: HashMap<QueueId, ActiveWebhook>,
     catalogue: Catalogue,
 }
 
 impl Known {
-    /// Nothing yet.
+    /// Returns an empty configuration.
     pub fn new() -> Self {
         Known {
             settings: None,
@@ -32,10 +32,10 @@ impl Known {
         }
     }
 
-    /// Returns the settings that the database says; None: they are those in use.
+    /// Returns the settings in `said`; `None`: they are in use already.
     ///
     /// # Errors
-    /// For what another version says.
+    /// An error if the answer is of another version of the extension.
     pub fn news(&self, said: &Value) -> Result<Option<Settings>> {
         if self.settings.is_some() && self.said == *said {
             return Ok(None);
@@ -43,24 +43,24 @@ impl Known {
         Settings::read(said).map(Some)
     }
 
-    /// Takes settings into use.
+    /// Puts settings into use.
     pub fn use_settings(&mut self, settings: Settings, said: Value) {
         self.settings = Some(settings);
         self.said = said;
     }
 
-    /// Returns whether answers of endpoints are to be kept.
+    /// Returns whether response bodies are to be stored.
     pub fn log_payloads(&self) -> bool {
         self.settings
             .as_ref()
             .is_none_or(|settings| settings.log_payloads)
     }
 
-    /// Takes an answer of `sending_webhooks` into use, and returns the queues that requests may leave of, of those that `posts` says.
-    /// `database`: what the log calls it.
+    /// Puts an answer of `sending_webhooks` into use, and returns the configuration of its queues for the scheduler, limited to those for which
+    /// `posts` is true. `database`: its name in the log.
     ///
     /// # Errors
-    /// For what another version says.
+    /// An error if the answer is of another version of the extension.
     pub fn use_webhooks(
         &mut self,
         said: Value,
@@ -106,7 +106,7 @@ impl Known {
         let mut composer = Composer {
             webhooks: &self.webhooks,
             catalogue: &self.catalogue,
-            // Of streams, which are the worker's.
+            // For streams only, which the worker publishes to.
             origin: &origin,
             buffers: &mut Vec::new,
         };

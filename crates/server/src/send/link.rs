@@ -1,4 +1,4 @@
-//! What binds a sender to its database: the session while there is one, what is held in it, and when another one is tried.
+//! A sender's link to its database: the session, if there is one, the queues that it holds, and when to reconnect.
 
 use std::time::Duration;
 
@@ -9,36 +9,33 @@ use tokio::time::timeout;
 use webhook::ownership::Ownership;
 
 use super::clock::{self, DatabaseClock};
+use super::pause::{self, Pause};
 use super::session::Session;
-use crate::cli::explain;
-use crate::database::Parameters;
-
-/// How soon a session is tried again, at first and at most.
-const FIRST_PAUSE: Duration = Duration::from_millis(250);
-pub const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+use crate::database::{Parameters, explain};
 
 /// A sender's connection to its database.
 pub struct Link {
     parameters: Parameters,
-    /// What the log calls the database.
+    /// The name of the database in the log.
     database: String,
-    /// What the sender is called there.
+    /// The sender's name in `zentry_notify.sender`.
     name: String,
-    /// How long the database waits for a word of the sender.
+    /// How long the database waits for a sign of life from the sender.
     patience: Duration,
     session: Option<Session>,
-    /// What the database has given to the sender.
+    /// The queues that the sender holds.
     pub ownership: Ownership,
     clock: DatabaseClock,
     began_at: Duration,
     begins_at: Duration,
-    pause: Duration,
-    /// Why the last session was lost, as it was logged.
+    /// The next pause before reconnecting.
+    pause: Pause,
+    /// The last logged reason for losing a session.
     said: String,
 }
 
 impl Link {
-    /// A connection that is still to be made.
+    /// Returns a link that is not connected yet.
     pub fn new(parameters: Parameters, database: String, name: String, patience: Duration) -> Self {
         Link {
             parameters,
@@ -50,12 +47,12 @@ impl Link {
             clock: DatabaseClock::of_this_machine(),
             began_at: Duration::ZERO,
             begins_at: Duration::ZERO,
-            pause: FIRST_PAUSE,
+            pause: Pause::FIRST,
             said: String::new(),
         }
     }
 
-    /// What the log calls the database.
+    /// Returns the name of the database in the log.
     pub fn database(&self) -> &str {
         &self.database
     }
@@ -65,30 +62,31 @@ impl Link {
         self.clock.now()
     }
 
-    /// Notes the time of day that the database has said in answer to a call that was made at `sent`. Returns whether its clock was set.
+    /// Compares the clock with the time `said` that the database reported in a call that was made at `sent`. Returns whether the database's clock was
+    /// set.
     pub fn hear(&mut self, said: Timestamp, sent: Duration) -> bool {
         self.clock.hear(said, sent)
     }
 
-    /// Returns whether there is a session, as far as is known.
+    /// Returns whether there is a session that is not known to have ended.
     pub fn is_up(&self) -> bool {
         self.session.is_some()
     }
 
-    /// Returns after what time a session is to be begun; None: there is one.
+    /// Returns how long to wait before beginning a session; `None`: there is one.
     pub fn begins_in(&self, now: Duration) -> Option<Duration> {
         let is_down = self.session.is_none();
         is_down.then(|| self.begins_at.saturating_sub(now))
     }
 
-    /// Begins a session, and returns the settings of now.
+    /// Begins a session, and returns the current settings.
     ///
     /// # Errors
-    /// What hinders it, with a hint.
+    /// What prevents it, with a hint.
     pub async fn begin(&mut self) -> Result<Value> {
         let sent = clock::now();
         let begin = Session::begin(&self.parameters, &self.name, self.patience);
-        let begun = timeout(LONGEST_PAUSE, begin).await;
+        let begun = timeout(pause::LONGEST, begin).await;
         let (session, settings) = begun.context("the database does not answer")??;
         self.clock = DatabaseClock::said(session.began);
         self.session = Some(session);
@@ -97,7 +95,7 @@ impl Link {
         Ok(settings)
     }
 
-    /// Ends the session here and now: it is over, or will be. The reason is logged unless it is that of the time before.
+    /// Drops the session, after an error. The reason is logged unless it is the same as last time.
     pub fn lose(&mut self, error: &anyhow::Error) {
         let reason = format!("{error:#}");
         if self.said != reason {
@@ -106,19 +104,18 @@ impl Link {
         }
         self.session = None;
         self.ownership.lose();
-        self.begins_at = clock::now() + self.pause;
-        self.pause = (2 * self.pause).min(LONGEST_PAUSE);
+        self.begins_at = clock::now() + self.pause.take();
     }
 
-    /// Forgets failures of before once a session has lasted.
+    /// Resets the pause before reconnecting once a session has lasted long enough.
     pub fn forgive(&mut self) {
-        if self.began_at + LONGEST_PAUSE <= clock::now() {
-            (self.pause, self.said) = (FIRST_PAUSE, String::new());
+        if self.began_at + pause::LONGEST <= clock::now() {
+            (self.pause, self.said) = (Pause::FIRST, String::new());
         }
     }
 
     /// # Errors
-    /// When the session is over.
+    /// An error if the session has ended.
     pub fn check(&self) -> Result<()> {
         match self.session.as_ref().is_none_or(Session::is_over) {
             true => Err(lost()),
@@ -126,10 +123,10 @@ impl Link {
         }
     }
 
-    /// Waits for the database's answer to `call`, which makes known that both are there.
+    /// Waits for the database's answer to `call`, which is also the sign of life of each to the other.
     ///
     /// # Errors
-    /// When the session is over, or the database does not answer. What it answers to the call itself is inside.
+    /// An error if the session has ended or the database does not answer in time. The inner result is that of the call itself.
     pub async fn call<'a, T>(
         &'a mut self,
         call: impl AsyncFnOnce(&'a Session) -> Result<T, tokio_postgres::Error>,
@@ -146,17 +143,17 @@ impl Link {
         Ok(answered)
     }
 
-    /// Reads the settings of now, in a session of its own.
+    /// Reads the current settings in a new session.
     ///
     /// # Errors
-    /// When the database does not say them.
+    /// An error if they cannot be read.
     pub async fn settings(&self) -> Result<Value> {
         let session = self.session.as_ref().context("there is no session")?;
         let read = timeout(self.patience, session.settings()).await;
         read.context("the database does not answer")?
     }
 
-    /// Waits for a notification; there is none without a session. None: the session is over.
+    /// Waits for a notification, for ever if there is no session; `None`: the session has ended.
     pub async fn word(&mut self) -> Option<String> {
         match &mut self.session {
             Some(session) => session.words.recv().await,
@@ -164,12 +161,12 @@ impl Link {
         }
     }
 
-    /// Returns a notification that has come already.
+    /// Returns a notification that has already arrived.
     pub fn next_word(&mut self) -> Option<String> {
         self.session.as_mut()?.words.try_recv().ok()
     }
 
-    /// Ends sending in order: what is held is free for others.
+    /// Ends sending and releases all queues.
     pub async fn end(mut self) {
         if let Some(session) = self.session.take()
             && let Ok(Err(error)) = timeout(self.patience, session.end()).await
@@ -180,7 +177,7 @@ impl Link {
     }
 }
 
-/// The error of a session that is over.
+/// Returns the error for a session that has ended.
 pub fn lost() -> anyhow::Error {
     anyhow!("the connection to the database is lost")
 }

@@ -1,12 +1,12 @@
-//! The senders of a process: they send by the same ways out, so that what Discord says to one of them holds for all.
+//! The senders of a process share its ways out, so Discord's rate limits and bans apply to all of them.
 
 use tokio::sync::watch;
 use webhook::schedule::{Policy, Scheduler, SharedWays};
 
-/// What a sender has in common with the others of its process.
+/// What a sender shares with the others of its process.
 #[derive(Clone, Debug)]
 pub struct Neighbours {
-    /// How many databases there are.
+    /// The number of databases.
     count: u32,
     ways: SharedWays,
     say: watch::Sender<()>,
@@ -14,7 +14,7 @@ pub struct Neighbours {
 }
 
 impl Neighbours {
-    /// Of as many senders as there are databases.
+    /// Returns the shared state of the senders for so many databases.
     pub fn new(databases: usize) -> Self {
         let (say, hear) = watch::channel(());
         Neighbours {
@@ -25,14 +25,14 @@ impl Neighbours {
         }
     }
 
-    /// Returns how many there are.
+    /// Returns the number of senders.
     pub fn count(&self) -> u32 {
         self.count
     }
 
-    /// Makes a scheduler that sends by the ways of all.
+    /// Returns a scheduler that uses the shared ways out.
     pub fn scheduler(&self, seed: u64) -> Scheduler {
-        // Of a database that has not said its settings yet nothing leaves, and nobody is held to them.
+        // Until its settings are read, a database sends nothing, and its policy must not limit the others.
         let unknown = Policy {
             discord_per_second: 0,
             ..Policy::default()
@@ -40,21 +40,21 @@ impl Neighbours {
         Scheduler::sharing(self.ways.clone(), unknown, seed)
     }
 
-    /// Lets the others look at the ways again.
+    /// Makes the others check the ways out again.
     pub fn tell(&self) {
         if self.count > 1 {
             self.say.send_replace(());
         }
     }
 
-    /// Notes that the ways are about to be looked at.
+    /// Marks earlier calls of [`tell`](Self::tell) as seen, before the ways out are checked.
     pub fn listen(&mut self) {
         self.hear.mark_unchanged();
     }
 
-    /// Waits until somebody has told something since.
+    /// Waits for the next call of [`tell`](Self::tell) by any sender.
     pub async fn told(&mut self) {
-        // It cannot fail: who waits could tell something, too.
+        // It cannot fail, because this value has a sending end itself.
         let _ = self.hear.changed().await;
     }
 }

@@ -1,10 +1,10 @@
-//! What a sender reads of the deliveries that wait, and what it reads again.
+//! Which waiting deliveries a sender claims, and when it reads queues again.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio_postgres::Row;
+use tokio_postgres::{Error, Row};
 use webhook::event::Event;
 use webhook::json_members::merged;
 use webhook::schedule::{Claim, Delivery, DeliveryId, QueueId};
@@ -12,36 +12,36 @@ use webhook::schedule::{Claim, Delivery, DeliveryId, QueueId};
 use super::clock;
 use super::session::Claims;
 
-/// Bytes of events' data that one claim brings into memory; a queue gets one row whatever there is.
+/// The maximum size, in bytes, of the events' data that one claim reads; each queue gets at least one row.
 const MAX_BYTES: usize = 32 << 20;
-/// How often what somebody has written by hand is looked for.
+/// How often queues are read again, for rows that were written by hand.
 const SWEEPS: Duration = Duration::from_secs(60);
-/// How soon a digest is read again of which something may not be routed yet, and for how long at most.
+/// How soon, and for how long at most, a digest is read again that may include events that are not routed yet.
 const GATHERS: Duration = Duration::from_millis(250);
 const GATHERED: Duration = Duration::from_secs(30);
 
-/// How far queues have been read.
+/// How far each queue has been read.
 pub struct Reading {
-    /// No delivery of a queue waits below; see the worker's.
+    /// The claim cursors: no delivery below them is waiting. As in the worker.
     cursors: HashMap<QueueId, i64>,
-    /// They are read again when what holds them up is over.
+    /// Queues that are read again when their obstacle is gone.
     held_back: HashSet<QueueId>,
-    /// Digests that are read again, and since when: by the database's clock, and by this machine's.
+    /// Digests that are read again, and since when, by the database's clock and by [`clock::now`].
     gathering: HashMap<QueueId, (Timestamp, Duration)>,
     gathers_at: Duration,
     swept_at: Duration,
 }
 
-/// What a claim has brought.
+/// The result of a claim.
 #[derive(Default)]
 pub struct Pages {
     pub found: HashMap<QueueId, Vec<Delivery>>,
-    /// Queues of which there is more than fits.
+    /// Queues that have more deliveries than fitted.
     pub cut: Vec<QueueId>,
 }
 
 impl Reading {
-    /// Nothing has been read.
+    /// Returns the state in which nothing has been read.
     pub fn new() -> Self {
         Reading {
             cursors: HashMap::new(),
@@ -52,39 +52,39 @@ impl Reading {
         }
     }
 
-    /// Forgets all: the session is another one.
+    /// Forgets everything, for a new session.
     pub fn clear(&mut self) {
         self.cursors.clear();
         self.held_back.clear();
         self.gathering.clear();
     }
 
-    /// Reads the queue from its beginning the next time.
+    /// Makes the next claim of the queue read it from its beginning.
     pub fn rewind(&mut self, queue: QueueId) {
         self.cursors.remove(&queue);
     }
 
-    /// Reads all queues from their beginnings the next time.
+    /// Makes the next claims read all queues from their beginnings.
     pub fn rewind_all(&mut self) {
         self.cursors.clear();
     }
 
-    /// Does not read the queue's digest again: it is somebody else's.
+    /// Stops reading the queue's digest again, because the sender no longer holds the queue.
     pub fn let_go(&mut self, queue: QueueId) {
         self.gathering.remove(&queue);
     }
 
-    /// Leaves the queue alone until what holds it up is over.
+    /// Does not read the queue until it is released.
     pub fn hold_back(&mut self, queue: QueueId) {
         self.held_back.insert(queue);
     }
 
-    /// Notes that what held a queue up may be over, and returns whether something did.
+    /// Releases a queue whose obstacle may be gone, and returns whether it was held back.
     pub fn release(&mut self, queue: QueueId) -> bool {
         self.held_back.remove(&queue)
     }
 
-    /// Returns the queues whose time has come to be looked at again: all that were held back, once a minute, and the digests that gather.
+    /// Returns the queues that are to be read again now: once a minute all that were held back, and digests that may still grow.
     pub fn due(&mut self, now: Duration) -> Vec<QueueId> {
         let mut due = Vec::new();
         if self.swept_at + SWEEPS <= now {
@@ -99,14 +99,14 @@ impl Reading {
         due
     }
 
-    /// Returns after what time something is [due](Self::due); None: never, as far as is known.
+    /// Returns how long to wait until something is [due](Self::due); `None`: nothing is planned.
     pub fn due_in(&self, now: Duration) -> Option<Duration> {
         let gathers = (!self.gathering.is_empty()).then(|| self.gathers_at.saturating_sub(now));
         let sweeps = (!self.held_back.is_empty()).then(|| (self.swept_at + SWEEPS).saturating_sub(now));
         gathers.into_iter().chain(sweeps).min()
     }
 
-    /// Returns what the database is to be asked for.
+    /// Returns the parameters of the database's claim.
     pub fn wanted(&self, claims: &[Claim]) -> Claims {
         let number = |count: usize| i32::try_from(count).unwrap_or(i32::MAX);
         let cursor = |queue| self.cursors.get(&queue).copied().unwrap_or(i64::MIN);
@@ -121,8 +121,11 @@ impl Reading {
         }
     }
 
-    /// Makes deliveries of what the claims have brought, and notes how far their queues have been read.
-    pub fn read(&mut self, claims: &[Claim], rows: &[Row]) -> Pages {
+    /// Converts the rows of the claims to deliveries, and records how far the queues have been read.
+    ///
+    /// # Errors
+    /// If another version of the extension has answered.
+    pub fn read(&mut self, claims: &[Claim], rows: &[Row]) -> Result<Pages, Error> {
         let mut pages = Pages::default();
         let mut left = MAX_BYTES;
         let gathering: HashMap<QueueId, _> = claims
@@ -130,14 +133,14 @@ impl Reading {
             .filter_map(|claim| self.gathering.remove_entry(&claim.queue))
             .collect();
         for row in rows {
-            let queue = QueueId(row.get(1));
-            let has_event: bool = row.get(9);
+            let queue = QueueId(row.try_get(1)?);
+            let has_event: bool = row.try_get(9)?;
             if let Some(since) = gathers(row, gathering.get(&queue)) {
                 self.gathering.insert(queue, since);
                 continue;
             }
             if !has_event {
-                // A dump has still to bring it.
+                // Its event is still to be restored from a dump.
                 self.held_back.insert(queue);
                 continue;
             }
@@ -146,7 +149,7 @@ impl Reading {
                 pages.cut.push(queue);
                 continue;
             }
-            let delivery = delivery(row);
+            let delivery = delivery(row)?;
             left = left.saturating_sub(delivery.event.data.len());
             page.push(delivery);
         }
@@ -155,11 +158,11 @@ impl Reading {
                 self.cursors.insert(*queue, first.id.0);
             }
         }
-        pages
+        Ok(pages)
     }
 }
 
-/// Since when a digest is read again and again, if it has to wait for what is not routed yet: for all that had happened when it was read first.
+/// Returns since when a digest is read again, if events that had happened at its first reading are not routed yet; else `None`.
 fn gathers(row: &Row, before: Option<&(Timestamp, Duration)>) -> Option<(Timestamp, Duration)> {
     let unrouted_since: Timestamp = row.try_get(11).ok()?;
     let asked_at: Timestamp = row.try_get(12).ok()?;
@@ -167,23 +170,23 @@ fn gathers(row: &Row, before: Option<&(Timestamp, Duration)>) -> Option<(Timesta
     (unrouted_since <= first && clock::now().saturating_sub(since) < GATHERED).then_some((first, since))
 }
 
-fn delivery(row: &Row) -> Delivery {
-    let data: Option<String> = row.get(3);
-    let detail: Option<String> = row.get(4);
-    let occurred_at: Option<Timestamp> = row.get(6);
+fn delivery(row: &Row) -> Result<Delivery, Error> {
+    let data: Option<String> = row.try_get(3)?;
+    let detail: Option<String> = row.try_get(4)?;
+    let occurred_at: Option<Timestamp> = row.try_get(6)?;
     let occurred_at = occurred_at.unwrap_or_else(Timestamp::now);
-    let traceparent: Option<String> = row.get(10);
-    Delivery {
-        id: DeliveryId(row.get(0)),
-        event_id: row.get(8),
-        attempts: u32::from(row.get::<_, i16>(5).unsigned_abs()),
+    let traceparent: Option<String> = row.try_get(10)?;
+    Ok(Delivery {
+        id: DeliveryId(row.try_get(0)?),
+        event_id: row.try_get(8)?,
+        attempts: u32::from(row.try_get::<_, i16>(5)?.unsigned_abs()),
         created_at: occurred_at,
-        next_attempt_at: row.get(7),
+        next_attempt_at: row.try_get(7)?,
         event: Event {
-            event_type: row.get::<_, String>(2).into(),
+            event_type: row.try_get::<_, String>(2)?.into(),
             data: merged(data.as_deref().unwrap_or("{}"), detail.as_deref()).into(),
             occurred_at,
             traceparent: traceparent.and_then(|traceparent| traceparent.parse().ok()),
         },
-    }
+    })
 }

@@ -1,4 +1,4 @@
-//! The outcomes of deliveries and webhooks that the database has not recorded yet.
+//! Outcomes of deliveries and states of webhooks that the database has not recorded yet.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -17,7 +17,7 @@ pub struct Pending {
 
 #[derive(Default)]
 struct OfQueue {
-    /// Each with since when its webhook was what was called.
+    /// Each with the `activated_at` of the webhook that was called.
     deliveries: Vec<(DeliveryChange, Timestamp)>,
     states: Vec<(QueueChange, Timestamp)>,
     in_a_row: Option<(InARow, Timestamp)>,
@@ -28,7 +28,7 @@ impl Pending {
         self.queues.is_empty() && self.tally.is_empty()
     }
 
-    /// Returns whether something of the queue is still to be reported.
+    /// Returns whether the queue has unreported outcomes.
     pub fn has(&self, queue: QueueId) -> bool {
         self.queues.contains_key(&queue)
     }
@@ -37,8 +37,8 @@ impl Pending {
         self.queues.keys().copied().collect()
     }
 
-    /// Adds changes of the scheduler. What became of deliveries and the state of a webhook are reported with its `activated_at`, so that they are not recorded
-    /// of a later one.
+    /// Adds changes of the scheduler. Outcomes and states are reported with the webhook's `activated_at`, so that they are not recorded after it was
+    /// reactivated.
     pub fn add(&mut self, changes: Changes, tally: Tally, webhooks: &HashMap<QueueId, ActiveWebhook>) {
         let since = |queue: QueueId| {
             let webhook = webhooks.get(&queue);
@@ -60,22 +60,22 @@ impl Pending {
         self.tally.merge(tally);
     }
 
-    /// Drops the outcomes of a queue that nobody records any more.
+    /// Drops the outcomes of a queue, which the database no longer accepts.
     pub fn forget(&mut self, queue: QueueId) {
         self.queues.remove(&queue);
     }
 
-    /// Returns whether there are counts to be reported.
+    /// Returns whether there are unreported counters.
     pub fn counts(&self) -> bool {
         !self.tally.is_empty()
     }
 
-    /// Notes that the database has the counts.
+    /// Clears the counters, which the database has recorded.
     pub fn counted(&mut self) {
         self.tally = Tally::default();
     }
 
-    /// Returns the outcomes of these queues, each with its epoch, as `record_outcomes` reads them; `counts`: with the counts.
+    /// Returns the outcomes of these queues, each with its epoch, as JSON for `record_outcomes`; `counts`: with the counters.
     pub fn report(&self, queues: &BTreeMap<QueueId, i64>, counts: bool, log_payloads: bool) -> Value {
         let none = Tally::default();
         let tally = if counts { &self.tally } else { &none };
@@ -85,7 +85,7 @@ impl Pending {
                 .filter_map(|queue| Some((*queue, self.queues.get(queue)?)))
         };
         let deliveries = of().flat_map(|(_, of_queue)| &of_queue.deliveries);
-        // One that was tried twice is what it was last.
+        // The last outcome of a delivery counts.
         let last: BTreeMap<DeliveryId, &(DeliveryChange, Timestamp)> =
             deliveries.clone().map(|known| (known.0.id, known)).collect();
         let deliveries = deliveries.map(|(change, _)| change);
@@ -153,7 +153,7 @@ impl Pending {
     }
 }
 
-/// That it is switched off, or how its circuit stands now.
+/// Returns the last state of each webhook: switched off, or the state of its circuit.
 fn latest(states: &[(QueueChange, Timestamp)]) -> impl Iterator<Item = &(QueueChange, Timestamp)> {
     let off = states
         .iter()
@@ -203,7 +203,9 @@ mod tests {
         };
         let mut pending = Pending::default();
         pending.add(changes, Tally::default(), &HashMap::new());
-        assert!(pending.has(QUEUE) && !pending.counts());
+        assert!(pending.has(QUEUE) && !pending.has(QueueId(8)) && !pending.counts());
+        assert!(!pending.is_empty());
+        assert_eq!(pending.queues(), [QUEUE]);
         let report = pending.report(&BTreeMap::from([(QUEUE, 3)]), true, false);
         let of = |name: &str, key: &str| -> Vec<Value> {
             let rows = report[name].as_array().map(Vec::as_slice).unwrap_or_default();
@@ -212,7 +214,7 @@ mod tests {
         assert_eq!(report["epochs"], json!([{"webhook_id": 7, "epoch": 3}]));
         assert_eq!(of("deliveries", "id"), [1, 2]);
         assert_eq!(of("deliveries", "status"), ["s", "f"]);
-        // Attempts of what was sent are one more than what failed of it, and its answer is not kept.
+        // A sent delivery has one attempt more than it had failures, and its response is not stored.
         assert_eq!(of("deliveries", "attempts"), [2, 1]);
         assert_eq!(of("deliveries", "body"), [Value::Null, json!("said")]);
         assert_eq!(of("misses", "id"), [1, 2]);
@@ -220,6 +222,26 @@ mod tests {
         assert_eq!(of("opened", "webhook_id"), [0; 0]);
         pending.forget(QUEUE);
         assert!(pending.is_empty());
+    }
+
+    #[test]
+    fn counters_are_told_once() {
+        let mut tally = Tally::default();
+        tally.failed(QUEUE, "task_completed");
+        let mut pending = Pending::default();
+        pending.add(Changes::default(), tally, &HashMap::new());
+        assert!(pending.counts() && !pending.is_empty() && !pending.has(QUEUE));
+        let told = |counts: bool| pending.report(&BTreeMap::new(), counts, true)["tally"].clone();
+        assert_eq!(told(false), json!([]));
+        let rows = told(true);
+        let mut rows = rows.as_array().into_iter().flatten();
+        let row = rows.find(|row| row["event_type"] == "task_completed");
+        assert_eq!(
+            row.map(|row| [&row["webhook_id"], &row["failed"]]),
+            Some([&json!(7), &json!(1)])
+        );
+        pending.counted();
+        assert!(!pending.counts() && pending.is_empty());
     }
 
     #[test]

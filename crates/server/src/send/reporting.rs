@@ -1,4 +1,4 @@
-//! When a sender reports what has come about, and what it does when that is refused.
+//! When a sender reports outcomes, and what it does if the database refuses them.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -10,50 +10,50 @@ use webhook::schedule::{Changes, QueueId, Tally};
 use super::clock;
 use super::link::Link;
 use super::report::Pending;
-use crate::cli::explain;
+use crate::database::explain;
 
-/// Counters are added to no more often.
+/// The shortest time between two reports of counters.
 const COUNTS: Duration = Duration::from_secs(1);
-/// How soon outcomes that the database has refused are reported again.
+/// How soon refused outcomes are reported again.
 const REPORTS_AGAIN: Duration = Duration::from_secs(5);
-/// How long outcomes may be reported apart before something is sent again.
+/// How long single queues may be reported separately before the sender goes on sending.
 const APART: Duration = Duration::from_secs(1);
 
-/// What is still to be reported, and when.
+/// Unreported outcomes, and when they are to be reported.
 #[derive(Default)]
 pub struct Reporting {
     pending: Pending,
     counted_at: Duration,
-    /// Queues whose outcomes the database has refused, and when each is reported again, apart from the others.
+    /// Queues whose outcomes the database has refused, and when each is reported again, separately.
     apart: BTreeMap<QueueId, Duration>,
 }
 
-/// What the database has taken.
+/// The result of a report.
 #[derive(Default)]
 pub struct Recorded {
-    /// Queues of which nothing is left to report.
+    /// Queues without unreported outcomes.
     pub queues: Vec<QueueId>,
-    /// Those of them that are another sender's by now.
+    /// Those of them that another sender holds now.
     pub refused: Vec<QueueId>,
 }
 
 impl Reporting {
-    /// Adds what has come about.
+    /// Adds changes of the scheduler.
     pub fn add(&mut self, changes: Changes, tally: Tally, webhooks: &HashMap<QueueId, ActiveWebhook>) {
         self.pending.add(changes, tally, webhooks);
     }
 
-    /// Returns whether nothing is left to report.
+    /// Returns whether everything is reported.
     pub fn is_empty(&self) -> bool {
         self.pending.is_empty()
     }
 
-    /// Returns whether something of the queue is still to be reported.
+    /// Returns whether the queue has unreported outcomes.
     pub fn has(&self, queue: QueueId) -> bool {
         self.pending.has(queue)
     }
 
-    /// Lets counters be reported at once, and returns whether there are any.
+    /// Makes counters due at once, and returns whether there are any.
     pub fn hurry(&mut self) -> bool {
         let counts = self.pending.counts();
         if counts {
@@ -62,17 +62,17 @@ impl Reporting {
         counts
     }
 
-    /// Returns after what time there is something to report; None: there is nothing.
+    /// Returns how long to wait until a report is due; `None`: there is nothing to report.
     pub fn due_in(&self, now: Duration) -> Option<Duration> {
         let counts = self.pending.counts().then(|| self.counted_at + COUNTS);
         let report = self.apart.values().copied().chain(counts).min();
         report.map(|at| at.saturating_sub(now))
     }
 
-    /// Reports what has come about. What the database refuses of one queue holds up no other.
+    /// Reports outcomes. If the database refuses those of a queue, the others are reported without it.
     ///
     /// # Errors
-    /// When the session is over.
+    /// An error if the session has ended.
     pub async fn record(&mut self, link: &mut Link, log_payloads: bool) -> Result<Recorded> {
         let now = clock::now();
         let mut recorded = Recorded::default();
@@ -109,7 +109,7 @@ impl Reporting {
             let Some(epoch) = queues.get(&queue) else { continue };
             let queues = BTreeMap::from([(queue, *epoch)]);
             let again = if clock::now() > late {
-                // What is left has to wait for what can be sent meanwhile.
+                // The rest waits, so that the sender can go on sending.
                 now
             } else if self
                 .report(link, &queues, false, log_payloads, &mut recorded)
@@ -124,7 +124,7 @@ impl Reporting {
         Ok(recorded)
     }
 
-    /// Reports what has come about of these queues, and returns whether the database has taken it.
+    /// Reports the outcomes of these queues, and returns whether the database has accepted them.
     async fn report(
         &mut self,
         link: &mut Link,

@@ -1,5 +1,7 @@
 //! The loop of a sender.
 
+mod wait;
+
 use std::time::Duration;
 
 use anyhow::Result;
@@ -15,52 +17,57 @@ use webhook::way::{Way, WayId};
 use super::ban::{self, Ban};
 use super::clock;
 use super::known::Known;
-use super::link::{LONGEST_PAUSE, Link, lost};
+use super::link::Link;
 use super::neighbours::Neighbours;
 use super::posts::Posts;
 use super::reading::Reading;
 use super::reporting::Reporting;
 use super::session::Look;
 use super::wanted::Wanted;
-use crate::cli::explain;
-use crate::database::Parameters;
+use crate::database::{Parameters, explain};
 
-/// What settings are now is asked no more often, whoever says that they are new.
+/// The shortest time between two reads of the settings, however many notifications arrive.
 const SETTINGS: Duration = Duration::from_secs(1);
-/// How long answers in flight are waited for at the end.
+/// How long requests in flight are waited for at the end.
 const FAREWELL: Duration = Duration::from_secs(10);
+/// How long the database is waited for after that, to record the outcomes.
+const LAST_WORD: Duration = Duration::from_secs(5);
 
-/// How it sends.
+/// Options of a sender.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Where it runs, for people.
+    /// The name of the machine, for display.
     pub name: String,
-    /// How long the database waits for a word of it.
+    /// How long the database waits for a sign of life from the sender.
     pub patience: Duration,
-    /// What is this machine's to know: the ways out, the authorities.
+    /// The parts of the client's configuration that depend on this machine: ways out and authorities.
     pub of_machine: ClientConfig,
-    /// The senders of this process, which these ways out are shared with.
+    /// What the sender shares with the others of this process.
     pub neighbours: Neighbours,
+    /// The number of files that it may open for requests: its share of the process's limit.
+    pub files: usize,
 }
 
 /// A sender for one database.
 pub struct Sender {
     of_machine: ClientConfig,
     neighbours: Neighbours,
+    files: usize,
+    /// It is dropped before the link: requests are cut off before the end of the session gives their queues away.
+    posts: Posts,
     link: Link,
     known: Known,
     scheduler: Scheduler,
-    posts: Posts,
     reading: Reading,
     reporting: Reporting,
     ban: Ban,
     wanted: Wanted,
-    /// When the settings may be asked for again.
+    /// When the settings may be read again.
     settings_at: Duration,
 }
 
 impl Sender {
-    /// One that has not begun. `database`: what the log calls it.
+    /// Returns a sender that has not begun. `database`: its name in the log.
     pub fn new(parameters: Parameters, database: String, options: Options) -> Self {
         let seed = Timestamp::now().as_nanosecond() as u64;
         let mut scheduler = options.neighbours.scheduler(seed);
@@ -71,6 +78,7 @@ impl Sender {
         Sender {
             of_machine: options.of_machine,
             neighbours: options.neighbours,
+            files: options.files,
             link,
             known: Known::new(),
             scheduler,
@@ -83,8 +91,23 @@ impl Sender {
         }
     }
 
-    /// Sends until it is to stop, and then waits for what is in flight.
-    pub async fn run(mut self, mut stop: watch::Receiver<bool>) {
+    /// Sends until `stop` is true, then waits for requests in flight and reports their outcomes. Both have a time limit, so that a database that does
+    /// not answer cannot prevent the end.
+    pub async fn run(self, mut stop: watch::Receiver<bool>) {
+        let database = self.link.database().to_owned();
+        let sends = self.send(stop.clone());
+        let late = async {
+            // It fails if the sending end is gone, which also means to stop.
+            let _ = stop.wait_for(|stop| *stop).await;
+            sleep(FAREWELL + LAST_WORD).await;
+        };
+        tokio::select! {
+            () = sends => {}
+            () = late => tracing::warn!("{database}: ended, though the database has not answered"),
+        }
+    }
+
+    async fn send(mut self, mut stop: watch::Receiver<bool>) {
         let mut until: Option<Duration> = None;
         loop {
             self.hear();
@@ -92,10 +115,17 @@ impl Sender {
                 self.scheduler.drain();
                 until = Some(clock::now() + FAREWELL);
             }
-            if self.link.begins_in(clock::now()) == Some(Duration::ZERO) {
-                match self.begin().await {
-                    Ok(()) => tracing::info!("{}: sending", self.link.database()),
-                    Err(error) => self.lose(&error),
+            let is_of_use = until.is_none() || !self.posts.is_empty() || !self.reporting.is_empty();
+            if is_of_use && self.link.begins_in(clock::now()) == Some(Duration::ZERO) {
+                let begun = tokio::select! {
+                    begun = self.begin() => Some(begun),
+                    // The current turn is dropped, and the next one determines again what is to be done.
+                    _ = stop.changed(), if until.is_none() => None,
+                };
+                match begun {
+                    Some(Ok(())) => tracing::info!("{}: sending", self.link.database()),
+                    Some(Err(error)) => self.lose(&error),
+                    None => continue,
                 }
             }
             if self.link.is_up()
@@ -130,18 +160,18 @@ impl Sender {
     fn use_settings(&mut self, said: Value) -> Result<()> {
         self.settings_at = clock::now() + SETTINGS;
         self.wanted.webhooks = true;
-        // Another client would have to connect anew.
+        // A new client is only made for changed settings, because it has no open connections.
         if let Some(settings) = self.known.news(&said)? {
-            self.posts
-                .use_client(Client::new(&settings.client(&self.of_machine))?);
-            self.scheduler
-                .set_policy(settings.policy(self.neighbours.count()));
+            let policy = settings.policy(self.neighbours.count(), self.files);
+            let client = settings.client(&self.of_machine, policy.max_in_flight);
+            self.posts.use_client(Client::new(&client)?);
+            self.scheduler.set_policy(policy);
             self.known.use_settings(settings, said);
         }
         Ok(())
     }
 
-    /// The session is over, or will be. What is in flight is waited for, and reported.
+    /// Drops the session. Requests in flight are still waited for, and reported later.
     fn lose(&mut self, error: &anyhow::Error) {
         self.link.lose(error);
         self.reading.clear();
@@ -155,7 +185,7 @@ impl Sender {
         self.collect();
     }
 
-    /// Tells the scheduler of an answer.
+    /// Passes a judgement to the scheduler.
     fn judged(&mut self, (id, judgement): (RequestId, Judgement)) {
         self.scheduler.judged(id, &judgement, self.link.now());
     }
@@ -215,7 +245,7 @@ impl Sender {
         Ok(())
     }
 
-    /// Gives up the queues that others are to have, as soon as nothing of them is in flight.
+    /// Releases the queues that the sender has to let go, as soon as nothing of them is in flight.
     async fn give_up(&mut self) -> Result<()> {
         let busy = self.posts.busy();
         let before = self.link.ownership.busy().count();
@@ -228,7 +258,7 @@ impl Sender {
         if quiet.is_empty() {
             return Ok(());
         }
-        // What was counted of them is taken as long as they are for senders.
+        // Their counters are accepted only while the queues are offered to senders, so they are reported first.
         if self.reporting.hurry() {
             self.record().await?;
         }
@@ -313,7 +343,7 @@ impl Sender {
         {
             self.scheduler.synchronize(self.link.now(), clock::now());
         }
-        let mut pages = self.reading.read(&claims, &rows);
+        let mut pages = self.reading.read(&claims, &rows)?;
         let now = self.link.now();
         for claim in claims {
             let page = pages.found.remove(&claim.queue).unwrap_or_default();
@@ -334,64 +364,6 @@ impl Sender {
             let id = request.id;
             if let Err(refused) = self.posts.post(request, webhook) {
                 self.judged((id, refused));
-            }
-        }
-    }
-
-    /// Until something is to be done.
-    async fn wait(&mut self, stop: &mut watch::Receiver<bool>, until: Option<Duration>) {
-        if self.scheduler.has_changes() || self.link.is_up() && self.wanted.is_anything() {
-            return;
-        }
-        let now = clock::now();
-        let in_session = |wait: Option<Duration>| wait.filter(|_| self.link.is_up());
-        let wall = |at: Timestamp| Duration::try_from(at.duration_since(self.link.now())).unwrap_or_default();
-        let waits = [
-            in_session(self.scheduler.next_wake().map(wall)),
-            in_session(self.link.ownership.quiet_for(now)),
-            in_session(self.reporting.due_in(now)),
-            in_session(self.wanted.settings.then(|| self.settings_at.saturating_sub(now))),
-            in_session(self.reading.due_in(now)),
-            self.link.begins_in(now),
-            until.map(|until| until.saturating_sub(now)),
-        ];
-        let pause = waits.into_iter().flatten().min().unwrap_or(LONGEST_PAUSE);
-        // Whatever it is, it is looked at in the next turn.
-        tokio::select! {
-            judged = self.posts.judged() => {
-                if let Some(judged) = judged {
-                    self.judged(judged);
-                }
-            }
-            word = self.link.word() => match word {
-                Some(words) => self.heed(&words),
-                None => self.lose(&lost()),
-            },
-            () = self.neighbours.told(), if self.link.is_up() => {}
-            () = sleep(pause) => {}
-            _ = stop.changed(), if until.is_none() => {}
-        }
-        while let Some(words) = self.link.next_word() {
-            self.heed(&words);
-        }
-    }
-
-    /// Hints of the worker and of other senders. Anybody may say them, so they make nothing happen but a look.
-    fn heed(&mut self, words: &str) {
-        for word in words.split_ascii_whitespace() {
-            match word {
-                "queues" => self.wanted.look = true,
-                "settings" => self.wanted.settings = true,
-                "all" => {
-                    self.reading.rewind_all();
-                    self.scheduler.notice_all();
-                }
-                number => {
-                    if let Ok(queue) = number.parse().map(QueueId) {
-                        self.reading.rewind(queue);
-                        self.scheduler.notice([queue]);
-                    }
-                }
             }
         }
     }

@@ -3,19 +3,20 @@
 use std::future::poll_fn;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::timeout;
 use tokio_postgres::config::TargetSessionAttrs;
+use tokio_postgres::error::SqlState;
+use tokio_postgres::types::FromSql;
 use tokio_postgres::{AsyncMessage, Client, Row, SimpleQueryMessage, Statement};
 
-use crate::cli::explain;
-use crate::database::{self, Parameters};
+use crate::database::{self, Parameters, explain};
 
-/// The time limit of connecting, to all hosts together.
+/// The time limit for connecting, for all hosts together.
 const CONNECTS: Duration = Duration::from_secs(10);
 
 const POOLED: &str = "the connection goes through a pooler that gives each transaction another session\n\
@@ -27,14 +28,14 @@ pub struct Session {
     client: Client,
     /// The parameters of the host that this session is connected to.
     server: Parameters,
-    /// The sender's number.
+    /// The sender's id.
     id: i64,
     claim: Statement,
     record: Statement,
     look: Statement,
     /// The database's time of day when the session began.
     pub began: Timestamp,
-    /// Notifications of the worker and of other senders; the channel ends with the connection.
+    /// Notifications of the worker and other senders; the channel ends with the connection.
     pub words: UnboundedReceiver<String>,
 }
 
@@ -46,7 +47,7 @@ pub struct Look {
     pub asked: Vec<(i64, String)>,
 }
 
-/// A claim of several queues: lists in the same order.
+/// The parameters of a claim, in the order of the queues.
 #[derive(Debug, Default)]
 pub struct Claims {
     pub queues: Vec<i64>,
@@ -60,11 +61,53 @@ pub struct Claims {
 async fn settings_beside(parameters: &Parameters, session: &Client) -> Result<Value> {
     let (other, _words) = connect_to(parameters, CONNECTS).await?;
     ensure!(process(session).await? != process(&other).await?, POOLED);
-    let row = other
+    match other
         .query_one("SELECT zentry_notify.sending_settings()", &[])
         .await
-        .map_err(explain)?;
-    Ok(row.get(0))
+    {
+        Ok(row) => said(&row, 0),
+        Err(error) => Err(refused(&other, error).await),
+    }
+}
+
+/// Returns why the database does not let this session send, with what is to be done about it.
+async fn refused(client: &Client, error: tokio_postgres::Error) -> anyhow::Error {
+    const EXTENSION: &str = "\
+        SELECT e.extversion, current_user::pg_catalog.text, \
+               EXISTS (SELECT FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) p.pronamespace \
+                        WHERE n.nspname OPERATOR(pg_catalog.=) 'zentry_notify' AND p.proname OPERATOR(pg_catalog.=) 'sending_settings') \
+          FROM pg_catalog.pg_extension e WHERE e.extname OPERATOR(pg_catalog.=) 'zentry_notify'";
+    const LACKING: [SqlState; 3] = [
+        SqlState::INVALID_SCHEMA_NAME,
+        SqlState::UNDEFINED_FUNCTION,
+        SqlState::INSUFFICIENT_PRIVILEGE,
+    ];
+    if !error.code().is_some_and(|code| LACKING.contains(code)) {
+        return explain(error);
+    }
+    let found = match client.query_opt(EXTENSION, &[]).await {
+        Ok(Some(row)) => row,
+        Ok(None) => return anyhow!("the database does not have the extension zentry_notify"),
+        Err(_) => return explain(error),
+    };
+    let text = |column: usize| found.try_get::<_, String>(column).unwrap_or_default();
+    if !found.try_get(2).unwrap_or(true) {
+        return anyhow!(
+            "the extension is of version {}, which has no senders\nhint: ALTER EXTENSION zentry_notify UPDATE;",
+            text(0)
+        );
+    }
+    let why = format!("{:#}", explain(error));
+    anyhow!(
+        "the role {} may not send: {why}\nhint: zentry_grant(role, 'sender') gives the right.",
+        text(1)
+    )
+}
+
+/// Returns a column's value. A database of another version may return another type, which must be an error for this sender only, not a panic.
+fn said<'a, T: FromSql<'a>>(row: &'a Row, column: usize) -> Result<T> {
+    row.try_get(column)
+        .context("what the database says cannot be read: is its extension of another version?")
 }
 
 async fn process(client: &Client) -> Result<String> {
@@ -73,7 +116,7 @@ async fn process(client: &Client) -> Result<String> {
         .await
         .map_err(explain)?;
     let row = messages.iter().find_map(|message| match message {
-        SimpleQueryMessage::Row(row) => row.get(0),
+        SimpleQueryMessage::Row(row) => row.try_get(0).ok().flatten(),
         _ => None,
     });
     Ok(row
@@ -158,8 +201,8 @@ impl Session {
             .await
             .map_err(explain)?;
         let session = Session {
-            id: row.get(0),
-            began: row.get(1),
+            id: said(&row, 0)?,
+            began: said(&row, 1)?,
             server,
             client,
             claim,
@@ -188,12 +231,12 @@ impl Session {
             .client
             .query_one(&self.look, &[&self.id, &busy, &banned_until])
             .await?;
-        Ok(serde_json::from_value(row.get(0)).unwrap_or_default())
+        Ok(serde_json::from_value(row.try_get(0)?).unwrap_or_default())
     }
 
     pub async fn webhooks(&self) -> Result<Value, tokio_postgres::Error> {
         let sql = "SELECT zentry_notify.sending_webhooks($1)";
-        Ok(self.client.query_one(sql, &[&self.id]).await?.get(0))
+        self.client.query_one(sql, &[&self.id]).await?.try_get(0)
     }
 
     pub async fn claim(&self, claims: &Claims) -> Result<Vec<Row>, tokio_postgres::Error> {
@@ -210,7 +253,7 @@ impl Session {
     /// Reports outcomes. Returns the queues whose outcomes were refused.
     pub async fn record(&self, report: &Value) -> Result<Vec<i64>, tokio_postgres::Error> {
         let row = self.client.query_one(&self.record, &[&self.id, report]).await?;
-        Ok(row.get(0))
+        row.try_get(0)
     }
 
     pub async fn release(&self, queues: &[i64]) -> Result<(), tokio_postgres::Error> {

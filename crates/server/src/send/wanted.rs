@@ -1,18 +1,18 @@
-//! What a sender is to ask its database.
+//! What a sender has to read from its database.
 
-/// Questions for the next turn.
+/// What is to be read in the next turn.
 #[derive(Default)]
 pub struct Wanted {
-    /// Which queues it has, and which it is to give up.
+    /// The queues that it holds, and those that it has to let go.
     pub look: bool,
-    /// The settings, as soon as they may be asked for.
+    /// The settings, as soon as they may be read again.
     pub settings: bool,
     /// The webhooks of its queues.
     pub webhooks: bool,
 }
 
 impl Wanted {
-    /// Returns whether one of them is to be asked at once.
+    /// Returns whether something is to be read at once.
     pub fn is_anything(&self) -> bool {
         self.look || self.webhooks
     }

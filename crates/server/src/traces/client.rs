@@ -1,4 +1,4 @@
-//! How spans are posted.
+//! The HTTP client that posts spans.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -10,26 +10,31 @@ use reqwest::{StatusCode, redirect};
 use rustls::crypto::ring;
 use rustls::{ClientConfig, RootCertStore};
 
-/// OTLP's own default.
+/// The longest time that a request takes: the default of OTLP's exporters, 10 s.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A client that knows what has become of the last request: the exporter's errors leave it out.
+/// An HTTP client that remembers the result of its last request, because the errors of OTLP's exporter have a status only as text, and no cause of
+/// a failed request. Clones share the result.
 #[derive(Clone, Debug)]
 pub struct Client {
     http: reqwest::Client,
     last: Arc<Mutex<Option<Said>>>,
 }
 
-/// What has become of a request.
+/// The result of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Said {
+    /// The status of the response.
     Answer(StatusCode),
-    /// There was no answer.
+    /// There was no response, for this reason.
     Failure(String),
 }
 
 impl Client {
-    /// By TLS it trusts the system's authorities, `SSL_CERT_FILE` and `SSL_CERT_DIR` included.
+    /// Returns a client that trusts the system's certificate authorities, or those of `SSL_CERT_FILE` and `SSL_CERT_DIR` where they are set.
+    ///
+    /// # Errors
+    /// When no client can be built.
     pub fn new() -> Result<Self> {
         let mut roots = RootCertStore::empty();
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
@@ -39,7 +44,7 @@ impl Client {
             .with_no_client_auth();
         let http = reqwest::Client::builder()
             .tls_backend_preconfigured(tls)
-            // Headers may hold a token.
+            // Redirects are not followed: headers may hold a token, which is for this receiver only.
             .redirect(redirect::Policy::none())
             .timeout(TIMEOUT)
             .build()
@@ -50,7 +55,7 @@ impl Client {
         })
     }
 
-    /// What has become of the last request; None: none was made.
+    /// Returns the result of the last request; `None`: there was no request.
     pub fn last(&self) -> Option<Said> {
         self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -72,7 +77,7 @@ impl HttpClient for Client {
     }
 }
 
-/// Of reqwest's errors, the innermost says what is wrong, and the outermost has the URL.
+/// Returns the text of the innermost error: in reqwest's errors it tells the cause, while the outermost contains the URL.
 fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
     let mut innermost = error;
     while let Some(source) = innermost.source() {

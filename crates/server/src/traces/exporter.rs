@@ -1,4 +1,4 @@
-//! Where spans go.
+//! The export of deliveries as spans, to a receiver of OTLP over HTTP.
 
 use std::env;
 use std::ffi::OsStr;
@@ -16,23 +16,23 @@ use super::client::{Client, Said};
 use super::span::span;
 use crate::queries::traces::Traced;
 
-/// The path of traces below an endpoint.
+/// The path of traces below an endpoint, by the OTLP specification.
 const PATH: &str = "/v1/traces";
 
-/// What the standard has services called by of which nobody says the name.
+/// The beginning of the service name that OpenTelemetry's SDK sets where nobody gives one, by the semantic conventions.
 const UNNAMED: &str = "unknown_service";
 
 /// The endpoint of a receiver of OTLP over HTTP.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Destination {
-    /// What the command line says, as the environment would: traces go to `/v1/traces` below it.
+    /// A URL from the command line. Traces are posted to `/v1/traces` below it, as with `OTEL_EXPORTER_OTLP_ENDPOINT`.
     Given(String),
-    /// The environment's own.
+    /// The endpoint that the environment sets; OTLP's exporter reads it.
     OfEnvironment,
 }
 
 impl Destination {
-    /// None: nobody has asked for an export.
+    /// Returns the given URL, or else the endpoint of the environment, where empty variables count as unset. `None`: no export was requested.
     pub fn find(given: Option<String>) -> Option<Self> {
         let is_set = |name: &str| env::var_os(name).is_some_and(|value| value != OsStr::new(""));
         let of_environment =
@@ -44,7 +44,7 @@ impl Destination {
     }
 }
 
-/// Exports deliveries.
+/// Exports deliveries as spans.
 #[derive(Debug)]
 pub struct Exporter {
     otlp: SpanExporter,
@@ -52,7 +52,10 @@ pub struct Exporter {
 }
 
 impl Exporter {
-    /// Headers, the service's name and what else belongs to the resource come from the environment.
+    /// Returns an exporter. Headers, service name and the other attributes of the resource come from the environment.
+    ///
+    /// # Errors
+    /// When the HTTP client or OTLP's exporter cannot be built, such as for an invalid URL.
     pub fn new(destination: &Destination) -> Result<Self> {
         let client = Client::new()?;
         let builder = SpanExporter::builder()
@@ -67,10 +70,11 @@ impl Exporter {
         Ok(Self { otlp, client })
     }
 
-    /// Returns how many spans were exported.
+    /// Exports the deliveries whose traces are sampled, and returns how many spans were exported: 0 if the receiver will never take them, which
+    /// the status 400, 413 or 422 means.
     ///
     /// # Errors
-    /// When the receiver has not taken them, and may later.
+    /// When the receiver has not taken the spans, but may take them later.
     pub async fn export(&self, database: &str, deliveries: &[&Traced]) -> Result<usize> {
         let spans: Vec<SpanData> = deliveries
             .iter()
@@ -92,12 +96,12 @@ impl Exporter {
     }
 }
 
-/// Whether the answer says that the spans will never be taken. All else may be mended: a wrong URL or token too.
+/// Returns whether this HTTP status means that the receiver will never take the spans. Other errors can be resolved, such as a wrong URL or token.
 fn is_about_spans(status: u16) -> bool {
     matches!(status, 400 | 413 | 422)
 }
 
-/// What the environment says, under our name where it says none.
+/// Returns the resource that the environment describes, with the service name `zentry-notify` if it sets none.
 fn resource() -> Resource {
     let resource = Resource::builder().build();
     let name = resource.get(&Key::from_static_str("service.name"));

@@ -1,7 +1,7 @@
 //! Deliveries as spans of the traces that their events were written in, exported by OTLP.
 //!
-//! Nothing is kept in the database of what was exported: a span's id is always the same, so that a span that is exported again is the same
-//! one. What was exported is remembered as long as it may be read again.
+//! The database does not record what was exported: the id of a delivery's span never changes, so exporting it again gives the same span. The
+//! exported deliveries are remembered as long as they may be read again.
 
 mod client;
 mod exporter;
@@ -14,33 +14,32 @@ use anyhow::Result;
 use jiff::{SignedDuration, Timestamp};
 
 pub use self::exporter::{Destination, Exporter};
-use crate::cli::{explain, explain_begin, explain_pool};
-use crate::database::{Access, Database, Identity};
+use crate::database::{Access, Database, Identity, explain, explain_begin, explain_pool};
 use crate::queries::traces::{self, Traced};
 
-/// Spans that are exported at once, at most.
+/// The largest number of deliveries that are read, and exported, at once.
 const PAGE: usize = 500;
 
-/// An outcome is committed later than it came, by seconds. So long, what was finished is looked through again.
+/// For how long finished deliveries are read again, because an outcome is committed seconds after its `finished_at`.
 const LATE: SignedDuration = SignedDuration::from_mins(1);
 
-/// How far back a start looks: as long as a restart may take. What it finds may have been exported before.
+/// How far back the first export begins by default, so that a restart misses nothing. Some of it may have been exported before.
 const REACH: SignedDuration = SignedDuration::from_mins(10);
 
-/// What follows the finished deliveries of a database.
+/// Exports the finished deliveries of a database as they come.
 pub struct Follower {
     database: Database,
     exporter: Exporter,
-    /// None: nothing has been read.
+    /// `None`: nothing has been read yet, and the export begins [`REACH`] ago.
     progress: Option<Progress>,
 }
 
 /// How far the export has come.
 #[derive(Debug)]
 struct Progress {
-    /// What was finished before is exported.
+    /// The time from which deliveries are read: those that were finished earlier are exported.
     from: Timestamp,
-    /// What is exported, of what was finished since then, and when that was.
+    /// The ids of exported deliveries that were finished at `from` or later, and when they were finished.
     exported: HashMap<i64, Timestamp>,
 }
 
@@ -52,12 +51,14 @@ impl Progress {
         }
     }
 
+    /// Returns whether the delivery is not exported yet.
     fn lacks(&self, traced: &Traced) -> bool {
         !self.exported.contains_key(&traced.delivery_id)
     }
 
-    /// The receiver has taken the page, the next one by time, at that moment. Not read again is what nothing comes late to any more: else a receiver
-    /// that takes a page now and then would have all of them read for each, and remembered.
+    /// Records that a page, the next by time, is exported; `now` is the database's time when the export began. Of its deliveries, those that were
+    /// finished more than [`LATE`] before are not read again, even if a later page fails: a receiver that takes a page now and then would otherwise
+    /// have all earlier pages read, and remembered, each time.
     fn taken(&mut self, page: &[Traced], now: Timestamp) {
         let done = page.iter().map(|traced| (traced.delivery_id, traced.finished_at));
         self.exported.extend(done);
@@ -66,6 +67,7 @@ impl Progress {
         }
     }
 
+    /// Reads from this time on, if it is later than before, and forgets the deliveries that were finished earlier.
     fn go_on_from(&mut self, at: Timestamp) {
         self.from = self.from.max(at);
         self.exported.retain(|_, finished_at| *finished_at >= self.from);
@@ -73,7 +75,8 @@ impl Progress {
 }
 
 impl Follower {
-    /// `since`: what was finished before is left out; by default, before [`REACH`].
+    /// Returns a follower of the deliveries that were finished at `since` or later; `None`: from ten minutes before the first export
+    /// on.
     pub fn new(database: Database, exporter: Exporter, since: Option<Timestamp>) -> Self {
         Self {
             database,
@@ -82,7 +85,11 @@ impl Follower {
         }
     }
 
-    /// Exports what has been finished, and returns how many spans that were. After an error, the next call goes on where this one stood.
+    /// Exports the deliveries that have been finished, and returns how many spans were exported. After an error, the next call continues where this
+    /// one stopped.
+    ///
+    /// # Errors
+    /// When the database cannot be read, or the receiver does not take the spans.
     pub async fn export(&mut self) -> Result<usize> {
         let (now, database) = self.now().await?;
         let mut progress = self
@@ -98,7 +105,7 @@ impl Follower {
         let mut after = (progress.from, i64::MIN);
         let mut exported = 0;
         loop {
-            // No transaction is open while the receiver is waited for.
+            // Reading a page is a transaction of its own, so none is open while the receiver is waited for.
             let page = self.finished_after(after).await?;
             let Some(last) = page.last() else { break };
             after = (last.finished_at, last.delivery_id);
@@ -113,7 +120,8 @@ impl Follower {
         Ok(exported)
     }
 
-    /// Exports for ever, with a pause in between. What goes wrong is handed to `tell`, once for each reason; None: it is over.
+    /// Exports for ever, with a pause after each export. Calls `tell` with the reason when exports begin to fail, or fail for another reason, and
+    /// with `None` when they succeed again.
     pub async fn follow(mut self, pause: Duration, tell: impl Fn(Option<&str>)) {
         let mut told: Option<String> = None;
         loop {
@@ -126,7 +134,7 @@ impl Follower {
         }
     }
 
-    /// The database's clock, and its name.
+    /// Returns the time of the database's clock, and the database's name.
     async fn now(&self) -> Result<(Timestamp, String)> {
         let connection = self.database.connection(Identity::Login).await;
         let mut connection = connection.map_err(explain_pool)?;
@@ -177,7 +185,7 @@ mod tests {
         progress.taken(&[traced(1, ago(50)), traced(2, ago(40))], now);
         assert_eq!((progress.from, progress.exported.len()), (ago(40), 1));
         assert!(!progress.lacks(&traced(2, ago(40))));
-        // What came to the same moment late.
+        // A delivery that was finished at the same time, and was committed later, is still to be exported.
         assert!(progress.lacks(&traced(3, ago(40))));
         progress.taken(&[traced(4, now), traced(5, now)], now);
         assert_eq!((progress.from, progress.exported.len()), (now - LATE, 2));

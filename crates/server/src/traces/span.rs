@@ -1,5 +1,5 @@
 //! A delivery as a span, by the semantic conventions of messaging:
-//! <https://opentelemetry.io/docs/specs/semconv/messaging/messaging-spans/>. No URL is in it, nor anything of the event's data.
+//! <https://opentelemetry.io/docs/specs/semconv/messaging/messaging-spans/>. The span contains neither a URL nor the event's data.
 
 use std::time::SystemTime;
 
@@ -9,10 +9,10 @@ use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
 
 use crate::queries::traces::Traced;
 
-/// What an `error.type` says that has no name.
+/// The `error.type` of failures that have no name, by the semantic conventions.
 const OTHER: &str = "_OTHER";
 
-/// The span of a delivery. None: its trace is not sampled, so that nobody has it.
+/// Returns the span of a delivery. `None`: its trace is not sampled, so nobody has recorded it, or `traceparent` or `span_id` is malformed.
 pub fn span(traced: &Traced, database: &str) -> Option<SpanData> {
     let (trace, parent, flags) = parts(&traced.traceparent)?;
     if !flags.is_sampled() {
@@ -42,6 +42,7 @@ pub fn span(traced: &Traced, database: &str) -> Option<SpanData> {
     })
 }
 
+/// Returns trace id, parent span and flags of a `traceparent` (`00-TRACE-SPAN-FLAGS`); `None`: it is malformed.
 fn parts(traceparent: &str) -> Option<(TraceId, SpanId, TraceFlags)> {
     let mut parts = traceparent.split('-').skip(1);
     let mut part = || parts.next();
@@ -51,7 +52,7 @@ fn parts(traceparent: &str) -> Option<(TraceId, SpanId, TraceFlags)> {
     Some((trace, parent, flags))
 }
 
-/// Who goes on with the trace is told of the span: then it is a producer's.
+/// Returns the kind of the span: a producer's if the request carries the trace to a receiver that may continue it, else a client's.
 fn kind(traced: &Traced) -> SpanKind {
     match traced.webhook_type.as_deref() {
         Some("webhook" | "nats") => SpanKind::Producer,
@@ -88,7 +89,7 @@ fn attributes(traced: &Traced, database: &str, has_failed: bool) -> Vec<KeyValue
     let code = traced.response_status_code;
     attributes.extend(code.map(|code| KeyValue::new("http.response.status_code", i64::from(code))));
     if has_failed {
-        // An answer that is an error is called by its number.
+        // The type of a response that is an error is its status code.
         let number = code.filter(|code| *code >= 400).map(|code| code.to_string());
         attributes.push(KeyValue::new(
             "error.type",

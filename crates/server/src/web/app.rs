@@ -1,4 +1,4 @@
-//! What all requests share.
+//! The state that all requests share.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -6,24 +6,25 @@ use std::time::Duration;
 
 use axum::http::HeaderValue;
 
+use super::health::Health;
 use super::throttle::Throttle;
 use super::used_tokens::UsedTokens;
 use crate::database::{Database, Name};
 
-/// How the server behaves.
+/// Options of the server.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// What the database is called where there are several; none: it is the only one.
+    /// The name of the database, if there are several.
     pub name: Option<Name>,
-    /// What links begin with, `https://host[:port]`; none: what the request says.
+    /// What links begin with, `https://host[:port]`; `None`: as in the request.
     pub public_url: Option<String>,
-    /// Wrong tokens that an address may show in a minute.
+    /// The maximum number of wrong tokens from an address per minute.
     pub max_failed_tries: u32,
-    /// Proxies that are believed when they say for whom they ask.
+    /// Trusted proxies, whose `X-Forwarded-For` is used.
     pub trusted_proxies: Vec<IpAddr>,
-    /// The longest time that a request may take.
+    /// The time limit of a request.
     pub request_timeout: Duration,
-    /// The longest body, in bytes.
+    /// The maximum size of a body, in bytes.
     pub max_body: usize,
     /// Origins whose pages may call the API from a browser.
     pub cors_origins: Vec<HeaderValue>,
@@ -36,20 +37,24 @@ pub struct App(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     database: Database,
-    /// For those who try a webhook: they wait for its answer, with a connection of their own.
+    /// Connections for tests of webhooks, each of which is in use until the endpoint responds.
     trials: Database,
+    health: Health,
     options: Options,
     throttle: Throttle,
     used_tokens: UsedTokens,
 }
 
 impl App {
-    /// `trials` are the connections for trials, which may hang without anybody else's noticing.
-    pub fn new(database: Database, trials: Database, options: Options) -> Self {
+    /// Returns the state. `trials`: the separate pool for tests of webhooks, so that slow endpoints do not block other requests; `own`: the one for
+    /// checks whether the database can be used.
+    pub fn new(database: Database, trials: Database, own: Database, options: Options) -> Self {
+        let health = Health::new(own, options.name.as_ref(), options.request_timeout);
         let throttle = Throttle::new(options.max_failed_tries, Duration::from_secs(60));
         Self(Arc::new(Inner {
             database,
             trials,
+            health,
             options,
             throttle,
             used_tokens: UsedTokens::default(),
@@ -64,17 +69,46 @@ impl App {
         &self.0.trials
     }
 
+    /// Whether the database can be used.
+    pub fn health(&self) -> &Health {
+        &self.0.health
+    }
+
     pub fn options(&self) -> &Options {
         &self.0.options
     }
 
-    /// Wrong tokens, by address.
+    /// The limit on wrong tokens, by address.
     pub fn throttle(&self) -> &Throttle {
         &self.0.throttle
     }
 
-    /// Tokens whose use was noted.
+    /// Tokens whose use was recorded.
     pub fn used_tokens(&self) -> &UsedTokens {
         &self.0.used_tokens
+    }
+}
+
+#[cfg(test)]
+impl App {
+    /// Returns the state of a server whose database nobody can reach.
+    #[allow(clippy::unwrap_used)]
+    pub fn unconnected(change: impl FnOnce(&mut Options)) -> Self {
+        use crate::database::{Parameters, PoolOptions};
+
+        let nowhere = "host=/nonexistent dbname=none user=nobody password=none sslmode=disable";
+        let parameters = Parameters::find(Some(nowhere)).unwrap();
+        let pool = || Database::new(&parameters, &PoolOptions::single()).unwrap();
+        let mut options = Options {
+            name: None,
+            public_url: None,
+            max_failed_tries: 10,
+            trusted_proxies: Vec::new(),
+            request_timeout: Duration::from_secs(60),
+            max_body: 100,
+            cors_origins: Vec::new(),
+        };
+        change(&mut options);
+        Self::new(pool(), pool(), pool(), options)
     }
 }

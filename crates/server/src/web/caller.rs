@@ -1,4 +1,4 @@
-//! Who asks: a token becomes a role.
+//! Authentication: from a token to a role.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
@@ -28,8 +28,8 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// The caller who shows this token, from this address. Failed tries count for their address, and too many of them are not looked at
-    /// any more.
+    /// Returns the caller with this token. Wrong tokens count for the address, and an address with too many of them is refused without a look at the
+    /// token.
     pub async fn by_token(app: &App, token: &str, address: IpAddr) -> Result<Self, Error> {
         if let Some(wait) = app.throttle().wait(address, Instant::now()) {
             return Err(Error::throttled(wait));
@@ -49,12 +49,12 @@ impl Caller {
         })
     }
 
-    /// A connection whose sessions run as the caller's role.
+    /// Returns a connection whose sessions run as the caller's role.
     pub async fn connection(&self) -> Result<Connection, Error> {
         Ok(self.app.database().connection(self.identity()).await?)
     }
 
-    /// The same for trying a webhook.
+    /// Returns such a connection for a test of a webhook.
     pub async fn trial(&self) -> Result<Connection, Error> {
         match self.app.trials().connection(self.identity()).await {
             Err(PoolError::Timeout(TimeoutType::Wait)) => Err(Error::too_many_trials()),
@@ -69,23 +69,23 @@ impl Caller {
         }
     }
 
-    /// The role that the token stands for.
+    /// Returns the token's role.
     pub fn role(&self) -> &str {
         &self.role
     }
 
-    /// Whether that role sees which tokens there are.
+    /// Returns whether the role may list tokens.
     pub fn sees_tokens(&self) -> bool {
         self.sees_tokens
     }
 
-    /// The token's key: no secret, for the log.
+    /// Returns the token's key, which is not secret, for the log.
     pub fn key(&self) -> &str {
         &self.key
     }
 }
 
-/// From the header `Authorization: Bearer TOKEN`. DRF's own word, `Token`, is as good.
+/// Reads the header `Authorization: Bearer TOKEN`. DRF's own scheme, `Token`, is accepted too.
 impl FromRequestParts<App> for Caller {
     type Rejection = Error;
 
@@ -107,23 +107,23 @@ impl FromRequestParts<App> for Caller {
     }
 }
 
-/// The token's key and what is known of it, if it is good.
+/// Returns the token's key and the token, if it is valid.
 ///
-/// The database finds it by its key, which is no secret. What is secret is compared here, as a hash and in constant time.
+/// The database finds it by its key, which is not secret. The hash of the secret is compared here, in constant time.
 async fn verify(app: &App, token: &str) -> Result<Option<(String, Token)>, Error> {
     let Some(key) = key(token) else {
         return Ok(None);
     };
     let mut connection = app.database().connection(Identity::Login).await?;
     let session = connection.begin(Access::Read).await?;
-    let found = tokens::find(&session, key).await.map_err(Error::unavailable)?;
+    let found = tokens::find(&session, key).await.map_err(Error::unanswered)?;
     let hash = Sha256::digest(token.as_bytes());
     Ok(found
         .filter(|found| bool::from(found.hash.as_slice().ct_eq(hash.as_slice())))
         .map(|found| (key.to_owned(), found)))
 }
 
-/// The part of `zentry_KEY_SECRET` that is no secret.
+/// Returns the key of `zentry_KEY_SECRET`, which is not secret.
 fn key(token: &str) -> Option<&str> {
     let (key, _) = token.strip_prefix(PREFIX)?.split_once('_')?;
     (key.len() == KEY_LENGTH && key.bytes().all(|byte| byte.is_ascii_alphanumeric())).then_some(key)

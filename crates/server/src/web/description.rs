@@ -1,4 +1,4 @@
-//! The API's description: `/openapi.json`, and a page that shows it.
+//! The description of the API: `/openapi.json`, and Swagger UI.
 
 use axum::Router;
 use axum::http::header;
@@ -10,15 +10,16 @@ use utoipa::openapi::{OpenApi, RefOr, Server};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::api::responses::{Detail, Problem};
-use super::api::{Status, WebhookState, WebhookType};
+use super::api::schemas::{Status, WebhookState, WebhookType};
 use super::app::App;
+use super::headers::header;
 use crate::database::Name;
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
     info(
         title = "zentry_notify",
-        description = "Webhooks of chats and of programs, and what became of their messages."
+        description = "Webhooks for chats and programs, and the log of their messages."
     ),
     components(schemas(Detail, Problem, Status, WebhookState, WebhookType)),
     security(("token" = [])),
@@ -26,14 +27,14 @@ use crate::database::Name;
 )]
 struct Description;
 
-/// What is described, below the path of a database's name where it has one.
+/// Returns the description, with the database's name before the paths if it has one.
 pub fn below(name: Option<&Name>) -> OpenApi {
     let mut api = <Description as utoipa::OpenApi>::openapi();
     api.servers = name.map(|name| vec![Server::new(format!("/{name}"))]);
     api
 }
 
-/// What programs get of each event, for webhooks of type `webhook`.
+/// Returns the schemas of the payloads that webhooks of type `webhook` get.
 const EVENTS: &str = include_str!("../../../../docs/reference/events.schema.json");
 
 struct Events;
@@ -47,7 +48,7 @@ impl Modify for Events {
     }
 }
 
-/// By names that no schema of the API has.
+/// Returns the schemas of the events, renamed so that they differ from the API's own.
 fn event_schemas() -> Vec<(String, Schema)> {
     let file: Value = serde_json::from_str(EVENTS).unwrap_or_default();
     let events = file["$defs"].as_object().into_iter().flatten();
@@ -58,7 +59,7 @@ fn event_schemas() -> Vec<(String, Schema)> {
     named.collect()
 }
 
-/// A constant is an enumeration of one.
+/// A constant becomes an enumeration with one value.
 fn as_openapi(schema: &Value) -> Value {
     match schema {
         Value::Object(members) => members
@@ -89,7 +90,7 @@ impl Modify for Token {
     }
 }
 
-/// Of the two forms that a path has, the description names Django's, with a slash at its end.
+/// Paths are described as in Django, with a trailing slash; the server also accepts them without.
 pub fn with_slashes(mut api: OpenApi) -> OpenApi {
     let paths = std::mem::take(&mut api.paths.paths);
     api.paths.paths = paths
@@ -111,7 +112,7 @@ pub fn page(api: OpenApi, name: Option<&Name>) -> Router<App> {
     let page = SwaggerUi::new("/docs")
         .url("/openapi.json", api)
         .config(Config::from(format!("{prefix}/openapi.json")).validator_url("none"));
-    Router::from(page).layer(super::header(header::CONTENT_SECURITY_POLICY, POLICY))
+    Router::from(page).layer(header(header::CONTENT_SECURITY_POLICY, POLICY))
 }
 
 #[cfg(test)]

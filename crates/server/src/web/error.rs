@@ -1,4 +1,4 @@
-//! What a request is refused with, in the shapes of Django REST Framework.
+//! Error responses, in the formats of Django REST Framework.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -8,26 +8,26 @@ use axum::Json;
 use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
-use deadpool_postgres::PoolError;
+use deadpool_postgres::{HookError, PoolError};
 use serde::Serialize;
 use tokio_postgres::error::{DbError, SqlState};
 
-use crate::database::BeginError;
+use crate::database::{BeginError, Fault};
 use crate::queries::rights::Denied;
 
-/// What is wrong with each field.
+/// Error messages by field.
 pub type Fields = BTreeMap<String, Vec<String>>;
 
-/// Notes what is wrong with a field, of which there is no value then.
+/// Adds an error message to a field, and returns `None` as its value.
 pub fn note<T>(wrong: &mut Fields, name: &str, text: &str) -> Option<T> {
     wrong.entry(name.to_owned()).or_default().push(text.to_owned());
     None
 }
 
-/// Under this stands what is wrong with no field alone.
+/// The key for errors that do not belong to a single field.
 pub const NOT_ONE: &str = "non_field_errors";
 
-/// A refusal. Its answer carries it among the extensions, for whoever wants to show it otherwise.
+/// An error response. The response has the error among its extensions, so that the admin pages can show it as a page.
 #[derive(Clone, Debug)]
 pub struct Error {
     status: StatusCode,
@@ -45,7 +45,7 @@ enum Body {
 }
 
 impl Error {
-    /// `{"detail": ...}`
+    /// Returns an error with the body `{"detail": ...}`.
     pub fn detail(status: StatusCode, text: impl Into<String>) -> Self {
         Self {
             status,
@@ -54,7 +54,7 @@ impl Error {
         }
     }
 
-    /// `{"error": ...}`: what is asked is not possible now.
+    /// Returns an error with the body `{"error": ...}`, for what is not possible in the present state.
     pub fn refused(text: impl Into<String>) -> Self {
         Self {
             status: StatusCode::BAD_REQUEST,
@@ -63,7 +63,7 @@ impl Error {
         }
     }
 
-    /// `{"field": ["what is wrong"]}`
+    /// Returns an error with the body `{"field": ["message"]}`.
     pub fn fields(fields: Fields) -> Self {
         Self {
             status: StatusCode::BAD_REQUEST,
@@ -76,7 +76,7 @@ impl Error {
         self.status
     }
 
-    /// What is wrong with each field, if that is what it says.
+    /// Returns the errors by field, if it has that form.
     pub fn wrong_fields(&self) -> Option<&Fields> {
         match &self.body {
             Body::Fields(fields) => Some(fields),
@@ -84,7 +84,7 @@ impl Error {
         }
     }
 
-    /// What it says, for people.
+    /// Returns the message, for display.
     pub fn words(&self) -> String {
         match &self.body {
             Body::Detail(text) | Body::Error(text) => text.clone(),
@@ -143,7 +143,7 @@ impl Error {
         }
     }
 
-    /// Everybody who tries a webhook waits for its answer.
+    /// Returns the error when all connections for tests of webhooks are in use.
     pub fn too_many_trials() -> Self {
         Self {
             header: Some((RETRY_AFTER, HeaderValue::from(10))),
@@ -154,22 +154,45 @@ impl Error {
         }
     }
 
-    /// Something that a caller cannot mend; the log has it.
+    /// Returns an error that the caller cannot resolve, and logs it.
     pub fn internal(error: &dyn Display) -> Self {
         tracing::error!("{error}");
         Self::detail(StatusCode::INTERNAL_SERVER_ERROR, "Internal error.")
     }
 
-    /// The database does not answer, or not as it should.
+    /// Returns the error when the database cannot be reached or gives an unexpected answer, and logs it.
     pub fn unavailable(error: impl Display) -> Self {
         tracing::error!("{error}");
         Self::detail(StatusCode::SERVICE_UNAVAILABLE, "The database is not available.")
+    }
+
+    /// Returns the error for a database that cannot be used. Why it cannot be reached is not for everybody, and is logged by who has found out.
+    pub fn unusable(fault: &Fault) -> Self {
+        let text = match fault {
+            Fault::Unreachable(_) => "The database is not available.",
+            Fault::NoExtension => "The database does not have the extension zentry_notify.",
+            Fault::Outdated(_) => {
+                "The database's extension is too old for this server: ALTER EXTENSION zentry_notify UPDATE;"
+            }
+        };
+        Self::detail(StatusCode::SERVICE_UNAVAILABLE, text)
+    }
+
+    /// Returns [`unavailable`](Self::unavailable) for an error of tokio-postgres, with its source, which its `Display` leaves out.
+    pub fn unanswered(error: tokio_postgres::Error) -> Self {
+        Self::unavailable(format!("{:#}", anyhow::Error::new(error)))
     }
 }
 
 impl From<PoolError> for Error {
     fn from(error: PoolError) -> Self {
-        Self::unavailable(error)
+        match error {
+            PoolError::Backend(error) | PoolError::PostCreateHook(HookError::Backend(error)) => {
+                Self::unanswered(error)
+            }
+            PoolError::PostCreateHook(HookError::Message(why)) => Self::unavailable(why),
+            other => Self::unavailable(other),
+        }
     }
 }
 
@@ -177,7 +200,7 @@ impl From<tokio_postgres::Error> for Error {
     fn from(error: tokio_postgres::Error) -> Self {
         match error.as_db_error() {
             Some(error) => from_database(error),
-            None => Self::unavailable(error),
+            None => Self::unanswered(error),
         }
     }
 }
@@ -202,7 +225,7 @@ impl From<BeginError> for Error {
     }
 }
 
-/// The extension's errors: SQLSTATE says what kind it is, COLUMN which field, HINT what to do.
+/// Converts an error of the extension: SQLSTATE decides the status, COLUMN is the field, and HINT is appended to the message.
 fn from_database(error: &DbError) -> Error {
     let said = match error.hint() {
         Some(hint) => format!("{}. {hint}", error.message()),
@@ -210,7 +233,7 @@ fn from_database(error: &DbError) -> Error {
     };
     match *error.code() {
         SqlState::NO_DATA_FOUND => Error::not_found(),
-        // One of ours says whose privilege is wanted; PostgreSQL's own names a table or a function, and has no hint.
+        // The extension's errors have a hint and name the missing privilege. PostgreSQL's have none, and name tables and functions.
         SqlState::INSUFFICIENT_PRIVILEGE if error.hint().is_some() => Error::forbidden(said),
         SqlState::INSUFFICIENT_PRIVILEGE => Error::denied(),
         SqlState::INVALID_PARAMETER_VALUE
@@ -221,7 +244,7 @@ fn from_database(error: &DbError) -> Error {
             let field = error.column().unwrap_or(NOT_ONE);
             Error::fields(Fields::from([(field.to_owned(), vec![said])]))
         }
-        // Of a token: an error of ours names the field.
+        // For tokens: the extension's errors name the field.
         SqlState::UNDEFINED_OBJECT | SqlState::UNIQUE_VIOLATION | SqlState::INVALID_ROLE_SPECIFICATION
             if error.column().is_some() =>
         {
@@ -229,6 +252,8 @@ fn from_database(error: &DbError) -> Error {
             Error::fields(Fields::from([(field.to_owned(), vec![said])]))
         }
         SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE => Error::refused(said),
+        // The extension's error has a hint. PostgreSQL's, of `temp_file_limit`, has none, and is nothing that the caller can resolve.
+        SqlState::CONFIGURATION_LIMIT_EXCEEDED if error.hint().is_some() => Error::refused(said),
         SqlState::QUERY_CANCELED => Error::took_too_long(),
         _ => Error::unavailable(format!("{}: {said}", error.code().code())),
     }
@@ -244,30 +269,4 @@ impl IntoResponse for Error {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_error_says_when_to_come_again() {
-        let throttled = Error::throttled(Duration::from_millis(59_900));
-        assert_eq!(throttled.status(), StatusCode::TOO_MANY_REQUESTS);
-        assert!(throttled.words().contains("available in 60 seconds"));
-        assert_eq!(throttled.into_response().headers()[RETRY_AFTER], "60");
-        let unauthorized = Error::bad_token().into_response();
-        assert_eq!(unauthorized.status(), StatusCode::UNAUTHORIZED);
-        assert_eq!(unauthorized.headers()[WWW_AUTHENTICATE], "Bearer");
-    }
-
-    #[test]
-    fn words_are_those_of_all_fields() {
-        let mut wrong = Fields::new();
-        assert_eq!(note::<()>(&mut wrong, "b", "B."), None);
-        assert_eq!(note::<()>(&mut wrong, "a", "A."), None);
-        assert_eq!(note::<()>(&mut wrong, "a", "Also."), None);
-        let error = Error::fields(wrong.clone());
-        assert_eq!(error.words(), "A. Also. B.");
-        assert_eq!(error.wrong_fields(), Some(&wrong));
-        assert_eq!(Error::refused("No.").words(), "No.");
-        assert_eq!(Error::refused("No.").wrong_fields(), None);
-    }
-}
+mod tests;

@@ -1,4 +1,4 @@
-//! Query strings, looked at for their types alone.
+//! Query strings. Only types are checked here.
 
 use std::collections::HashMap;
 
@@ -8,7 +8,7 @@ use axum::http::request::Parts;
 use super::error::{self, Error, Fields};
 use super::form::spelled_flag;
 
-/// A query string. Of a parameter that is given twice, the last counts; an empty one is none.
+/// A query string. If a parameter is repeated, the last one counts; an empty one counts as missing.
 #[derive(Debug)]
 pub struct Filters {
     values: HashMap<String, String>,
@@ -35,7 +35,7 @@ impl Filters {
         Some(text)
     }
 
-    /// One of `choices`.
+    /// Returns a parameter that must be one of `choices`.
     pub fn choice(&mut self, name: &str, choices: &[&str]) -> Option<String> {
         let text = self.text(name)?;
         if !choices.contains(&text.as_str()) {
@@ -59,7 +59,7 @@ impl Filters {
         }
     }
 
-    /// An error that names every parameter that is wrong, if any is.
+    /// Returns an error that names every invalid parameter, if there is one.
     pub fn finish(self) -> Result<(), Error> {
         if self.wrong.is_empty() {
             return Ok(());

@@ -1,5 +1,4 @@
-//! The fields of a request's body, looked at for their types alone: what a value may be, the database says. The words are Django REST
-//! Framework's.
+//! The fields of a request's body. Only types are checked here; the database checks values. The messages are Django REST Framework's.
 
 mod body;
 
@@ -10,41 +9,56 @@ use serde_json::{Map, Value};
 use super::error::{self, Error, Fields};
 use crate::spelling::closest;
 
-/// A JSON object of a body, or the fields of a form. Take what is wanted out of it, then [`finish`](Form::finish) to hear of everything that is wrong.
+/// A JSON object or the fields of an HTML form. Callers take the fields that they know, then call [`finish`](Form::finish), which returns all errors.
+/// A method that takes a field returns `None` if the field is missing, or if it is invalid, in which case an error is noted.
 ///
-/// What is of another type and can only mean one thing is taken for that: `5` for a text, `"5"` or `5.0` for a number, `"yes"` or `1` for what is on or off.
+/// Values of another type are converted if their meaning is clear: `5` to a text, `"5"` or `5.0` to a number, `"yes"` or `1` to a boolean.
 #[derive(Debug)]
 pub struct Form {
     values: Map<String, Value>,
-    /// Every value is a text then, or several of them; what is empty is null where there is null, and lists and objects may be written as JSON.
+    /// Whether it comes from an HTML form: each value is a text or a list of texts, an empty text means null where null is allowed, and lists
+    /// and objects may be written as JSON.
     is_html: bool,
-    /// What was asked for.
+    /// The fields that were sent as files, which none can be. Their values stand for nothing.
+    files: BTreeSet<String>,
+    /// The fields that were taken.
     known: BTreeSet<&'static str>,
     wrong: Fields,
 }
 
 impl Form {
-    /// The value of a field.
-    fn take(&mut self, name: &'static str) -> Option<Value> {
+    /// Takes what was sent for a field; notes an error if that is a file.
+    fn take_sent(&mut self, name: &'static str) -> Option<Value> {
         self.known.insert(name);
-        match self.values.remove(name)? {
-            // The last counts.
+        let sent = self.values.remove(name)?;
+        if self.files.remove(name) {
+            return self.complain(
+                name,
+                "The submitted data was a file, which this field cannot take.",
+            );
+        }
+        Some(sent)
+    }
+
+    /// Takes the value of a field.
+    fn take(&mut self, name: &'static str) -> Option<Value> {
+        match self.take_sent(name)? {
+            // Of a repeated field, the last value counts.
             Value::Array(mut texts) if self.is_html => texts.pop(),
             value => Some(value),
         }
     }
 
-    /// A value that is null where a form leaves it empty.
+    /// Takes a value; empty in a form means null.
     fn take_or_null(&mut self, name: &'static str) -> Option<Value> {
         let value = self.take(name)?;
         let is_null = self.is_html && value.as_str().is_some_and(str::is_empty);
         Some(if is_null { Value::Null } else { value })
     }
 
-    /// A list or an object, which a form has as JSON, or as several values of a name.
+    /// Takes a list or an object; in a form, JSON or a repeated field.
     fn take_many(&mut self, name: &'static str) -> Option<Value> {
-        self.known.insert(name);
-        let value = self.values.remove(name)?;
+        let value = self.take_sent(name)?;
         let text = match &value {
             Value::String(text) if self.is_html => text.trim(),
             _ => return Some(value),
@@ -56,14 +70,15 @@ impl Form {
         })
     }
 
-    /// Fields that say nothing: what was read may be sent back as it is.
+    /// Ignores these fields, so that clients can send back what they have read.
     pub fn ignore(&mut self, names: &[&'static str]) {
         for name in names {
-            self.take(name);
+            self.known.insert(name);
+            self.values.remove(*name);
         }
     }
 
-    /// A string that has to be there.
+    /// Takes a required text; returns an empty one if it is missing or invalid.
     pub fn required_text(&mut self, name: &'static str) -> String {
         if !self.values.contains_key(name) {
             self.complain::<()>(name, "This field is required.");
@@ -71,6 +86,7 @@ impl Form {
         self.text(name).unwrap_or_default()
     }
 
+    /// Takes a text, without white space at its ends; null is an error.
     pub fn text(&mut self, name: &'static str) -> Option<String> {
         match self.take(name)? {
             Value::Null => self.complain(name, "This field may not be null."),
@@ -86,7 +102,7 @@ impl Form {
         }
     }
 
-    /// The same, or null, which is empty.
+    /// Takes a text; null means empty.
     pub fn text_or_null(&mut self, name: &'static str) -> Option<String> {
         match self.values.get(name) {
             Some(Value::Null) => self.take(name).map(|_| String::new()),
@@ -94,7 +110,7 @@ impl Form {
         }
     }
 
-    /// The same, as it was written; null, and what is left out, is none.
+    /// Takes an optional text, unchanged; null counts as missing.
     pub fn words(&mut self, name: &'static str) -> Option<String> {
         match self.take(name)? {
             Value::Null => None,
@@ -103,7 +119,7 @@ impl Form {
         }
     }
 
-    /// A text that has to be there, or null.
+    /// Takes a required text; `None` also stands for null and for an empty text.
     pub fn required_text_or_null(&mut self, name: &'static str) -> Option<String> {
         if !self.values.contains_key(name) {
             return self.complain(name, "This field is required.");
@@ -111,22 +127,21 @@ impl Form {
         self.text_or_null(name).filter(|text| !text.is_empty())
     }
 
-    /// Names and texts, as an object or as a list of objects; null, and what is left out, is none.
+    /// Takes names and texts, as an object or a list, whose items are not checked here; null counts as missing.
     pub fn pairs(&mut self, name: &'static str) -> Option<Value> {
         match self.take_many(name)? {
             Value::Null => None,
-            value @ (Value::Object(_) | Value::Array(_)) if !value.to_string().contains("\\u0000") => {
-                Some(value)
-            }
+            value @ (Value::Object(_) | Value::Array(_)) if !has_null_character(&value) => Some(value),
             _ => self.complain(name, "Expected an object of strings."),
         }
     }
 
-    /// Something is wrong with a field that was taken.
+    /// Adds an error to a field that was taken.
     pub fn complain_of<T>(&mut self, name: &str, text: &str) -> Option<T> {
         self.complain(name, text)
     }
 
+    /// Takes an integer; null is an error.
     pub fn whole(&mut self, name: &'static str) -> Option<i32> {
         match self.take(name)? {
             Value::Null => self.complain(name, "This field may not be null."),
@@ -134,7 +149,7 @@ impl Form {
         }
     }
 
-    /// The same, or null, which is 0.
+    /// Takes an integer; null means 0.
     pub fn whole_or_null(&mut self, name: &'static str) -> Option<i32> {
         match self.take_or_null(name)? {
             Value::Null => Some(0),
@@ -142,24 +157,17 @@ impl Form {
         }
     }
 
-    /// An object of names and texts; null is an empty one.
+    /// Takes an object of names and texts; null means an empty one.
     pub fn texts_or_null(&mut self, name: &'static str) -> Option<Value> {
         match self.take_many(name)? {
             Value::Null => Some(Value::Object(Map::new())),
-            Value::Object(texts) if texts.values().all(Value::is_string) => {
-                let is_clean = |text: &str| !text.contains('\0');
-                let mut all = texts.iter();
-                if all.all(|(key, value)| is_clean(key) && value.as_str().is_some_and(is_clean)) {
-                    Some(Value::Object(texts))
-                } else {
-                    self.complain(name, "Null characters are not allowed.")
-                }
-            }
+            value if has_null_character(&value) => self.complain(name, "Null characters are not allowed."),
+            Value::Object(texts) if texts.values().all(Value::is_string) => Some(Value::Object(texts)),
             _ => self.complain(name, "Expected an object of strings."),
         }
     }
 
-    /// Whole numbers, or null, which is none of them.
+    /// Takes a list of integers; null means an empty one.
     pub fn numbers_or_null(&mut self, name: &'static str) -> Option<Vec<i32>> {
         match self.take_many(name)? {
             Value::Null => Some(Vec::new()),
@@ -175,7 +183,7 @@ impl Form {
         }
     }
 
-    /// An id; null is a value of its own.
+    /// Takes an id, which is positive; `Some(None)` stands for null.
     pub fn id(&mut self, name: &'static str) -> Option<Option<i64>> {
         match self.take_or_null(name)? {
             Value::Null => Some(None),
@@ -186,6 +194,7 @@ impl Form {
         }
     }
 
+    /// Takes a boolean; null is an error.
     pub fn flag(&mut self, name: &'static str) -> Option<bool> {
         match self.take(name)? {
             Value::Bool(flag) => Some(flag),
@@ -198,6 +207,7 @@ impl Form {
         }
     }
 
+    /// Takes a list of texts; null is an error, but in a form it means an empty list.
     pub fn names(&mut self, name: &'static str) -> Option<Vec<String>> {
         let items = match self.take_many(name)? {
             Value::Array(items) => items,
@@ -214,7 +224,7 @@ impl Form {
         Some(names)
     }
 
-    /// An error that names every field that is wrong, if any is.
+    /// Returns an error with all fields that are invalid or unknown, if there are any.
     pub fn finish(self) -> Result<(), Error> {
         let wrong = self.wrong();
         if wrong.is_empty() {
@@ -223,7 +233,7 @@ impl Form {
         Err(Error::fields(wrong))
     }
 
-    /// What is wrong with each field. One that nobody knows is: what somebody meant by it would not be done.
+    /// Returns the errors by field. Unknown fields are errors, because ignoring them would not do what the client meant.
     pub fn wrong(mut self) -> Fields {
         for name in self.values.keys() {
             let meant = match closest(name, self.known.iter().copied()) {
@@ -239,7 +249,7 @@ impl Form {
         self.wrong
     }
 
-    /// PostgreSQL's text has no null characters.
+    /// Returns the text, or notes an error if it has null characters, which PostgreSQL's text cannot contain.
     fn clean(&mut self, name: &str, text: String) -> Option<String> {
         if text.contains('\0') {
             return self.complain(name, "Null characters are not allowed.");
@@ -252,7 +262,20 @@ impl Form {
     }
 }
 
-/// A whole number: 5, 5.0, "5" or "5.0".
+/// Returns whether a text in the value, or a key, has a null character, which PostgreSQL's jsonb cannot contain.
+fn has_null_character(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains('\0'),
+        Value::Array(items) => items.iter().any(has_null_character),
+        // The depth is bounded by the JSON parser.
+        Value::Object(members) => members
+            .iter()
+            .any(|(key, value)| key.contains('\0') || has_null_character(value)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
+/// Returns the integer in 5, 5.0, "5" or "5.0".
 fn whole(value: &Value) -> Option<i64> {
     let text = match value {
         Value::Number(number) => number.to_string(),
@@ -267,7 +290,7 @@ fn whole(value: &Value) -> Option<i64> {
     digits.parse().ok()
 }
 
-/// What is on or off, in the words for it; none: it is neither.
+/// Returns the boolean that a text stands for; `None` if it stands for none.
 pub(super) fn spelled_flag(text: &str) -> Option<bool> {
     match text.trim().to_lowercase().as_str() {
         "t" | "y" | "yes" | "true" | "on" | "1" => Some(true),

@@ -1,4 +1,4 @@
-//! Listening: addresses, TLS, time limits, the end.
+//! Listening: addresses, TLS, time limits, shutdown.
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -14,29 +14,29 @@ use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-use super::admin;
 use super::app::App;
 use super::seats::{self, Client, Door};
 use super::uri::Secure;
+use super::{admin, many, routes};
 use crate::process::told_to_end;
 
-/// How long requests that are under way may go on when the server is told to end.
+/// How long running requests may take after SIGTERM or SIGINT.
 const GRACE: Duration = Duration::from_secs(10);
 
 /// Where to listen.
 #[derive(Clone, Debug)]
 pub struct Listen {
-    /// `host:port`; of the addresses that a name has, the first that can be listened on.
+    /// `host:port`; if a name has several addresses, the first that works.
     pub address: String,
-    /// PEM files: the certificate with its chain, and its key.
+    /// PEM files of the certificate with its chain, and of its key.
     pub tls: Option<(PathBuf, PathBuf)>,
-    /// How long a request's head may take to come, so that slow clients do not hold connections.
+    /// The time limit for receiving a request's head, so that slow clients do not hold connections.
     pub head_timeout: Duration,
-    /// Clients that may be connected at a time.
+    /// The maximum number of connected clients.
     pub seats: usize,
 }
 
-/// A server that has its place: clients can connect, and wait until it serves.
+/// A server that listens: clients can connect, and wait until it serves.
 pub struct Bound {
     address: SocketAddr,
     router: Router,
@@ -48,16 +48,16 @@ pub struct Bound {
 }
 
 impl Bound {
-    /// Inside of a runtime.
+    /// Binds the address. It must be called within a Tokio runtime.
     ///
     /// # Errors
-    /// When the place can't be had, or a file can't be read.
+    /// An error if the address cannot be bound or a file cannot be read.
     pub fn new(apps: Vec<App>, listen: Listen) -> Result<Self> {
         let secure = Secure(listen.tls.is_some());
         let protected = apps.iter().all(|app| admin::is_secure(app, secure));
         let router = match &apps[..] {
-            [app] if app.options().name.is_none() => super::router(app.clone(), secure)?,
-            _ => super::many::router(apps, secure)?,
+            [app] if app.options().name.is_none() => routes::router(app.clone(), secure)?,
+            _ => many::router(apps, secure)?,
         };
         let tls = listen
             .tls
@@ -76,18 +76,18 @@ impl Bound {
         })
     }
 
-    /// Where it is, with a port even if 0 was asked for.
+    /// Returns the address with the actual port, also if 0 was given.
     pub fn url(&self) -> String {
         let scheme = if self.secure { "https" } else { "http" };
         format!("{scheme}://{}", self.address)
     }
 
-    /// Whether tokens come over a network as plain text, as far as can be seen from here: a proxy's clients may have TLS.
+    /// Returns whether clients on the network send tokens unencrypted, as far as the server knows: a proxy in front of it may use TLS.
     pub fn is_open_to_others(&self) -> bool {
         !self.secure && !self.protected && !self.address.ip().to_canonical().is_loopback()
     }
 
-    /// Serve until SIGTERM or SIGINT.
+    /// Serves until SIGTERM or SIGINT.
     pub async fn serve(self) -> Result<()> {
         let service = self
             .router
@@ -128,7 +128,7 @@ fn tls(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>> {
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
         .with_single_cert(chain, key)
-        .context("certificate and key do not fit")?;
+        .context("the certificate and the key do not match")?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Arc::new(config))
 }

@@ -1,4 +1,4 @@
-//! Pages of the log: by number near its newest end, and by key everywhere.
+//! Pages of the log: by number near the newest delivery, and by key everywhere.
 
 use axum::http::StatusCode;
 
@@ -9,14 +9,14 @@ use super::uri::Here;
 use crate::database::Session;
 use crate::queries::logs::{self, Count, Entry, Filter, Start};
 
-/// The last page that is found by counting from the newest delivery.
+/// The highest page number; older pages are found by key.
 const FARTHEST_PAGE: i64 = 500;
 
-/// Which page, and where it starts.
+/// A page, and where it starts.
 pub struct Place {
     number: Number,
     start: Start,
-    /// The last page, wherever that is.
+    /// Whether it is the last page.
     is_last: bool,
 }
 
@@ -40,7 +40,7 @@ impl Place {
         })
     }
 
-    /// Where the oldest deliveries are: by number, as long as that is near.
+    /// Returns the last page, which is found by number if that is low enough.
     async fn last(session: &Session<'_>, filter: &Filter) -> Result<Self, Error> {
         let (number, is_known) = match logs::count(session, filter).await? {
             Count::Exact(count) => (Wanted::Last.of(count), true),
@@ -74,7 +74,7 @@ impl Place {
         let window = logs::list(session, filter, place.start, page::SIZE).await?;
         let Number(number) = place.number;
         let ids = window.entries.last().zip(window.entries.first());
-        // A search that has found nothing goes on where it has stopped.
+        // A search that has found nothing continues where it stopped.
         let ids = ids.map(|(oldest, newest)| (oldest.id, newest.id));
         let Some((oldest, newest)) = ids.or(window.reached.map(|id| (id, id))) else {
             return if number == 1 {

@@ -19,31 +19,25 @@ use super::api::responses::{NotAllowed, Unwell};
 use super::app::App;
 use super::caller::Caller;
 use super::error::Error;
-use crate::database::{Access, Identity};
+use crate::database::Access;
 
-/// The server can answer requests
+/// The server can use its database
 #[derive(Serialize, ToSchema)]
 pub struct Health {
     /// `ok`
     status: &'static str,
 }
 
-/// Whether the server has a connection to its database. Needs no token
+/// Whether the server can use its database. Needs no token
 #[utoipa::path(get, path = "/healthz", tag = "Monitoring", security(()), responses((status = 200, body = Health), Unwell))]
 pub async fn healthz(State(app): State<App>) -> Result<Json<Health>, Error> {
-    reach(&app).await?;
-    Ok(Json(Health { status: "ok" }))
+    match app.health().fault().await {
+        None => Ok(Json(Health { status: "ok" })),
+        Some(fault) => Err(Error::unusable(&fault)),
+    }
 }
 
-/// An error where the database does not answer.
-pub async fn reach(app: &App) -> Result<(), Error> {
-    let mut connection = app.database().connection(Identity::Login).await?;
-    let session = connection.begin(Access::Read).await?;
-    session.query("SELECT", &[]).await?;
-    Ok(())
-}
-
-/// Counts for Prometheus, as the token's role sees them: in OpenMetrics, or in the older text format for who accepts that alone
+/// Counts for Prometheus, as the token's role sees them: in OpenMetrics, or in the older text format for clients that accept nothing else
 #[utoipa::path(
     get, path = "/metrics", tag = "Monitoring",
     responses((status = 200, content(
@@ -58,7 +52,7 @@ pub async fn metrics(State(app): State<App>, caller: Caller, headers: HeaderMap)
     shown(Snapshot::take(&session).await?.registry(name), &headers)
 }
 
-/// In the format that is asked for.
+/// Returns the metrics in the format that the client accepts.
 pub fn shown(registry: Registry, headers: &HeaderMap) -> Result<Response, Error> {
     let mut body = String::new();
     text::encode(&mut body, &registry).map_err(|error| Error::internal(&error))?;

@@ -1,4 +1,4 @@
-//! Lists in pages, as Django REST Framework numbers them.
+//! Pages of lists, numbered as in Django REST Framework.
 
 use axum::http::StatusCode;
 use serde::Serialize;
@@ -8,39 +8,39 @@ use super::error::Error;
 use super::uri::Here;
 use crate::queries::Slice;
 
-/// Rows a page.
+/// The number of rows of a page.
 pub const SIZE: i64 = 20;
 
 /// A page of a list.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Page<T> {
-    /// How many there are in all
+    /// Number of all entries
     pub count: i64,
-    /// Present, and true, when counting would take long and `count` is the database's estimate
+    /// Present and true if counting would take long, so that `count` is an estimate
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub count_is_estimate: Option<bool>,
-    /// Of a search in the pages: nobody has counted.
+    /// For a search in the admin pages: there is no count.
     #[serde(skip)]
     pub count_is_unknown: bool,
-    /// Of a search in the pages: it has stopped at this delivery, and goes on by `next`.
+    /// For a search in the admin pages: the delivery at which it stopped; `next` continues it.
     #[serde(skip)]
     pub reached: Option<i64>,
-    /// Where the next page is; null on the last one
+    /// URL of the next page; null on the last one
     pub next: Option<String>,
-    /// Where the page before is; null on the first one
+    /// URL of the previous page; null on the first one
     pub previous: Option<String>,
     pub results: Vec<T>,
 }
 
-/// A page's number, from 1.
+/// The number of a page, from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Number(pub i64);
 
 impl Number {
     pub fn parse(text: Option<&str>) -> Result<Self, Error> {
         let number = text.map_or(Ok(1), str::parse).map_err(|_| invalid())?;
-        // So far that an offset still is a bigint.
+        // Limited so that the offset is a bigint.
         (1..=i64::MAX / SIZE)
             .contains(&number)
             .then_some(Self(number))
@@ -55,7 +55,7 @@ impl Number {
     }
 }
 
-/// Which page is asked for.
+/// The requested page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wanted {
     Number(Number),
@@ -70,7 +70,7 @@ impl Wanted {
         }
     }
 
-    /// Its number, where there are so many rows.
+    /// Returns its number, given the number of rows.
     pub fn of(self, count: i64) -> Number {
         match self {
             Self::Number(number) => number,
@@ -96,7 +96,7 @@ impl<T> Page<T> {
         }
     }
 
-    /// An error for a page past the end.
+    /// Returns an error for a page after the last.
     pub fn new(number: Number, count: i64, results: Vec<T>, here: &Here) -> Result<Self, Error> {
         let Number(n) = number;
         if n > 1 && results.is_empty() {

@@ -5,7 +5,7 @@ use axum::http::request::Parts;
 
 use super::error::Error;
 
-/// The id in the path. What is no id is not found.
+/// The id in the path; anything else is 404.
 #[derive(Clone, Copy, Debug)]
 pub struct Id(pub i64);
 
@@ -20,7 +20,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
     }
 }
 
-/// A name in the path. What no name can be is not found.
+/// A name in the path; what cannot be a name is 404.
 #[derive(Clone, Debug)]
 pub struct Name(pub String);
 

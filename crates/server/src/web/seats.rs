@@ -1,5 +1,5 @@
-//! How many clients are connected at a time: no more than the process has files for, so that one that connects can always be
-//! answered. When every seat is taken, whoever has been idle for the longest time gives theirs up.
+//! Limits the number of connected clients to what the process's open files allow, so that each connection can be answered. Each client has a seat;
+//! when all are taken, the client that has been idle for longest is disconnected.
 
 use std::collections::HashMap;
 use std::io;
@@ -20,13 +20,13 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
-/// Files that are open besides connections: standard ones, the listener, the runtime's, what a request reads; and the one client who
-/// waits at the door.
+/// Files besides the clients' connections: the standard ones, the listener, the runtime's, those that a request reads, and one accepted client that
+/// waits for a seat.
 const OTHER_FILES: usize = 25;
-/// How long a client that has just come is not sent away: its first request may be under way.
+/// How long a new client is not disconnected, because its first request may be on its way.
 const WELCOME: Duration = Duration::from_millis(100);
 
-/// `wanted`, or fewer where the process may not have that many files open; `taken` are for other connections.
+/// Returns the number of seats: `wanted`, or fewer if the limit on open files is too low; `taken` files are for other connections.
 pub fn affordable(wanted: usize, taken: usize) -> usize {
     let files = getrlimit(Resource::RLIMIT_NOFILE).map_or(1024, |(soft, hard)| {
         let raised = setrlimit(Resource::RLIMIT_NOFILE, hard, hard).is_ok();
@@ -36,13 +36,13 @@ pub fn affordable(wanted: usize, taken: usize) -> usize {
     wanted.min(files.saturating_sub(taken + OTHER_FILES)).max(1)
 }
 
-/// A client's place.
+/// A client's seat.
 #[derive(Debug)]
 struct Seat {
-    /// Requests that are being answered.
+    /// The number of requests that are being processed.
     busy: AtomicUsize,
     idle_since: Mutex<Instant>,
-    /// It has to go.
+    /// Tells the connection to end.
     taken_back: AtomicBool,
     gone: Notify,
 }
@@ -67,7 +67,7 @@ impl Seat {
     }
 }
 
-/// While it lives, its seat is not taken back.
+/// A request in progress: while it exists, its client's seat is not taken back.
 struct Busy(Arc<Seat>);
 
 impl Busy {
@@ -96,7 +96,7 @@ impl Room {
         self.seats.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Asks whoever has been idle longest to go. False: nobody is idle now.
+    /// Disconnects the client that has been idle for longest. Returns false if no client is idle.
     fn make_way(&self) -> bool {
         let seats = self.lock();
         let idle = seats
@@ -123,7 +123,7 @@ impl Room {
     }
 }
 
-/// Listens, and gives each client a seat. While none is free, one waits and the others are with the system.
+/// A listener that gives each client a seat. While none is free, one accepted client waits, and the others stay in the kernel's queue.
 #[derive(Debug)]
 pub struct Door {
     listener: TcpListener,
@@ -145,7 +145,7 @@ impl Door {
     }
 }
 
-/// Who connects.
+/// The client of a connection.
 #[derive(Clone, Debug)]
 pub struct Client {
     address: SocketAddr,
@@ -205,7 +205,7 @@ impl AddrListener<Seated, Client> for Door {
     }
 }
 
-/// Gives the seat to others when the connection ends.
+/// Frees the seat when the connection ends.
 struct Place {
     number: u64,
     room: Arc<Room>,
@@ -220,7 +220,7 @@ impl Drop for Place {
 
 /// A connection that ends when its seat is taken back.
 pub struct Seated {
-    // Before the place, so that the file is closed when somebody else is let in.
+    // Declared before the seat, so that the file is closed before another client gets the seat.
     stream: TcpStream,
     going: Pin<Box<dyn Future<Output = ()> + Send>>,
     _place: Place,
@@ -266,7 +266,7 @@ impl AsyncWrite for Seated {
     }
 }
 
-/// Around every request: its connection stays until it is answered, and the handlers see the client's address alone.
+/// Middleware: keeps the connection until the response is complete, and passes only the client's address to the handlers.
 pub async fn keep(ConnectInfo(client): ConnectInfo<Client>, mut request: Request, next: Next) -> Response {
     request.extensions_mut().insert(ConnectInfo(client.address));
     let _busy = client.seat.map(Busy::new);

@@ -1,12 +1,12 @@
-//! A limit on failed tries, by address.
+//! A limit on failed authentication, by address.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Addresses that are kept at most. When there are more, those whose time is over go first, then all: forgetting is what a
-/// flood from everywhere can make us do, and a token's secret has 256 bits all the same.
+/// The maximum number of addresses. If there are more, expired ones are removed, then all: a flood from many addresses can reset the limit, but a
+/// token's secret has 256 random bits.
 const ADDRESSES: usize = 10_000;
 
 /// Counts failures of an address in windows of fixed length.
@@ -32,7 +32,7 @@ impl Throttle {
         }
     }
 
-    /// How long the address has to wait, if it has used its tries up.
+    /// Returns how long the address has to wait, if it has reached the limit.
     pub fn wait(&self, address: IpAddr, now: Instant) -> Option<Duration> {
         let seen = *self.lock().get(&block(address))?;
         let left = (seen.since + self.window).saturating_duration_since(now);
@@ -63,7 +63,7 @@ impl Throttle {
     }
 }
 
-/// A host has all the addresses of its /64 in IPv6.
+/// Returns the address, or the /64 of an IPv6 address, since a host usually has a whole /64.
 fn block(address: IpAddr) -> IpAddr {
     const HOST: u128 = u64::MAX as u128;
     match address.to_canonical() {
@@ -93,8 +93,11 @@ mod tests {
         assert_eq!(throttle.wait(one, start + MINUTE / 2), Some(MINUTE / 2));
         assert_eq!(throttle.wait(other, start), None);
         assert_eq!(throttle.wait(one, start + MINUTE), None);
+        // The next window begins with the next failure.
         throttle.failed(one, start + MINUTE);
         assert_eq!(throttle.wait(one, start + MINUTE), None);
+        throttle.failed(one, start + MINUTE);
+        assert_eq!(throttle.wait(one, start + MINUTE), Some(MINUTE));
     }
 
     #[test]
@@ -116,5 +119,21 @@ mod tests {
             throttle.failed(IpAddr::V4(number.into()), now);
         }
         assert!(throttle.lock().len() <= ADDRESSES);
+    }
+
+    #[test]
+    fn those_whose_time_is_over_make_room_for_the_others() {
+        let throttle = Throttle::new(1, MINUTE);
+        let start = Instant::now();
+        let number = |number: u32| IpAddr::V4(number.into());
+        for old in 1..ADDRESSES as u32 {
+            throttle.failed(number(old), start);
+        }
+        let (one, other) = (number(0), number(u32::MAX));
+        throttle.failed(one, start + MINUTE / 2);
+        throttle.failed(other, start + MINUTE);
+        assert_eq!(throttle.lock().len(), 2);
+        assert_eq!(throttle.wait(one, start + MINUTE), Some(MINUTE / 2));
+        assert_eq!(throttle.wait(other, start + MINUTE), Some(MINUTE));
     }
 }

@@ -15,7 +15,7 @@ pub struct Here {
 }
 
 impl Here {
-    /// The same address with these parameters changed, or left out; by name.
+    /// Returns the address with these query parameters changed, or removed.
     pub fn with(&self, changes: &[(&str, Option<String>)]) -> String {
         let kept = self
             .query
@@ -48,13 +48,13 @@ impl Here {
         }
     }
 
-    /// What is below this address.
+    /// Returns an address below this one.
     pub fn below(&self, name: &str) -> String {
         format!("{}{name}/", self.base)
     }
 }
 
-/// Whether the connection is TLS; a layer of `listen` says so.
+/// Whether the connection uses TLS; a layer of `listen` sets it.
 #[derive(Clone, Copy, Debug)]
 pub struct Secure(pub bool);
 
@@ -85,6 +85,8 @@ impl FromRequestParts<App> for Here {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
 
     #[test]
@@ -106,5 +108,27 @@ mod tests {
             "https://h/api/logs/?after=7&page=3&status=failed+%26+lost"
         );
         assert_eq!(here.below("count"), "https://h/api/logs/count/");
+    }
+
+    #[tokio::test]
+    async fn a_page_is_known_by_the_address_that_browsers_use() {
+        for (public_url, secure, expected) in [
+            (None, None, "http://h:80/api/logs/?a=1"),
+            (None, Some(true), "https://h:80/api/logs/?a=1"),
+            (
+                Some("https://notify.example.com"),
+                Some(false),
+                "https://notify.example.com/api/logs/?a=1",
+            ),
+        ] {
+            let app = App::unconnected(|options| options.public_url = public_url.map(str::to_owned));
+            let request = axum::http::Request::get("/api/logs/?a=1").header(HOST, "h:80");
+            let (mut parts, ()) = request.body(()).unwrap().into_parts();
+            if let Some(secure) = secure {
+                parts.extensions.insert(Secure(secure));
+            }
+            let Ok(here) = Here::from_request_parts(&mut parts, &app).await;
+            assert_eq!(here.with(&[]), expected);
+        }
     }
 }

@@ -1,15 +1,15 @@
-//! When tokens were used.
+//! When the use of tokens was last recorded.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// When each token was noted to be used, so that it is noted once a minute.
+/// When the use of each token was last recorded, so that it is recorded once a minute.
 #[derive(Debug, Default)]
 pub struct UsedTokens(Mutex<HashMap<String, Instant>>);
 
 impl UsedTokens {
-    /// Whether its use is to be noted now.
+    /// Returns whether the use is to be recorded now.
     pub fn is_news(&self, key: &str, now: Instant) -> bool {
         const PAUSE: Duration = Duration::from_secs(60);
         let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);

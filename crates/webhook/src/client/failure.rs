@@ -5,15 +5,14 @@ use std::io;
 
 use rustls::CertificateError;
 
-use super::SetBy;
-use super::config::Limits;
+use super::limits::{Limits, SetBy};
 use super::resolver::{AddressRefused, NotResolved};
 use crate::endpoint::SecretUrl;
 use crate::outcome::TransportError;
 
-/// Finds in the chain of causes the one that says most.
+/// Returns the most specific cause of a request's failure.
 pub(super) fn classify(error: reqwest::Error, limits: &Limits, url: &SecretUrl) -> TransportError {
-    // The URL is not in any of the causes, but the causes are not ours to know.
+    // No cause should contain the URL, but they are texts of other libraries.
     let text = |text: String| url.redact(&text).into_owned();
     let error = error.without_url();
     for cause in causes(&error) {
@@ -41,7 +40,7 @@ pub(super) fn classify(error: reqwest::Error, limits: &Limits, url: &SecretUrl) 
     TransportError::Connection(text(innermost(&error)))
 }
 
-/// The same, of a connection that had come about: the request may have arrived.
+/// Adjusts a failure after the connection was made: the request may have arrived.
 pub(super) fn of_connected(failure: TransportError) -> TransportError {
     match failure {
         TransportError::Tls(reason) => TransportError::Connection(format!("TLS: {reason}")),
@@ -49,7 +48,7 @@ pub(super) fn of_connected(failure: TransportError) -> TransportError {
     }
 }
 
-/// The same, of a connection that did not come about.
+/// Adjusts a failure to make a connection.
 pub(super) fn of_connecting(failure: TransportError) -> TransportError {
     match failure {
         TransportError::Connection(reason) => TransportError::NoConnection(reason),
@@ -58,8 +57,8 @@ pub(super) fn of_connecting(failure: TransportError) -> TransportError {
     }
 }
 
-/// The same, of one that goes by way of a proxy: it may be the proxy that cannot be reached, or that lets nobody through. `number` is
-/// its place among several.
+/// Adjusts a failure to make a connection through a proxy, which may be the proxy's: it cannot be reached, or refuses. `number` is
+/// its place if there are several.
 pub(super) fn of_proxy(failure: TransportError, set_by: SetBy, number: Option<usize>) -> TransportError {
     let reason = match failure {
         TransportError::Connection(reason) => reason,
@@ -72,12 +71,12 @@ pub(super) fn of_proxy(failure: TransportError, set_by: SetBy, number: Option<us
     TransportError::NoConnection(format!("by way of {proxy}{number}: {reason}"))
 }
 
-/// The text of the first cause of all.
+/// The text of the last error in the chain of causes.
 pub(super) fn innermost(error: &(dyn Error + 'static)) -> String {
     causes(error).last().map(ToString::to_string).unwrap_or_default()
 }
 
-/// Why a connection could not be made; `text` takes out what is secret.
+/// Returns why a connection to a stream could not be made; `text` masks secrets.
 pub(super) fn of_connection(
     error: &(dyn Error + 'static),
     set_by: SetBy,
@@ -94,7 +93,7 @@ fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn
     std::iter::successors(Some(error), |error| cause(*error))
 }
 
-/// An `io::Error` has what it wraps not as its source but inside.
+/// The cause of an error. (An `io::Error` does not return the error that it wraps as its source.)
 fn cause<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
     match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
         Some(inner) => Some(inner),

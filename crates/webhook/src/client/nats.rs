@@ -1,9 +1,10 @@
 //! Connections to servers of NATS, and messages to their streams.
 //!
-//! A connection is made once, to addresses that were checked here, and never again by itself; and one message of a webhook is published at a time, since
-//! what is in flight behind a message that is lost would be stored before it.
+//! A connection is made to addresses that were checked here, and never reconnects by itself. One message of a webhook is published at a time: if a message
+//! is lost, those in flight after it would be stored before it.
 
 mod connection;
+mod unacknowledged;
 mod wire;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,7 +18,8 @@ use tokio::sync::Mutex as AsyncMutex;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use self::connection::{Connection, Entry, Target, Unopened};
-use super::config::Limits;
+use self::unacknowledged::{Failure, answer};
+use super::limits::Limits;
 use super::{failure, resolver, tls};
 use crate::endpoint::{SecretUrl, is_encrypted, servers};
 use crate::nats::{Credentials, MESSAGE_ID, Message, Stream};
@@ -25,13 +27,13 @@ use crate::outcome::{Answer, REMARK, STREAM, TransportError};
 use crate::schedule::LONGEST_RETRY;
 use crate::traceparent;
 
-/// A connection that nobody has used for so long is closed.
+/// The time after which an unused connection is closed.
 const IDLE: Duration = Duration::from_secs(60);
-/// So long what a stream's configuration says is believed.
+/// The time after which a stream's configuration is read again.
 const FRESH: Duration = Duration::from_secs(60);
-/// For a question about a stream. Who may not ask gets no answer.
+/// The time limit of a question about a stream. A user who may not ask gets no answer.
 const QUESTION: Duration = Duration::from_secs(5);
-/// Streams that are kept.
+/// The maximum number of streams whose configuration is kept.
 const KEPT: usize = 32;
 
 const NAMES: &str = "$JS.API.STREAM.NAMES";
@@ -45,7 +47,7 @@ pub(super) struct Links {
     places: Mutex<Vec<Arc<Place>>>,
 }
 
-/// A server and a user, and the connection if there is one.
+/// A server and a user, with the connection if there is one.
 #[derive(Debug)]
 struct Place {
     url: SecretUrl,
@@ -63,17 +65,8 @@ struct Link {
 #[derive(Debug, Default)]
 struct Streams {
     known: Vec<(Instant, Stream)>,
-    /// Nobody may be asked until then.
+    /// Until when configurations are not asked for, because that has failed.
     unknown_until: Option<Instant>,
-}
-
-/// Why there is no acknowledgement.
-enum Failure {
-    /// In the place of an answer of JetStream's.
-    Answer(Answer),
-    /// The connection is no good any more.
-    Broken(TransportError),
-    Other(TransportError),
 }
 
 impl Links {
@@ -85,7 +78,7 @@ impl Links {
         }
     }
 
-    /// Publishes and waits for the acknowledgement, `request_timeout` at most in all.
+    /// Publishes and waits for the acknowledgement, within `request_timeout`.
     pub(super) async fn publish(
         &self,
         url: &SecretUrl,
@@ -113,7 +106,7 @@ impl Links {
             ))),
         };
         match outcome {
-            // Another connection may be allowed what this one was not.
+            // A new connection may have other permissions.
             Err(Failure::Answer(answer)) if answer.status == 403 => {
                 place.drop_link(&link).await;
                 Ok(answer)
@@ -130,7 +123,7 @@ impl Links {
     fn place(&self, url: &SecretUrl, message: &Message) -> Arc<Place> {
         let now = Instant::now();
         let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
-        // Who is out with one of them holds it, too.
+        // (One that is in use has another reference.)
         places.retain(|place| Arc::strong_count(place) > 1 || now.duration_since(place.used()) < IDLE);
         let same = |place: &&Arc<Place>| place.url == *url && place.credentials == message.credentials;
         if let Some(place) = places.iter().find(same) {
@@ -147,7 +140,7 @@ impl Links {
         place
     }
 
-    /// The connection that there is, or a new one.
+    /// Returns the existing connection, or a new one.
     async fn link(&self, place: &Place) -> Result<Arc<Link>, Failure> {
         let mut kept = place.link.lock().await;
         match &*kept {
@@ -183,7 +176,7 @@ impl Links {
                         streams: Mutex::default(),
                     });
                 }
-                // The others have the same users.
+                // The other servers of a cluster have the same users.
                 Ok(Err(Unopened::Refused(reason))) => {
                     return Err(Failure::Answer(answer(
                         401,
@@ -201,7 +194,7 @@ impl Links {
         Err(Failure::Other(last))
     }
 
-    /// Where the servers of a URL are; an error if that is nowhere.
+    /// Returns the addresses of the servers of a URL; an error if there are none.
     async fn targets(&self, url: &SecretUrl) -> Result<Vec<Target>, Failure> {
         let (mut targets, mut unresolved) = (Vec::new(), None);
         for server in servers(url.expose()) {
@@ -234,7 +227,7 @@ impl Place {
         *self.used.lock().unwrap_or_else(PoisonError::into_inner) = now;
     }
 
-    /// Another one may be there by now.
+    /// Removes the connection, unless there is another one by now.
     async fn drop_link(&self, link: &Arc<Link>) {
         let mut kept = self.link.lock().await;
         if kept.as_ref().is_some_and(|kept| Arc::ptr_eq(kept, link)) {
@@ -251,7 +244,7 @@ impl Link {
     async fn publish(&self, message: &Message, body: Bytes, longest: Duration) -> Result<Answer, Failure> {
         let (subject, headers) = (&message.publication.subject, message.header_size());
         let most = self.connection.max_payload;
-        // One that does not say so takes what it takes.
+        // (0: the server has not named a limit.)
         if most > 0 && headers.saturating_add(body.len()) > most {
             let size = headers + body.len();
             let reason =
@@ -280,7 +273,7 @@ impl Link {
         Ok(answer)
     }
 
-    /// The stream that takes the subject, as far as that can be known; what is read anew is remarked on.
+    /// Returns the stream that accepts the subject, if that can be found out. If its configuration was read now, `remarks` gets what is wrong with it.
     async fn stream(
         &self,
         subject: &str,
@@ -314,7 +307,7 @@ impl Link {
                 streams.known.push((now, stream.clone()));
                 Ok(Some(stream))
             }
-            // The message itself shows what there is.
+            // There may be none; the answer to the message will show it.
             Ok(None) => Ok(None),
             Err(Failure::Broken(error)) => Err(Failure::Broken(error)),
             Err(failure) => {
@@ -363,7 +356,7 @@ impl Link {
     }
 }
 
-/// The status of what JetStream says.
+/// Returns the status of an answer of JetStream's.
 fn code(said: &[u8]) -> u16 {
     #[derive(Deserialize)]
     struct Said {
@@ -375,12 +368,4 @@ fn code(said: &[u8]) -> u16 {
     }
     let said: Option<Said> = serde_json::from_slice(said).ok();
     said.and_then(|said| said.error).map_or(200, |error| error.code)
-}
-
-fn answer(status: u16, body: impl Into<Vec<u8>>) -> Answer {
-    Answer {
-        status,
-        headers: Vec::new(),
-        body: body.into(),
-    }
 }

@@ -1,4 +1,4 @@
-//! Resolving names to addresses that may be connected to.
+//! Resolution of names to addresses that may be connected to.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -7,7 +7,7 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use crate::endpoint::{Server, is_public};
 use crate::outcome::TransportError;
 
-/// The name resolves, but not to where a request may go.
+/// The name resolves only to addresses that are not permitted.
 #[derive(Debug, thiserror::Error)]
 #[error("{host} resolves to {address}, which is not a public address")]
 pub(super) struct AddressRefused {
@@ -23,7 +23,7 @@ pub(super) struct NotResolved {
     reason: String,
 }
 
-/// The addresses of a server that may be connected to; what was checked is what is to be connected to.
+/// Returns the permitted addresses of a server. The connection has to be made to one of these, and not to the name.
 pub(super) async fn allowed(
     server: &Server,
     allow_private_addresses: bool,
@@ -53,11 +53,11 @@ pub(super) async fn allowed(
 
 /// The system's resolver (`getaddrinfo` on a thread of its own), without the addresses that are not public.
 ///
-/// reqwest connects to what this returns, so there is no second resolution in which a name could turn to another
-/// address. Nothing is cached: a connection that is kept needs no name.
+/// reqwest connects to the addresses that this returns, so there is no second resolution in which a name could have another
+/// address. Nothing is cached, because an idle connection is reused without its name.
 pub(super) struct CheckingResolver {
     allow_private_addresses: bool,
-    /// The proxy was chosen by an administrator and is often in a private network.
+    /// The proxy's host, which may have a private address: an administrator has chosen it.
     trusted_host: Option<String>,
 }
 

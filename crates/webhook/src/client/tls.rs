@@ -1,4 +1,4 @@
-//! Whom a client trusts.
+//! The TLS configuration of a client.
 
 use std::sync::Arc;
 
@@ -7,9 +7,9 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::{ClientConfig, ConfigBuilder, RootCertStore, WantsVerifier};
 
-use super::ClientError;
+use super::error::ClientError;
 
-/// TLS 1.2 or 1.3, the system's authorities and those of `ca_pem`, names and expiry checked.
+/// The configuration for HTTP: TLS 1.2 or 1.3, with names and expiry checked.
 pub(super) fn config(trusted: &Arc<RootCertStore>) -> Result<ClientConfig, ClientError> {
     let mut config = builder()?
         .with_root_certificates(Arc::clone(trusted))
@@ -18,7 +18,7 @@ pub(super) fn config(trusted: &Arc<RootCertStore>) -> Result<ClientConfig, Clien
     Ok(config)
 }
 
-/// The same without HTTP.
+/// The configuration for streams, without ALPN.
 pub(super) fn config_of_streams(trusted: &Arc<RootCertStore>) -> Result<ClientConfig, ClientError> {
     Ok(builder()?
         .with_root_certificates(Arc::clone(trusted))
@@ -31,21 +31,21 @@ fn builder() -> Result<ConfigBuilder<ClientConfig, WantsVerifier>, ClientError> 
         .map_err(|error| ClientError::Build(error.to_string()))
 }
 
-/// The system's authorities and those of `ca_pem`.
+/// Reads the system's authorities and those of `ca_pem`.
 pub(super) fn trusted(ca_pem: Option<&[u8]>) -> Result<Arc<RootCertStore>, ClientError> {
     let mut roots = match ca_pem {
         Some(pem) => authorities(pem).map_err(ClientError::CaPem)?,
         None => RootCertStore::empty(),
     };
-    // A system without any is no error here: connections then fail with their reason, and what is not encrypted works.
+    // It is not an error if the system has none: connections by TLS fail with that reason, and unencrypted ones work.
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     Ok(Arc::new(roots))
 }
 
-/// Checks that `pem` holds certificates of authorities, each of which can be used.
+/// Checks that `pem` contains certificates of authorities, each of which can be used.
 ///
 /// # Errors
-/// Says what is wrong with it, in words for people.
+/// A description of what is wrong with it.
 pub fn check_authorities(pem: &[u8]) -> Result<(), String> {
     authorities(pem).map(drop)
 }

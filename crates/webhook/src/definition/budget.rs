@@ -1,5 +1,4 @@
-//! What a template may work on: each item of a list and each byte of a text that it hands to an operator or a filter is counted
-//! before it gets there.
+//! Counts the items of lists and the bytes of texts that a template passes to operators and filters, before they are used.
 
 use std::fmt::{self, Write};
 
@@ -9,14 +8,14 @@ use minijinja::{Error, ErrorKind, State};
 use super::number;
 use super::print::print;
 
-/// Items of lists that cost as much as an instruction.
+/// The number of items of lists that count as an instruction.
 const ITEMS: u64 = 8;
-/// Lists in lists.
+/// The maximum nesting of lists.
 const MAX_DEPTH: usize = 16;
-/// Bytes of a value that is printed: more than any format shows.
+/// The maximum length of a printed value, in bytes: more than any format shows.
 const MAX_PRINTED: usize = 64 * 1024;
 
-/// The value, once all that is in it has been counted.
+/// Returns the value, after counting all its items.
 pub(super) fn measure(state: &State<'_, '_>, value: Value) -> Result<Value, Error> {
     if is_list(&value) {
         let mut count = 0;
@@ -25,12 +24,12 @@ pub(super) fn measure(state: &State<'_, '_>, value: Value) -> Result<Value, Erro
     Ok(value)
 }
 
-/// The same for what counts or compares.
+/// Counts the value, and converts its numbers to the engine's, for calculations and comparisons.
 pub(super) fn operand(state: &State<'_, '_>, value: Value) -> Result<Value, Error> {
     measure(state, value).map(number::counted)
 }
 
-/// The same for what works on texts: all else becomes the text that it prints as.
+/// Counts the value, and converts it to the text that it is printed as, for filters that work on texts.
 pub(super) fn text(state: &State<'_, '_>, value: Value) -> Result<Value, Error> {
     let value = measure(state, value)?;
     if value.as_str().is_some() {
@@ -41,7 +40,7 @@ pub(super) fn text(state: &State<'_, '_>, value: Value) -> Result<Value, Error> 
     Ok(text.into())
 }
 
-/// The same for the items of a list.
+/// Counts the value, and if it is a list, converts its items as [`text`] does.
 pub(super) fn texts(state: &State<'_, '_>, value: Value) -> Result<Value, Error> {
     let value = measure(state, value)?;
     if !matches!(value.kind(), ValueKind::Seq | ValueKind::Iterable) {
@@ -51,7 +50,10 @@ pub(super) fn texts(state: &State<'_, '_>, value: Value) -> Result<Value, Error>
     items.collect::<Result<Vec<_>, _>>().map(Value::from)
 }
 
-/// The value, if it is no list: a product of lists is a promise that takes no time, and no message needs one.
+/// Returns the value unless it is a list: a product of a list is computed only when it is used, so it could not be counted here.
+///
+/// # Errors
+/// For a list.
 pub(super) fn factor(value: Value) -> Result<Value, Error> {
     let value = number::counted(value);
     if is_list(&value) {
@@ -93,7 +95,7 @@ fn walk(state: &State<'_, '_>, value: &Value, depth: usize, count: &mut u64) -> 
     Ok(())
 }
 
-/// Takes no more than may be printed of one value.
+/// A writer that fails after [`MAX_PRINTED`] bytes.
 pub(super) struct Bounded<W> {
     inner: W,
     left: usize,

@@ -1,14 +1,14 @@
-//! Zentry's five events, what is told of webhooks, and the test message.
+//! The definitions of Zentry's five events, of notices about webhooks, and of the test message.
 
 use std::sync::LazyLock;
 
-use super::{DEFAULT_COLOUR, Definition, EventDefinition, FieldDefinition};
+use super::event_definition::{DEFAULT_COLOUR, EventDefinition, FieldDefinition};
 use crate::language::Language;
 
-/// The event type of the message that tries a webhook; its data is `{"message": text}`.
+/// The event type of the test message; its data are `{"message": text}`.
 pub const TEST: &str = "test";
 
-/// The event type of what is told of a webhook in trouble.
+/// The event type of notices about a webhook in trouble.
 pub const TROUBLE: &str = "webhook_trouble";
 
 pub(super) const FOOTER: &str = "Zentry Project Management";
@@ -27,10 +27,6 @@ pub fn builtin() -> &'static [EventDefinition] {
         ]
     });
     &DEFINITIONS
-}
-
-pub(super) fn compiled() -> impl Iterator<Item = Definition> {
-    builtin().iter().filter_map(|raw| Definition::compile(raw).ok())
 }
 
 fn task_completed() -> EventDefinition {
@@ -177,6 +173,7 @@ fn fields(fields: &[(&str, &str)]) -> Vec<FieldDefinition> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::definition::Definition;
 
     #[test]
     fn every_builtin_definition_compiles() {

@@ -1,4 +1,4 @@
-//! All event types of an installation.
+//! The definitions of all event types of an installation.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,29 +9,31 @@ use crate::card::Card;
 use crate::event::Event;
 use crate::language::Language;
 
-/// Event types by name.
+/// Definitions by the name of their event type.
 #[derive(Clone, Debug, Default)]
 pub struct Catalogue {
     definitions: Definitions,
-    /// The wording of single webhooks, by their number.
+    /// The wordings of single webhooks, by the webhook's id.
     own: HashMap<i64, Definitions>,
-    /// What addresses that begin with a slash are below.
+    /// The URL that URLs which begin with a slash are relative to.
     base: Option<Box<str>>,
 }
 
 type Definitions = HashMap<Box<str>, Arc<Definition>>;
 
 impl Catalogue {
-    /// The five built-in types and the test message.
+    /// Returns the built-in event types and the test message.
     pub fn builtin() -> Self {
         let mut catalogue = Self::default();
-        for definition in builtin::compiled() {
-            catalogue.insert(definition);
+        for raw in builtin::builtin() {
+            if let Ok(definition) = Definition::compile(raw) {
+                catalogue.insert(definition);
+            }
         }
         catalogue
     }
 
-    /// The five built-in types and the test message in a language; what is told of webhooks is for those who run them, in English.
+    /// Returns the built-in event types and the test message in a language; notices about webhooks, which are for administrators, stay in English.
     pub fn of(language: Language) -> Self {
         let mut catalogue = Self::builtin();
         for raw in language.pack() {
@@ -42,8 +44,8 @@ impl Catalogue {
         catalogue
     }
 
-    /// Of definitions as they are stored, everybody's before a webhook's own, each as JSON; with what is wrong with those that are not used. `base` is what
-    /// addresses that begin with a slash are below.
+    /// Reads definitions as they are stored: JSON, of all webhooks (`None`) or of one, in this order. Also returns the errors of those that cannot be used.
+    /// URLs that begin with a slash are relative to `base`.
     pub fn stored<'a>(
         rows: impl IntoIterator<Item = (Option<i64>, &'a str)>,
         base: Option<&str>,
@@ -58,20 +60,20 @@ impl Catalogue {
             match (compiled, webhook) {
                 (Ok(definition), Some(webhook)) => catalogue.insert_own(webhook, definition),
                 (Ok(definition), None) => catalogue.insert(definition),
-                // The rules of the table were broken by hand, or another version wrote it.
+                // Somebody wrote it past the checks of the table, or another version did.
                 (Err(error), _) => wrong.push(error),
             }
         }
         (catalogue, wrong)
     }
 
-    /// Adds a type; one of the same name gives way.
+    /// Adds an event type, or replaces the one of the same name.
     pub fn insert(&mut self, definition: impl Into<Arc<Definition>>) {
         let definition = definition.into();
         self.definitions.insert(definition.name().into(), definition);
     }
 
-    /// Adds the wording of one webhook, which goes before what the type says to the others.
+    /// Adds the wording of one webhook, which takes precedence over the event type's.
     pub fn insert_own(&mut self, webhook: i64, definition: impl Into<Arc<Definition>>) {
         let definition = definition.into();
         self.own
@@ -80,7 +82,7 @@ impl Catalogue {
             .insert(definition.name().into(), definition);
     }
 
-    /// Sets the address of the installation's own pages.
+    /// Sets the URL that URLs which begin with a slash are relative to.
     pub fn set_base(&mut self, base: Option<&str>) {
         self.base = base.map(Into::into);
     }
@@ -89,13 +91,13 @@ impl Catalogue {
         self.definitions.get(event_type).map(AsRef::as_ref)
     }
 
-    /// Makes the card of an event. A type that is not in the catalogue gets a generic one: its name as the title
-    /// and its plain values as fields.
+    /// Makes the card of an event. For an event type that is not in the catalogue it is the generic one, with its name as the title
+    /// and its scalar values as fields.
     pub fn card(&self, event: &Event) -> Card {
         card(self.get(&event.event_type), event, self.base.as_deref())
     }
 
-    /// The same for one webhook, in its own wording if it has one.
+    /// Makes the card of an event for one webhook, in its own wording if it has one.
     pub fn card_for(&self, webhook: i64, event: &Event) -> Card {
         let own = self.own.get(&webhook).and_then(|own| own.get(&*event.event_type));
         card(

@@ -1,4 +1,4 @@
-//! An event's data as templates see them.
+//! An event's data as values for templates.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,14 +11,14 @@ use super::spoken::LANGUAGE;
 use crate::language::Language;
 use crate::rich_text::DATA_ASTERISK;
 
-/// Bytes of a text that a template sees: more than any format shows.
+/// The maximum length, in bytes, of a text that a template gets: more than any format shows.
 const MAX_TEXT: usize = 32 * 1024;
 
-/// An event's data. Templates get a value of it when they ask for it: most keys are never asked for.
+/// An event's data. A value is converted when a template uses it, since most keys are never used.
 #[derive(Debug)]
 pub(super) struct Data {
     map: Map<String, Json>,
-    /// What filters of numbers and dates write.
+    /// The language of the filters for numbers and dates.
     pub(super) language: Language,
 }
 
@@ -49,7 +49,7 @@ impl Object for Data {
     }
 }
 
-/// JSON as the template engine's value.
+/// Converts JSON to a value of the template engine.
 pub(super) fn to_value(json: &Json) -> Value {
     match json {
         Json::Null => Value::from(()),
@@ -57,7 +57,7 @@ pub(super) fn to_value(json: &Json) -> Value {
         Json::Number(number) => number::to_value(number),
         Json::String(text) => to_text(text),
         Json::Array(items) => items.iter().map(to_value).collect::<Vec<_>>().into(),
-        // A map by its type: pairs alone would be collected into a list.
+        // The type makes it a map; pairs alone would be collected into a list.
         Json::Object(map) => map
             .iter()
             .map(|(key, value)| (to_text(key), to_value(value)))
@@ -69,7 +69,7 @@ pub(super) fn to_value(json: &Json) -> Value {
 fn to_text(text: &str) -> Value {
     let text = &text[..text.floor_char_boundary(MAX_TEXT)];
     if text.contains(DATA_ASTERISK) {
-        // Of a template's own making only: see there.
+        // This character marks asterisks that were escaped; only `template` may make it.
         Value::from(text.replace(DATA_ASTERISK, ""))
     } else {
         Value::from(text)

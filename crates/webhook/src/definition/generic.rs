@@ -1,9 +1,9 @@
-//! The card of an event that has no definition, or whose definition fails on it.
+//! The generic card, of events without a definition, or whose definition fails on their data.
 
 use serde_json::Value as Json;
 
-use super::DEFAULT_COLOUR;
 use super::context::Data;
+use super::event_definition::DEFAULT_COLOUR;
 use super::number;
 use crate::card::{Card, humanised};
 use crate::event::{Event, SAMPLE_KEY};
@@ -12,7 +12,7 @@ use crate::rich_text::RichText;
 const MAX_FIELDS: usize = 10;
 const EMOJI: &str = "📣";
 
-/// The type's name as the title and the plain values of the data as fields.
+/// Returns a card with the event type's name as its title and the scalar values of the data as fields.
 pub(super) fn card(event: &Event, data: &Data) -> Card {
     let fields = data
         .iter()

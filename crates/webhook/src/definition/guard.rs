@@ -1,8 +1,8 @@
-//! Puts a measure before everything in a template that works on values.
+//! Limits the work of operators and filters in a template.
 //!
-//! The engine counts instructions and the bytes of what they give, but not the work that an operator or a filter has with lists
-//! in lists, nor lists that exist only as a promise (`[1] * 10000000`). So whatever they are given passes the filter [`MEASURE`]
-//! first, which counts all of it. A template's syntax tree is copied with these calls in it; nothing is evaluated before.
+//! The engine counts instructions and the bytes of their results, but not the work that an operator or a filter has with lists
+//! of lists, nor lists that are only computed when they are used (`[1] * 10000000`). So each operand and argument passes through the filter
+//! [`MEASURE`] first, which counts its items. A template's syntax tree is copied with these calls added, before anything is evaluated.
 
 use std::collections::BTreeSet;
 
@@ -14,18 +14,18 @@ use minijinja::machinery::ast::{
     Stmt, Template, Test, Tuple, UnaryOp, UnaryOpKind, Var, WithBlock,
 };
 
-/// Not a name that a template could write.
+/// The filter that counts a value. A template cannot contain this name.
 pub(super) const MEASURE: &str = "1-measure";
-/// The same for what is counted with or compared: a number of the data becomes one of the engine's.
+/// The filter for operands of arithmetic and comparisons, which also converts a number of the data to one of the engine's.
 pub(super) const OPERAND: &str = "1-operand";
-/// The same for what is multiplied.
+/// The filter for factors.
 pub(super) const FACTOR: &str = "1-factor";
-/// The same for what is to be a text: the engine would spell it as Python does.
+/// The filter for arguments that have to be texts, which also converts other values to a text; the engine would write them as Python does.
 pub(super) const TEXT: &str = "1-text";
-/// The same for a list of such.
+/// The filter for lists of such arguments.
 pub(super) const TEXTS: &str = "1-texts";
 
-/// Filters that count with what they are given, or compare it.
+/// The filters that calculate with their arguments, or compare them.
 const COUNTING: [&str; 16] = [
     "abs",
     "batch",
@@ -44,7 +44,7 @@ const COUNTING: [&str; 16] = [
     "unique",
     "dictsort",
 ];
-/// Filters that work on a text.
+/// The filters that work on texts.
 const OF_TEXTS: [&str; 14] = [
     "capitalize",
     "date",
@@ -62,7 +62,7 @@ const OF_TEXTS: [&str; 14] = [
     "upper",
 ];
 
-/// A copy of the tree that measures, and the names that it asks for.
+/// Returns a copy of the tree with these filters added, and the names that it uses.
 pub(super) fn guard<'a>(tree: &Stmt<'a>) -> (Stmt<'a>, BTreeSet<&'a str>) {
     let mut copy = Copy::default();
     let tree = copy.statement(tree);

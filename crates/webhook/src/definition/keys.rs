@@ -1,12 +1,12 @@
-//! Which of the data a definition asks for.
+//! The keys of the data that a definition uses.
 
 use std::collections::BTreeSet;
 
-use super::EventDefinition;
+use super::event_definition::EventDefinition;
 use super::template::Template;
 use crate::spelling::closest;
 
-/// A key that a definition asks for and the data do not have.
+/// A key that a definition uses and the data do not have.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnknownKey {
     pub key: String,
@@ -15,7 +15,7 @@ pub struct UnknownKey {
 }
 
 impl EventDefinition {
-    /// The keys of the data that its templates and its time ask for.
+    /// Returns the keys of the data that its templates and `time_key` use.
     pub fn keys(&self) -> BTreeSet<String> {
         let templates = [&self.title, &self.text];
         let fields = self.fields.iter().map(|field| &field.value);
@@ -29,7 +29,7 @@ impl EventDefinition {
             .collect()
     }
 
-    /// Those of them that are not among `known`.
+    /// Returns those of its keys that are not among `known`.
     pub fn unknown_keys(&self, known: &BTreeSet<String>) -> Vec<UnknownKey> {
         self.keys()
             .into_iter()

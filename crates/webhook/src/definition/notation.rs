@@ -1,11 +1,12 @@
-//! Definitions as JSON, as people write them: what is wrong is named by its key, and the refusal says what it must be.
+//! Definitions as JSON, as people write them. Errors name the key that is wrong, and say what its value must be.
 
 use std::fmt;
 
 use serde::de::{Error as _, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use super::{DEFAULT_COLOUR, DefinitionError, EventDefinition, FieldDefinition};
+use super::error::DefinitionError;
+use super::event_definition::{DEFAULT_COLOUR, EventDefinition, FieldDefinition};
 use crate::language::Language;
 use crate::spelling::closest;
 
@@ -23,30 +24,11 @@ const KEYS: [&str; 11] = [
     "language",
 ];
 
-/// Writes `"#rrggbb"`.
-pub(super) fn write_colour<S: serde::Serializer>(colour: &u32, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(&format_args!("#{colour:06x}"))
-}
-
-/// Writes its code.
-#[allow(clippy::trivially_copy_pass_by_ref)] // serde's signature
-pub(super) fn write_language<S: serde::Serializer>(
-    language: &Language,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(language.code())
-}
-
-#[allow(clippy::trivially_copy_pass_by_ref)]
-pub(super) fn is_default(language: &Language) -> bool {
-    *language == Language::default()
-}
-
 impl EventDefinition {
-    /// Reads a definition that somebody wrote.
+    /// Parses a definition.
     ///
     /// # Errors
-    /// Names the key that is wrong, and says what it must be.
+    /// The key that is wrong, and what its value must be.
     pub fn parse(json: &str) -> Result<Self, DefinitionError> {
         read_definition(parse_json("the definition", json)?)
     }
@@ -58,10 +40,10 @@ impl<'de> Deserialize<'de> for EventDefinition {
     }
 }
 
-/// Reads fields that somebody wrote, in their order: an object of names and templates, or an array of `{"name", "value"}`.
+/// Parses fields and keeps their order: an object of names and templates, or an array of `{"name", "value"}`.
 ///
 /// # Errors
-/// Names the field that is wrong, and says what it must be.
+/// The field that is wrong, and what it must be.
 pub fn parse_fields(json: &str) -> Result<Vec<FieldDefinition>, DefinitionError> {
     read_fields(parse_json("fields", json)?)
 }
@@ -193,7 +175,7 @@ fn unknown(key: &str, of: &str, known: &[&str]) -> DefinitionError {
     DefinitionError::invalid(format!("\"{key}\""), format!("is not a part of {of}: {remedy}"))
 }
 
-/// JSON whose objects are in the order of the text.
+/// JSON whose objects keep the order of the text.
 enum Json {
     Null,
     Bool,
@@ -217,9 +199,17 @@ impl Json {
 }
 
 fn parse_json(part: &str, text: &str) -> Result<Json, DefinitionError> {
-    // PostgreSQL has looked at the syntax; an escape can still be half of a character.
-    serde_json::from_str(text)
-        .map_err(|_| DefinitionError::invalid(part, "must be JSON whose escapes can be read"))
+    // PostgreSQL has checked the syntax, but an escape can still be half of a surrogate pair, and it takes deeper levels than serde_json.
+    serde_json::from_str(text).map_err(|error| {
+        DefinitionError::invalid(
+            part,
+            if error.to_string().starts_with("recursion limit exceeded") {
+                "must not be nested deeper than 100 levels"
+            } else {
+                "must be JSON whose escapes can be read"
+            },
+        )
+    })
 }
 
 impl<'de> Deserialize<'de> for Json {
@@ -270,7 +260,7 @@ impl<'de> Visitor<'de> for InOrder {
         while let Some(entry) = map.next_entry()? {
             entries.push(entry);
         }
-        // What is no small integer comes with its digits, as serde_json hands them to its own Number.
+        // A number that is not a small integer comes as a map with its digits, as serde_json passes it to its own Number.
         if let [(key, Json::String(_))] = &entries[..]
             && key == "$serde_json::private::Number"
         {

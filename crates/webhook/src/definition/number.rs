@@ -1,4 +1,4 @@
-//! Numbers of an event's data: printed with the digits that they were written with, and numbers to whatever counts with them.
+//! Numbers of an event's data: they are printed with the digits that they were written with, and can be used in calculations.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -7,7 +7,7 @@ use std::sync::Arc;
 use minijinja::value::{DynObject, Object, ObjectRepr, Value, ValueKind};
 use serde_json::Number;
 
-/// A number with all its digits, where the engine's own have fewer.
+/// A number with all its digits, for which the engine's numbers are not precise enough.
 #[derive(Debug)]
 struct Exact(Box<str>);
 
@@ -15,7 +15,7 @@ impl Exact {
     fn approximate(&self) -> Value {
         match self.0.parse::<i128>() {
             Ok(whole) => Value::from(whole),
-            // Beyond all bounds it is infinite.
+            // (One that is too large for a float is infinite.)
             Err(_) => Value::from(self.0.parse::<f64>().unwrap_or(f64::NAN)),
         }
     }
@@ -43,7 +43,7 @@ impl Object for Exact {
     }
 }
 
-/// A number of the data as templates see it.
+/// Returns a number of the data as a value for templates.
 pub(super) fn to_value(number: &Number) -> Value {
     let small = number.as_i64().map(Value::from);
     small
@@ -51,7 +51,7 @@ pub(super) fn to_value(number: &Number) -> Value {
         .unwrap_or_else(|| Value::from_object(Exact(spelled(number).into())))
 }
 
-/// The number as it was written. A float that is a whole number (7.0) reads as one; what has more digits (7.00) means them.
+/// Returns the number as it was written, but 7.0 as 7; more digits (7.00) are meant, and kept.
 pub(super) fn spelled(number: &Number) -> String {
     without_float(number.to_string())
 }
@@ -63,7 +63,7 @@ pub(super) fn without_float(mut number: String) -> String {
     number
 }
 
-/// What counts or compares is given the engine's own numbers, also those of a list.
+/// Converts an [`Exact`] number, or those in a list, to the engine's numbers, for calculations and comparisons.
 pub(super) fn counted(value: Value) -> Value {
     if let Some(exact) = exact(&value) {
         return exact.approximate();

@@ -1,11 +1,12 @@
-//! What the five events and the test message are called and say, in each language. Colours, emoji and times are the built-in ones.
+//! The texts of the five built-in events and of the test message, in each language but English. Colours, emoji and times are the same in all.
 //!
-//! Each reads well without any of its keys: a team may leave them out of its messages.
+//! Every message reads well without any of its keys, because a team may leave them out.
 
-use super::{EventDefinition, FieldDefinition, builtin};
+use super::builtin;
+use super::event_definition::{EventDefinition, FieldDefinition};
 use crate::language::Language;
 
-/// Names and templates of an event: its title, its text, its fields.
+/// The texts of an event: templates for its title and its text, and names and templates of its fields.
 struct Entry {
     event_type: &'static str,
     title: &'static str,
@@ -14,7 +15,7 @@ struct Entry {
 }
 
 impl Language {
-    /// The definitions of the five built-in events and of the test message in this language.
+    /// Returns the definitions of the five built-in events and of the test message in this language.
     pub fn pack(self) -> Vec<EventDefinition> {
         let entries = entries(self);
         let translated = |built_in: &EventDefinition| {
@@ -39,7 +40,7 @@ impl Language {
             .collect()
     }
 
-    /// What an event type of the installation's own five is called; none for all others.
+    /// Returns the title of a built-in event type in this language; `None` for other event types, and in English.
     pub(crate) fn title(self, event_type: &str) -> Option<&'static str> {
         entries(self)
             .iter()
@@ -48,6 +49,7 @@ impl Language {
     }
 }
 
+/// The event types that have texts in each language.
 const TYPES: [&str; 6] = [
     "task_completed",
     "badge_earned",

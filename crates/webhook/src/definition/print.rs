@@ -1,4 +1,4 @@
-//! How a value prints: a text as it is, null as nothing, the rest as JSON.
+//! Printing of values: a text as it is, null as nothing, anything else as JSON.
 
 use std::fmt::{Result, Write};
 
@@ -16,7 +16,7 @@ pub(super) fn print(value: &Value, out: &mut impl Write) -> Result {
 
 fn json(value: &Value, out: &mut impl Write) -> Result {
     match value.kind() {
-        // The last is what an iterator hands out that could not go on.
+        // An iterator that fails returns an `Invalid` value.
         ValueKind::None | ValueKind::Undefined | ValueKind::Invalid => out.write_str("null"),
         ValueKind::Bool => write!(out, "{}", value.is_true()),
         ValueKind::Number => out.write_str(&number::without_float(value.to_string())),

@@ -1,9 +1,10 @@
-//! Realistic data of the built-in events, for previews and trials.
+//! Sample data of the built-in event types, for previews and tests.
 
 use serde_json::{Map, Value, json};
 
-use super::EventDefinition;
+use super::builtin::{TEST, TROUBLE};
 use super::context::Data;
+use super::event_definition::EventDefinition;
 use crate::card::humanised;
 use crate::event::SAMPLE_KEY;
 
@@ -11,7 +12,7 @@ pub(super) fn is_sample(data: &Data) -> bool {
     data.get(SAMPLE_KEY) == Some(&Value::Bool(true))
 }
 
-/// Data for a type that has no sample of its own: for each key that its templates ask for, the key in words.
+/// Returns data for an event type without a sample: for each key that its templates use, the key in words.
 pub fn placeholder(definition: &EventDefinition) -> Map<String, Value> {
     let value = |key: &str| match key {
         "id" => 1.into(),
@@ -26,7 +27,7 @@ pub fn placeholder(definition: &EventDefinition) -> Map<String, Value> {
         .collect()
 }
 
-/// Data of a built-in event with exactly its keys and types; None for other types.
+/// Returns sample data of a built-in event type, with exactly its keys and types; `None` for other types.
 pub fn sample(event_type: &str) -> Option<Map<String, Value>> {
     let data = match event_type {
         "task_completed" => json!({
@@ -70,13 +71,13 @@ pub fn sample(event_type: &str) -> Option<Map<String, Value>> {
             "streak_days": 7,
             "streak_type": "Daily task completion",
         }),
-        super::TROUBLE => json!({
+        TROUBLE => json!({
             "webhook_id": 7,
             "webhook_name": "Backend channel",
             "what": "fails",
             "reason": "500: Internal Server Error",
         }),
-        super::TEST => json!({ "message": "Test message from Zentry!" }),
+        TEST => json!({ "message": "Test message from Zentry!" }),
         _ => return None,
     };
     match data {

@@ -1,9 +1,9 @@
-//! The part of the template language that nearly every template keeps to, without the engine: text, `{{ key }}`,
+//! The part of the template language that nearly every template uses, without the engine: text, `{{ key }}`,
 //! `{% if key %}`, `{% else %}`, `{% endif %}`.
 //!
-//! A card takes a sixth of the time that it takes by the engine: 2.6 µs instead of 15.8 (`cargo bench --bench format -- steps/card`), where
-//! all that the worker's own thread does for a delivery of a backlog is 14 µs (docs/benchmarks.md). That both print the same is a property
-//! that is tested (`the_engine_and_the_short_cut_agree`).
+//! A card takes a sixth of the engine's time: 2.6 µs instead of 15.8 (`cargo bench --bench format -- steps/card`), while
+//! the worker's own thread takes 14 µs in all for a delivery of a backlog (docs/benchmarks.md). A property test checks that both print the
+//! same (`the_engine_and_the_short_cut_agree`).
 
 use minijinja::value::Value;
 use serde_json::Value as Json;
@@ -12,7 +12,7 @@ use super::context::{self, Data};
 use super::print;
 use crate::rich_text::{Builder, DATA_ASTERISK};
 
-/// Words that mean something else than a key to the engine.
+/// Words that are not keys to the engine.
 pub(super) const RESERVED: [&str; 19] = [
     "and",
     "dict",
@@ -79,7 +79,7 @@ fn is_key(key: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
-/// None where the template needs the engine.
+/// Parses a template; `None`: it needs the engine.
 pub(super) fn parse(source: &str) -> Option<Vec<Segment>> {
     let mut rest = source;
     let (segments, end) = parse_block(&mut rest)?;
@@ -141,7 +141,7 @@ fn tag_start(source: &str) -> Option<usize> {
         .position(|pair| matches!(pair, b"{{" | b"{%" | b"{#"))
 }
 
-/// Whether it prints, what is in it, and what follows it.
+/// Splits a tag off: whether it prints, its content, and the rest of the source.
 fn split_tag(source: &str) -> Option<(bool, &str, &str)> {
     let (is_print, end) = match source.as_bytes().get(1)? {
         b'{' => (true, "}}"),
@@ -152,7 +152,7 @@ fn split_tag(source: &str) -> Option<(bool, &str, &str)> {
     Some((is_print, inner.trim_matches([' ', '\t', '\n']), after))
 }
 
-/// None where an asterisk at an edge could make a mark together with what comes before or after it.
+/// Adds a literal; `None`: it begins or ends with an asterisk, which could be a mark together with what is printed before or after it.
 fn push_literal(segments: &mut Vec<Segment>, text: &str) -> Option<()> {
     for (index, piece) in text.split("**").enumerate() {
         if index > 0 {
@@ -206,7 +206,7 @@ fn print(value: Option<&Json>, out: &mut Builder) {
 fn is_true(value: Option<&Json>) -> bool {
     match value {
         None | Some(Json::Null) => false,
-        // Without what the engine does not see of it.
+        // Asterisks of this kind are removed before the engine gets the text.
         Some(Json::String(text)) => text.chars().any(|char| char != DATA_ASTERISK),
         Some(value) => Value::is_true(&context::to_value(value)),
     }

@@ -1,4 +1,5 @@
-//! Filters that write as the definition's language does. What they are given is a text, as it would be printed; what is no number or no date stays as it is.
+//! Filters that write numbers and dates in the definition's language. Their argument is a text, as it would be printed; one that is not a number, or not a date, is
+//! returned unchanged.
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -8,7 +9,7 @@ use minijinja::{Error, ErrorKind, State};
 
 use crate::language::{Language, Plural};
 
-/// By which filters find the language. Not a name that a template could write.
+/// The name by which filters find the language. A template cannot contain it.
 pub(super) const LANGUAGE: &str = "1-language";
 
 fn language(state: &State<'_, '_>) -> Language {
@@ -17,7 +18,7 @@ fn language(state: &State<'_, '_>) -> Language {
         .unwrap_or_default()
 }
 
-/// `{{ streak_days|plural("day", "days") }}`: the form that the number asks for.
+/// `{{ streak_days|plural("day", "days") }}`: the form that goes with the number.
 pub(super) fn plural(state: &State<'_, '_>, number: &str, one: Value, other: Value) -> Value {
     match language(state).plural(number) {
         Plural::One => one,
@@ -25,12 +26,12 @@ pub(super) fn plural(state: &State<'_, '_>, number: &str, one: Value, other: Val
     }
 }
 
-/// `{{ points|number }}`: with the language's groups of digits and its decimal sign.
+/// `{{ points|number }}`: the number with the language's separators.
 pub(super) fn number(state: &State<'_, '_>, number: &str) -> String {
     language(state).number(number)
 }
 
-/// `{{ progress|percent }}`: a number of hundredths, with the sign.
+/// `{{ progress|percent }}`: a number of hundredths, with the percent sign.
 pub(super) fn percent(state: &State<'_, '_>, number: &str) -> String {
     language(state).percent(number)
 }

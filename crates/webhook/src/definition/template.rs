@@ -1,4 +1,4 @@
-//! A template: Jinja's language over an event's data, giving text with bold parts.
+//! Templates in Jinja's language, which make text with bold parts of an event's data.
 
 use std::collections::BTreeSet;
 use std::fmt::{self, Write};
@@ -9,28 +9,28 @@ use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Value;
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, Output, State, UndefinedBehavior};
 
-use super::DefinitionError;
 use super::budget::{self, Bounded};
 use super::context::Data;
+use super::error::DefinitionError;
 use super::guard;
 use super::print::print;
 use super::segments::{self, Segment};
 use super::spoken;
 use crate::rich_text::{Builder, DATA_ASTERISK, RichText};
 
-/// Instructions that a template may take; 64 bytes of what it builds or prints cost as much as one, or eight items of a list that it
-/// works on. Real templates take under 100.
+/// The maximum number of instructions of a template. 64 bytes that it builds or prints count as one, and so do eight items of a list that it
+/// works on. Real templates take fewer than 100.
 const FUEL: u64 = 20_000;
-/// The same for all the templates of a card together.
+/// The maximum for all templates of a card together.
 const CARD_FUEL: u64 = 2 * FUEL;
-/// Nesting of expressions and blocks.
+/// The maximum nesting of expressions and blocks.
 const MAX_DEPTH: usize = 50;
-/// Bytes of a template's source.
+/// The maximum length of a template's source, in bytes.
 const MAX_SOURCE: usize = 8 * 1024;
-/// In the engine's own messages.
+/// The name of a template in the engine's own messages.
 const NAME: &str = "template";
 
-/// A template that failed on an event's data.
+/// The error of a template that fails on an event's data.
 #[derive(Debug, thiserror::Error)]
 #[error("template of {part}: {reason}")]
 pub(super) struct RenderError {
@@ -41,8 +41,8 @@ pub(super) struct RenderError {
 /// A compiled template.
 #[derive(Debug)]
 pub(super) enum Template {
-    /// Text, prints and plain conditions: what nearly every template consists of, several times faster than
-    /// through the engine and with the same result.
+    /// Text, prints and plain conditions, of which nearly every template consists. This is several times faster than
+    /// the engine, with the same result.
     Segments(Vec<Segment>),
     Engine {
         part: Box<str>,
@@ -51,7 +51,7 @@ pub(super) enum Template {
 }
 
 impl Template {
-    /// `part` names the template in errors.
+    /// Checks and compiles a template; errors name it as `part`.
     pub(super) fn compile(part: &str, source: &str) -> Result<Self, DefinitionError> {
         if source.len() > MAX_SOURCE {
             return Err(DefinitionError::invalid(
@@ -69,7 +69,7 @@ impl Template {
         ))
     }
 
-    /// Names of the data that the template asks for; none where it cannot be used.
+    /// Returns the keys of the data that the template uses; none if it cannot be used.
     pub(super) fn keys(source: &str) -> BTreeSet<String> {
         let tree = parse(source, NAME, SyntaxConfig::default());
         let names = tree.map(|tree| guard::guard(&tree).1).unwrap_or_default();
@@ -80,7 +80,7 @@ impl Template {
             .collect()
     }
 
-    /// `work` is how much may be done yet, and takes what was.
+    /// Renders the template with these data, and subtracts what it took from `work`.
     pub(super) fn render(&self, data: &Arc<Data>, work: &mut Work) -> Result<RichText, RenderError> {
         match self {
             Self::Segments(segments) => {
@@ -98,7 +98,7 @@ impl Template {
     }
 }
 
-/// How much the templates of one card may still do.
+/// The number of instructions that the templates of a card may still take.
 pub(super) struct Work(u64);
 
 impl Work {
@@ -128,7 +128,7 @@ fn environment() -> Environment<'static> {
     environment.add_filter("number", spoken::number);
     environment.add_filter("percent", spoken::percent);
     environment.add_filter("date", spoken::date);
-    // What would let data through as markup, or show the engine's inside.
+    // These would print data as markup, or show internals of the engine.
     for filter in ["safe", "escape", "e", "pprint"] {
         environment.remove_filter(filter);
     }
@@ -136,8 +136,8 @@ fn environment() -> Environment<'static> {
     environment
 }
 
-/// What the template prints, and the work that it was. The syntax tree is made anew each time: it lives no longer than its source's
-/// borrow, and takes a few microseconds.
+/// Returns what the template prints, and the instructions that it took. The syntax tree is made each time, which takes a few microseconds,
+/// because it borrows the source.
 fn evaluate(source: &str, data: Value) -> Result<(String, u64), Error> {
     static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(environment);
     let tree = parse(source, NAME, SyntaxConfig::default())?;
@@ -145,7 +145,7 @@ fn evaluate(source: &str, data: Value) -> Result<(String, u64), Error> {
     generator.compile_stmt(&guard::guard(&tree).0);
     let (instructions, blocks) = generator.finish();
     let mut text = String::new();
-    // Captured blocks count as printed already; everything else is escaped when it is printed.
+    // Captured blocks are already escaped; everything else is escaped when it is printed.
     let escape = AutoEscape::Custom("bold".into());
     let mut out = make_string_output(&mut text);
     let (_, state) = eval(&ENVIRONMENT, &instructions, data, &blocks, &mut out, escape)?;
@@ -153,8 +153,8 @@ fn evaluate(source: &str, data: Value) -> Result<(String, u64), Error> {
     Ok((text, fuel))
 }
 
-/// Finds misspelt names, which the engine looks up at run time only, and loops that do too much whatever the data are. Errors
-/// that are due to the missing data are none.
+/// Evaluates a template without data, to find misspelt names, which the engine looks up only then, and loops that do too much whatever the
+/// data are. Errors that may be due to the missing data are ignored.
 fn try_without_data(source: &str) -> Result<(), Error> {
     let hopeless = [
         ErrorKind::SyntaxError,
@@ -201,7 +201,7 @@ fn print_escaped(out: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value)
     printed.map_err(|_| ErrorKind::OutOfFuel.into())
 }
 
-/// Keeps printed data from being markup.
+/// Escapes printed data, so that they are not markup.
 struct Escaped<'a, 'b>(&'a mut Output<'b>);
 
 impl Write for Escaped<'_, '_> {

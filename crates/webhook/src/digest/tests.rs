@@ -116,6 +116,19 @@ fn what_is_stored_is_read_with_the_quiet_hours_of_the_row() {
     assert!(Digest::stored(r#"{"digest": "often"}"#).is_err());
 }
 
+#[test]
+fn a_cron_expression_has_500_characters_at_most() {
+    let minutes = ["0"; 246].join(",");
+    let longest = format!("{minutes} 10 * * *");
+    assert_eq!(longest.len(), 500);
+    assert_eq!(
+        digest(&longest).due(at("2026-03-01T12:00:00Z")),
+        at("2026-03-02T10:00:00Z")
+    );
+    let longer = format!("{minutes} 10 10 * *");
+    assert!(matches!(Digest::read(&longer, None), Err(DigestError::NoTimes(shown)) if shown.len() == 100));
+}
+
 fn card(event_type: &str, data: &serde_json::Value) -> Card {
     Catalogue::builtin().card(&Event {
         event_type: event_type.into(),
@@ -204,6 +217,7 @@ fn a_sample_among_events_is_told_from_them() {
     assert!(all.is_sample && !all.text.as_str().contains("ample"));
     let none = told(&[false], &[event]);
     assert!(!none.is_sample && !none.text.as_str().contains("ample"));
+    assert!(!told(&[], &[]).is_sample);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use url::{Host, Url};
 
-/// The address that stands in the URL itself. Decimal, octal, hexadecimal and shortened notations are IPv4
+/// The address in the URL itself; `None` if its host is a name. Decimal, octal, hexadecimal and shortened notations are IPv4
 /// addresses to the URL parser, as they are to resolvers.
 pub(crate) fn literal(url: &Url) -> Option<IpAddr> {
     match url.host()? {
@@ -16,7 +16,7 @@ pub(crate) fn literal(url: &Url) -> Option<IpAddr> {
     }
 }
 
-/// Whether a request to this address leaves for the public Internet.
+/// Whether this address is on the public Internet.
 ///
 /// Loopback, private, link-local (the clouds' metadata services), shared (CGNAT), unique local, multicast,
 /// unspecified, broadcast, documentation, benchmarking and reserved addresses are not public. Nor are IPv6

@@ -2,14 +2,21 @@
 
 use url::Url;
 
-use super::{EndpointError, Facts, Page, Vendor, host};
+use super::error::{EndpointError, Page, UrlForm};
+use super::facts::Facts;
+use super::host;
+use super::vendor::Vendor;
 use crate::kinds::{EndpointKind, Setting, WebhookType};
 use crate::mention::{Mention, Mentions};
 
-pub(crate) const FACTS: Facts = Facts {
+const FORM: UrlForm = UrlForm {
     example: "https://discord.com/api/webhooks/<17 to 20 digits>/<token>",
     whose: "Discord's",
     copied: "copy it from the channel's settings under Integrations.",
+};
+
+pub(super) const FACTS: Facts = Facts {
+    form: &FORM,
     allowed_hosts: "discord.com, ptb.discord.com, canary.discord.com, discordapp.com, ptb.discordapp.com, canary.discordapp.com",
     is_vendors: is_host,
     read: |url, vendor| Ok((EndpointKind::Discord, normalise(url, vendor)?)),
@@ -56,7 +63,7 @@ fn normalise(mut url: Url, vendor: Vendor) -> Result<Url, EndpointError> {
 
 /// The id and the token of `[/api][/vN]/webhooks/{id}/{token}[/]`.
 fn credentials(path: &str) -> Result<(&str, &str), EndpointError> {
-    let shape = || fault("its path is not /api/webhooks/{id}/{token}");
+    let shape = || FORM.refuse("its path is not /api/webhooks/{id}/{token}");
     let path = path.strip_prefix("/api").unwrap_or(path);
     let path = match path.strip_prefix("/v").and_then(|rest| rest.split_once('/')) {
         Some((version, _)) if is_digits(version) => &path["/v".len() + version.len()..],
@@ -69,19 +76,19 @@ fn credentials(path: &str) -> Result<(&str, &str), EndpointError> {
         .split_once('/')
         .ok_or_else(shape)?;
     if !is_digits(id) || !ID_LENGTH.contains(&id.len()) {
-        return Err(fault("the webhook's id is not a number of 17 to 20 digits"));
+        return Err(FORM.refuse("the webhook's id is not a number of 17 to 20 digits"));
     }
     if let Some((_, "slack" | "github")) = token.split_once('/') {
-        return Err(fault("it ends in /slack or /github, which take other messages"));
+        return Err(FORM.refuse("it ends in /slack or /github, which take other messages"));
     }
     if !token
         .bytes()
         .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
     {
-        return Err(fault("its token has characters that no token has"));
+        return Err(FORM.refuse("its token has characters that are not allowed in one"));
     }
     if token.len() < MIN_TOKEN_LENGTH {
-        return Err(fault("its token has fewer than 60 characters"));
+        return Err(FORM.refuse("its token has fewer than 60 characters"));
     }
     Ok((id, token))
 }
@@ -90,7 +97,7 @@ fn is_digits(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// The query, byte for byte, with the one `wait` that we need.
+/// Returns the query, unchanged but for `wait`, of which it has `wait=true` alone.
 fn with_wait(query: Option<&str>) -> String {
     let is_wait = |pair: &str| {
         url::form_urlencoded::parse(pair.as_bytes())
@@ -102,13 +109,6 @@ fn with_wait(query: Option<&str>) -> String {
         .split('&')
         .filter(|pair| !pair.is_empty() && !is_wait(pair));
     kept.chain(["wait=true"]).collect::<Vec<_>>().join("&")
-}
-
-const fn fault(fault: &'static str) -> EndpointError {
-    EndpointError::NotOfType {
-        webhook_type: WebhookType::Discord,
-        fault,
-    }
 }
 
 fn is_host(name: &str) -> bool {

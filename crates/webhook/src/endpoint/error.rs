@@ -2,9 +2,9 @@
 
 use std::net::IpAddr;
 
-use super::{Facts, WebhookType};
+use crate::kinds::WebhookType;
 
-/// Why a URL can't be a webhook's. The messages hold nothing of the URL but its host and port.
+/// Why a URL is refused as that of a webhook. The messages contain nothing of the URL but its host and port.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EndpointError {
     #[error("the webhook URL has {length} characters, more than {limit}")]
@@ -28,15 +28,15 @@ pub enum EndpointError {
     #[error("a URL of \"{host}\" is not that of a webhook of type {webhook_type}")]
     WrongType {
         webhook_type: WebhookType,
-        /// What the host's webhooks are.
+        /// The type that webhooks of this host have.
         meant: WebhookType,
         host: String,
     },
     #[error("the webhook URL of \"{host}\" has no path")]
     NoPath { host: String },
-    #[error("the webhook URL is not one of {}: {fault}", webhook_type.facts().whose)]
+    #[error("the webhook URL is not one of {}: {fault}", form.whose)]
     NotOfType {
-        webhook_type: WebhookType,
+        form: &'static UrlForm,
         fault: &'static str,
     },
     #[error("the webhook URL must not hold a user name, a password or a token")]
@@ -56,7 +56,25 @@ pub enum EndpointError {
     ThreadName,
 }
 
-/// What somebody took for a webhook's URL.
+/// How the URLs of a type of webhook look, in words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UrlForm {
+    /// The form, for a HINT.
+    pub example: &'static str,
+    /// Whose webhooks they are, as an error message says it.
+    pub whose: &'static str,
+    /// Where to copy the URL, for the HINT after another URL was given.
+    pub copied: &'static str,
+}
+
+impl UrlForm {
+    /// Returns the error for a URL that is not of this form.
+    pub(super) const fn refuse(&'static self, fault: &'static str) -> EndpointError {
+        EndpointError::NotOfType { form: self, fault }
+    }
+}
+
+/// A page whose URL was given instead of a webhook's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Page {
     pub what: &'static str,
@@ -65,7 +83,7 @@ pub struct Page {
 }
 
 impl Page {
-    /// With what is said where the service has no words of its own.
+    /// Returns the page with the hint for services that have no hint of their own.
     pub(super) const fn usual(what: &'static str) -> Self {
         Self {
             what,
@@ -75,7 +93,7 @@ impl Page {
     }
 }
 
-/// What Microsoft has shut down.
+/// A service that Microsoft has shut down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Ended {
     #[error("Microsoft shut the connectors of Teams between 18 and 22 May 2026")]
@@ -84,7 +102,7 @@ pub enum Ended {
     LogicApps,
 }
 
-/// The parser's own words speak of bases and code points.
+/// Describes the parser's error without its terms, such as bases and code points.
 fn in_words(error: &url::ParseError) -> &'static str {
     use url::ParseError::{
         EmptyHost, IdnaError, InvalidDomainCharacter, InvalidIpv4Address, InvalidIpv6Address, InvalidPort,
@@ -101,7 +119,7 @@ fn in_words(error: &url::ParseError) -> &'static str {
 }
 
 impl EndpointError {
-    /// What the user or the administrator can do about it.
+    /// The HINT: what the user or the administrator can do.
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::TooLong { .. } | Self::NotAUrl(_) | Self::OtherScheme | Self::NoPath { .. } => {
@@ -123,10 +141,7 @@ impl EndpointError {
                 "A superuser can permit this by zentry_notify.allow_private_addresses.".into()
             }
             Self::WrongType { meant, .. } => format!("Use the webhook type \"{meant}\" for it."),
-            Self::NotOfType { webhook_type, .. } => {
-                let Facts { example, copied, .. } = webhook_type.facts();
-                format!("It looks like {example}; {copied}")
-            }
+            Self::NotOfType { form, .. } => format!("It looks like {}; {}", form.example, form.copied),
             Self::NatsUser => "Give them as secret: user:password, a token, or the content of a .creds file.".into(),
             Self::Escaped { .. } => {
                 "Copy the URL as the browser's address line or the copy button gives it, not from a page's source, a shell's history or JSON; \

@@ -1,69 +1,69 @@
-//! What a type of webhook is like, besides its messages and its answers: each has a file that says so.
+//! The properties of a type of webhook, besides its messages and its answers. Each type has a file with its own.
 
 use std::sync::Arc;
 
 use url::Url;
 
-use super::{EndpointError, Page, UrlPolicy, Vendor};
+use super::error::{EndpointError, Page, UrlForm};
+use super::url_policy::UrlPolicy;
+use super::vendor::Vendor;
 use crate::kinds::{EndpointKind, Setting};
 use crate::mention::{Mentions, Silence};
-use crate::schedule::{Policy, Rate};
+use crate::rate::Rate;
 
-/// Of a URL, a message's name, and whether messages may belong to threads.
+/// Makes the URL of a request from the URL to post to, the message's id, and whether messages may belong to threads.
 type RequestUrl = fn(&Url, Option<&str>, bool) -> Url;
 
-/// Reads a text by a policy.
-pub(crate) type Parse = fn(&str, &UrlPolicy) -> Result<Url, EndpointError>;
+/// Parses a URL and checks it against the policy.
+pub(super) type Parse = fn(&str, &UrlPolicy) -> Result<Url, EndpointError>;
 
-/// What is known of a type of webhook.
-pub(crate) struct Facts {
-    /// How a URL looks.
-    pub(crate) example: &'static str,
-    /// Whose webhooks they are, as an error says it.
-    pub(crate) whose: &'static str,
-    /// What else a person is told who gave another URL: where to copy it.
-    pub(crate) copied: &'static str,
-    /// Of the hosts that the vendor has, those that webhooks may be sent to if the administrator says nothing, as a comma-separated list.
-    pub(crate) allowed_hosts: &'static str,
-    /// Whether it is a host that the vendor has for such webhooks alone.
-    pub(crate) is_vendors: fn(&str) -> bool,
-    /// Reads and checks what is no URL of the web; None: it is one.
-    pub(crate) parse: Option<Parse>,
-    /// Checks the URL, and makes of it the one to post to.
-    pub(crate) read: fn(Url, Vendor) -> Result<(EndpointKind, Url), EndpointError>,
-    /// What of the URL the messages have, for services whose messages all go to one URL.
-    pub(crate) topic: fn(&Url) -> Option<Arc<str>>,
-    /// What else is a page of the service and no webhook's URL: of the host, the first part of the path, and the URL.
-    pub(crate) page: fn(&str, &str, &Url) -> Option<Page>,
-    /// What the vendor's own hosts take of a webhook, or of all that share a limit; None: nobody counts.
-    pub(crate) rate: fn(&Policy) -> Option<Rate>,
-    /// Whose requests count together where the vendor counts them, by a name that no other type has.
-    pub(crate) shared_limit: fn(&Url) -> Option<String>,
-    /// Where a message of that name is posted to, and whether messages may belong to threads, for receivers that are told it in the URL.
-    pub(crate) request_url: Option<RequestUrl>,
-    /// What subjects begin with, of what publishes to a stream.
-    pub(crate) prefix: Option<fn(&Url) -> &str>,
-    /// Whether it takes a message only once that comes again under the same name.
-    pub(crate) knows_messages: bool,
-    /// Whom a message can ping, or why nobody.
-    pub(crate) mentions: Result<Mentions, Silence>,
-    /// What its webhooks have a place for, besides what goes with messages and mentions.
-    pub(crate) settings: &'static [Setting],
+/// The properties of a type of webhook.
+pub(super) struct Facts {
+    /// How its URLs look.
+    pub(super) form: &'static UrlForm,
+    /// The vendor's hosts that are allowed by default (`zentry_notify.allowed_hosts`), as a comma-separated list.
+    pub(super) allowed_hosts: &'static str,
+    /// Whether a host is the vendor's, and for webhooks of this type only.
+    pub(super) is_vendors: fn(&str) -> bool,
+    /// Parses and checks URLs that are not `https` or `http`; `None`: its URLs are.
+    pub(super) parse: Option<Parse>,
+    /// Checks the form of the URL, and returns its kind and the URL to post to.
+    pub(super) read: fn(Url, Vendor) -> Result<(EndpointKind, Url), EndpointError>,
+    /// The part of the URL that messages contain, for services whose messages are all posted to the same URL.
+    pub(super) topic: fn(&Url) -> Option<Arc<str>>,
+    /// Recognises pages of the service that are not webhooks, by the host, the first segment of the path, and the URL.
+    pub(super) page: fn(&str, &str, &Url) -> Option<Page>,
+    /// The rate that the vendor's own hosts accept for a webhook, or for all that share a limit; `None`: no limit is known, or a setting has it.
+    pub(super) rate: Option<Rate>,
+    /// The name of the limit that webhooks share, if the vendor counts their requests together. No other type has the same name.
+    pub(super) shared_limit: fn(&Url) -> Option<String>,
+    /// Makes the URL of a request, for receivers that take a message's id or its thread from the URL.
+    pub(super) request_url: Option<RequestUrl>,
+    /// The prefix of subjects, for streams.
+    pub(super) prefix: Option<fn(&Url) -> &str>,
+    /// Whether a message that is sent again with the same id is accepted only once.
+    pub(super) knows_messages: bool,
+    /// Whom a message can ping, or why it can ping nobody.
+    pub(super) mentions: Result<Mentions, Silence>,
+    /// The settings that its webhooks have, besides those that follow from messages and mentions.
+    pub(super) settings: &'static [Setting],
 }
 
 impl Facts {
-    /// What most are like. What has no default has to be said by each.
-    pub(crate) const USUAL: Self = Self {
-        example: "",
-        whose: "",
-        copied: "",
+    /// The usual properties. Each type has to set `form` and `read` itself.
+    pub(super) const USUAL: Self = Self {
+        form: &UrlForm {
+            example: "",
+            whose: "",
+            copied: "",
+        },
         allowed_hosts: "",
         is_vendors: |_| false,
         parse: None,
         read: |_, _| Err(EndpointError::OtherScheme),
         topic: |_| None,
         page: |_, _, _| None,
-        rate: |_| None,
+        rate: None,
         shared_limit: |_| None,
         request_url: None,
         prefix: None,

@@ -2,15 +2,21 @@
 
 use url::Url;
 
-use super::{EndpointError, Facts, Page, has_parameter};
-use crate::kinds::{EndpointKind, Setting, WebhookType};
+use super::error::{EndpointError, Page, UrlForm};
+use super::facts::Facts;
+use super::url_parts::has_parameter;
+use crate::kinds::{EndpointKind, Setting};
 use crate::mention::{self, Mention, Mentions};
-use crate::schedule::Rate;
+use crate::rate::Rate;
 
-pub(crate) const FACTS: Facts = Facts {
+const FORM: UrlForm = UrlForm {
     example: "https://chat.googleapis.com/v1/spaces/.../messages?key=...&token=...",
     whose: "Google Chat's",
     copied: "copy it from the space's menu, Apps & integrations, Webhooks; in a shell, put it in single quotes.",
+};
+
+pub(super) const FACTS: Facts = Facts {
+    form: &FORM,
     allowed_hosts: HOST,
     is_vendors: |host| host == HOST,
     read: |url, _| Ok((EndpointKind::GoogleChat, checked(url)?)),
@@ -20,8 +26,8 @@ pub(crate) const FACTS: Facts = Facts {
             hint: "In the space's menu, Apps & integrations, Webhooks, and Copy link in the webhook's menu.",
         })
     },
-    // For each space.
-    rate: |_| Some(Rate::per_second(1)),
+    // Google's limit is for each space.
+    rate: Some(Rate::per_second(1)),
     shared_limit: |url| Some(format!("space {}", space(url)?)),
     request_url: Some(request_url),
     knows_messages: true,
@@ -35,27 +41,27 @@ pub(crate) const FACTS: Facts = Facts {
     ..Facts::USUAL
 };
 
-/// Of Google Chat's API.
+/// The host of Google Chat's API.
 const HOST: &str = "chat.googleapis.com";
 
-/// `/v1/spaces/{space}/messages?key=...&token=...`
+/// Checks for `/v1/spaces/{space}/messages?key=...&token=...`.
 fn checked(url: Url) -> Result<Url, EndpointError> {
     if space(&url).is_none() {
-        return Err(fault("its path is not /v1/spaces/{space}/messages"));
+        return Err(FORM.refuse("its path is not /v1/spaces/{space}/messages"));
     }
     if ["key", "token"]
         .into_iter()
         .any(|name| !has_parameter(&url, name))
     {
-        return Err(fault(
-            "its parameters key and token are not both there: what follows an & was cut off",
-        ));
+        return Err(
+            FORM.refuse("its parameters key and token are not both there: what follows an & was cut off")
+        );
     }
     Ok(url)
 }
 
-/// Where a message of that name is posted to: one that was taken already is not made once more. Only with `threads`, the key of a thread in the
-/// body is heeded.
+/// Adds `requestId`, with which Google Chat creates a message only once, and with `threads` the parameter without which it ignores the thread's key in
+/// the body. A parameter that the URL has already is kept.
 fn request_url(url: &Url, message_id: Option<&str>, threads: bool) -> Url {
     let mut url = url.clone();
     let given = |url: &Url, name: &str| has_parameter(url, name);
@@ -69,20 +75,13 @@ fn request_url(url: &Url, message_id: Option<&str>, threads: bool) -> Url {
     url
 }
 
-/// The space whose messages these are: all of its webhooks share one limit.
+/// The space of the URL, whose webhooks share one limit.
 fn space(url: &Url) -> Option<&str> {
     let mut segments = url.path_segments()?;
     let path = [segments.next()?, segments.next()?];
     let space = segments.next().filter(|space| !space.is_empty())?;
     let ends = segments.next() == Some("messages") && segments.next().is_none();
     (path == ["v1", "spaces"] && ends).then_some(space)
-}
-
-const fn fault(fault: &'static str) -> EndpointError {
-    EndpointError::NotOfType {
-        webhook_type: WebhookType::GoogleChat,
-        fault,
-    }
 }
 
 fn mention(text: &str) -> Option<Mention> {

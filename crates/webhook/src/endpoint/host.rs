@@ -1,57 +1,9 @@
-//! Which hosts and ports webhooks may be sent to.
+//! The hosts and ports that requests may be made to.
 
 use std::fmt;
 use std::str::FromStr;
 
 use url::{Host, Url};
-
-use super::WebhookType;
-
-/// The vendors' hosts, those of the services that have some, as a comma-separated list: the default of `zentry_notify.allowed_hosts`.
-pub const DEFAULT_ALLOWED_HOSTS: &str = match std::str::from_utf8(&JOINED) {
-    Ok(list) => list,
-    Err(_) => "",
-};
-
-const SEPARATOR: &str = ", ";
-
-const JOINED: [u8; length()] = joined();
-
-const fn length() -> usize {
-    let (mut length, mut at) = (0, 0);
-    while at < WebhookType::ALL.len() {
-        let hosts = WebhookType::ALL[at].facts().allowed_hosts;
-        if !hosts.is_empty() {
-            length += hosts.len() + if length > 0 { SEPARATOR.len() } else { 0 };
-        }
-        at += 1;
-    }
-    length
-}
-
-const fn joined<const LENGTH: usize>() -> [u8; LENGTH] {
-    let (mut list, mut end, mut at) = ([0; LENGTH], 0, 0);
-    while at < WebhookType::ALL.len() {
-        let hosts = WebhookType::ALL[at].facts().allowed_hosts;
-        if !hosts.is_empty() {
-            if end > 0 {
-                end = append(&mut list, end, SEPARATOR);
-            }
-            end = append(&mut list, end, hosts);
-        }
-        at += 1;
-    }
-    list
-}
-
-const fn append(list: &mut [u8], end: usize, text: &str) -> usize {
-    let mut at = 0;
-    while at < text.len() {
-        list[end + at] = text.as_bytes()[at];
-        at += 1;
-    }
-    end + at
-}
 
 /// One entry of the list of allowed hosts: `host` or `*.suffix` or an IP address, each with an optional `:port`.
 /// Without a port it permits the scheme's default port only, with one that port only.
@@ -68,7 +20,7 @@ enum HostMatch {
     Below(String),
 }
 
-/// The text is no host pattern.
+/// The error for a text that is not a host pattern.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("\"{0}\" is not a host, \"*.domain\" or IP address, with or without \":port\"")]
 pub struct HostPatternError(String);
@@ -84,7 +36,7 @@ impl HostPattern {
         port_matches && self.matches_host(url)
     }
 
-    /// Whether the pattern permits a server that is none of the web: with its port.
+    /// Whether the pattern permits a server of a stream. It has to name the port, since there is no default one.
     pub(super) fn matches_server(&self, host: &Host<String>, port: u16) -> bool {
         let host_matches = match (&self.host, host) {
             (HostMatch::Exactly(wanted), host) => wanted == host,
@@ -94,7 +46,7 @@ impl HostPattern {
         host_matches && self.port == Some(port)
     }
 
-    /// Whether the pattern permits the URL's host on some port.
+    /// Whether the pattern permits the URL's host, on this port or another one.
     pub(super) fn matches_host(&self, url: &Url) -> bool {
         match (&self.host, url.host()) {
             (HostMatch::Exactly(wanted), Some(host)) => *wanted == host,
@@ -148,7 +100,7 @@ impl fmt::Display for HostPattern {
 /// Reads a comma-separated list of patterns; an empty list permits nothing.
 ///
 /// # Errors
-/// The first entry that is no pattern.
+/// The first entry that is not a pattern.
 pub fn parse_host_patterns(list: &str) -> Result<Vec<HostPattern>, HostPatternError> {
     list.split(',')
         .map(str::trim)
@@ -170,7 +122,7 @@ fn is_below(host: &str, suffix: &str) -> bool {
         .is_some_and(|label| !label.is_empty())
 }
 
-/// The URL's host for a message.
+/// The URL's host, for an error message.
 pub(super) fn name(url: &Url) -> String {
     url.host_str().unwrap_or_default().to_owned()
 }

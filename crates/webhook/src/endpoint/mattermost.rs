@@ -1,15 +1,20 @@
-//! The shape of Mattermost's incoming webhooks. The host is the user's own, and so may be a path before it.
+//! The shape of Mattermost's incoming webhooks. The host is the user's own, and the path may have a prefix.
 
 use url::Url;
 
-use super::{EndpointError, Facts};
-use crate::kinds::{EndpointKind, Setting, WebhookType};
+use super::error::{EndpointError, UrlForm};
+use super::facts::Facts;
+use crate::kinds::{EndpointKind, Setting};
 use crate::mention::{Mention, Mentions};
 
-pub(crate) const FACTS: Facts = Facts {
+const FORM: UrlForm = UrlForm {
     example: "https://mattermost.example.com/hooks/<26 letters and digits>",
     whose: "Mattermost's incoming webhooks",
     copied: "copy it from Integrations, Incoming Webhooks.",
+};
+
+pub(super) const FACTS: Facts = Facts {
+    form: &FORM,
     read: |url, _| Ok((EndpointKind::Mattermost, checked(url)?)),
     mentions: Ok(Mentions {
         syntax: "`user:NAME`, `here`, `channel` or `all`",
@@ -21,7 +26,7 @@ pub(crate) const FACTS: Facts = Facts {
     ..Facts::USUAL
 };
 
-/// `.../hooks/{key}`
+/// Checks for `.../hooks/{key}`.
 fn checked(url: Url) -> Result<Url, EndpointError> {
     let mut last = url.path_segments().into_iter().flatten().rev();
     let (key, before) = (last.next().unwrap_or_default(), last.next());
@@ -29,14 +34,11 @@ fn checked(url: Url) -> Result<Url, EndpointError> {
     if before == Some("hooks") && is_key {
         Ok(url)
     } else {
-        Err(EndpointError::NotOfType {
-            webhook_type: WebhookType::Mattermost,
-            fault: "its path does not end in /hooks/<key>",
-        })
+        Err(FORM.refuse("its path does not end in /hooks/<key>"))
     }
 }
 
-/// User names have 3 to 22 characters in former versions, up to 64 now.
+/// Reads a mention. User names have up to 64 characters (22 in former versions).
 fn mention(text: &str) -> Option<Mention> {
     let is_name = |name: &str| {
         (1..=64).contains(&name.len())

@@ -1,11 +1,12 @@
-//! What people paste instead of a webhook's URL, and URLs of what there is no more.
+//! URLs that are given by mistake: escaped ones, links to pages, and those of services that have ended.
 
 use url::Url;
 
-use super::error::Ended;
-use super::{EndpointError, WebhookType, host, teams};
+use super::error::{Ended, EndpointError};
+use super::{host, teams};
+use crate::kinds::WebhookType;
 
-/// Refuses what a page's source, a shell or JSON makes of a URL.
+/// Refuses a URL that was copied in escaped form, from a page's source, a shell or JSON.
 pub(super) fn refuse_escaped(text: &str) -> Result<(), EndpointError> {
     let marks = [
         ("&amp;", "& is meant"),

@@ -1,19 +1,27 @@
-//! URLs of NATS: `nats://host:port/prefix`, or `tls://`. A cluster has several hosts, with commas between them.
+//! URLs of NATS: `nats://host:port/prefix`, or `tls://`. The hosts of a cluster are separated by commas.
 
 use std::fmt;
 use std::net::IpAddr;
 
 use url::{Host, Url};
 
-use super::{EndpointError, Facts, UrlPolicy, check_length, is_public};
-use crate::kinds::{EndpointKind, Setting, WebhookType};
+use super::address::is_public;
+use super::error::{EndpointError, UrlForm};
+use super::facts::Facts;
+use super::url_parts::check_length;
+use super::url_policy::UrlPolicy;
+use crate::kinds::{EndpointKind, Setting};
 use crate::mention::Silence;
 use crate::nats;
 
-pub(crate) const FACTS: Facts = Facts {
+const FORM: UrlForm = UrlForm {
     example: "nats://nats.example.com:4222",
     whose: "a NATS server's",
-    copied: "tls:// is encrypted from the beginning, a cluster has its servers with commas between them, and a path is what subjects begin with.",
+    copied: "tls:// is encrypted from the beginning, the servers of a cluster are separated by commas, and the path is the prefix of subjects.",
+};
+
+pub(super) const FACTS: Facts = Facts {
+    form: &FORM,
     parse: Some(|text, policy| {
         check_length(text)?;
         let url = read(text)?;
@@ -24,24 +32,17 @@ pub(crate) const FACTS: Facts = Facts {
     prefix: Some(prefix),
     mentions: Err(Silence {
         why: "an event that a stream gets mentions nobody",
-        hint: "What a webhook of this type gets is no message: leave it out.",
+        hint: "Leave it out: a webhook of this type gets events, not messages.",
     }),
     settings: &[Setting::Credentials],
     ..Facts::USUAL
 };
 
-const fn fault(fault: &'static str) -> EndpointError {
-    EndpointError::NotOfType {
-        webhook_type: WebhookType::Nats,
-        fault,
-    }
-}
-
-/// Where servers listen unless they are told otherwise.
+/// NATS' default port.
 const PORT: u16 = 4222;
-/// A cluster has three, or five.
+/// The maximum number of servers in a URL. A cluster usually has three or five.
 const MOST_SERVERS: usize = 16;
-/// In the URL that is kept, the servers behind the first one.
+/// The parameter of the stored URL that has the servers after the first one.
 const MORE: &str = "servers";
 
 /// One server of a URL.
@@ -51,7 +52,7 @@ pub struct Server {
     pub port: u16,
 }
 
-/// Whether it is meant for NATS.
+/// Whether the text begins as a URL of NATS.
 pub(super) fn is_meant(text: &str) -> bool {
     rest(text).is_some()
 }
@@ -65,37 +66,37 @@ fn rest(text: &str) -> Option<(&'static str, &str)> {
     Some((scheme, rest))
 }
 
-/// Reads what a person wrote: `scheme://host:port/prefix?servers=host:port,...` is what is kept of it.
+/// Parses a URL as people write it, or as it is stored: `scheme://host:port/prefix?servers=host:port,...`.
 pub(super) fn read(text: &str) -> Result<Url, EndpointError> {
-    let (scheme, rest) = rest(text).ok_or(fault("it does not begin with nats:// or tls://"))?;
+    let (scheme, rest) = rest(text).ok_or(FORM.refuse("it does not begin with nats:// or tls://"))?;
     if rest.contains('#') {
         return Err(EndpointError::Fragment);
     }
-    // Each server is written with its scheme in other programs' lists.
-    let rest = rest.replace(&format!(",{scheme}://"), ",");
     let (rest, query) = rest
         .split_once('?')
-        .map_or((&*rest, None), |(rest, query)| (rest, Some(query)));
-    let (servers, path) = rest.split_once('/').unwrap_or((rest, ""));
+        .map_or((rest, None), |(rest, query)| (rest, Some(query)));
+    let (servers, path) = split_servers(rest, scheme);
     let more = match query {
         None => "",
-        Some(query) => query.strip_prefix("servers=").ok_or(fault("it has a query"))?,
+        Some(query) => query
+            .strip_prefix("servers=")
+            .ok_or(FORM.refuse("it has a query"))?,
     };
     let prefix = match path.trim_end_matches('/') {
         "" => nats::PREFIX,
         path if nats::is_prefix(path) => path,
         _ => {
-            return Err(fault(
-                "its path is not what subjects begin with: letters, digits, hyphens and underscores, with dots between",
+            return Err(FORM.refuse(
+                "its path is not a prefix of subjects: letters, digits, hyphens and underscores, separated by dots",
             ));
         }
     };
     let servers = servers
-        .split(',')
+        .into_iter()
         .chain(more.split(',').filter(|more| !more.is_empty()));
     let servers = servers.map(server).collect::<Result<Vec<_>, _>>()?;
     if servers.len() > MOST_SERVERS {
-        return Err(fault("it has more than 16 servers"));
+        return Err(FORM.refuse("it has more than 16 servers"));
     }
     let names: Vec<String> = servers.iter().map(ToString::to_string).collect();
     let (first, more) = names
@@ -108,11 +109,29 @@ pub(super) fn read(text: &str) -> Result<Url, EndpointError> {
     Url::parse(&kept).map_err(EndpointError::NotAUrl)
 }
 
+/// Splits what follows the first scheme into the servers and the path. Other programs write each server of a list with its scheme.
+fn split_servers<'a>(text: &'a str, scheme: &str) -> (Vec<&'a str>, &'a str) {
+    let mut servers = Vec::new();
+    let mut left = text;
+    loop {
+        let end = left.find([',', '/']).unwrap_or(left.len());
+        let (server, after) = left.split_at(end);
+        servers.push(server);
+        let Some(next) = after.strip_prefix(',') else {
+            return (servers, after.strip_prefix('/').unwrap_or_default());
+        };
+        left = match rest(next) {
+            Some((of, next)) if of == scheme => next,
+            _ => next,
+        };
+    }
+}
+
 fn server(text: &str) -> Result<Server, EndpointError> {
     if text.contains('@') {
         return Err(EndpointError::NatsUser);
     }
-    // As a URL of the web is read, so that every notation of an address is one; the port apart, because its own would be left out.
+    // The host is parsed as in an https URL, so that every notation of an address is recognised; the port separately, because a `Url` drops a default port.
     let (name, port) = match text.rsplit_once(':') {
         Some((name, port)) if !port.contains(']') => {
             let port = port.parse().ok().filter(|port| *port != 0);
@@ -127,7 +146,7 @@ fn server(text: &str) -> Result<Server, EndpointError> {
     Ok(Server { host, port })
 }
 
-/// The servers of a URL that was read.
+/// The servers of a URL that [`read`] returned.
 pub(crate) fn servers(url: &Url) -> Vec<Server> {
     let first = url
         .host_str()
@@ -141,17 +160,17 @@ pub(crate) fn servers(url: &Url) -> Vec<Server> {
     all.filter_map(|text| server(text).ok()).collect()
 }
 
-/// What subjects begin with.
+/// The prefix of subjects.
 fn prefix(url: &Url) -> &str {
     url.path().trim_start_matches('/')
 }
 
-/// Whether connections are encrypted from their beginning on, whatever the server says.
+/// Whether connections use TLS from the beginning, and not only if the server asks for it.
 pub(crate) fn is_encrypted(url: &Url) -> bool {
     url.scheme() == "tls"
 }
 
-/// Every server must be allowed with its port: what is allowed without one is the web's.
+/// Checks that every server is allowed, with its port: an entry without a port stands for that of https.
 fn check(url: &Url, policy: &UrlPolicy) -> Result<(), EndpointError> {
     for server in servers(url) {
         let mut patterns = policy.allowed_hosts.iter();
@@ -172,7 +191,7 @@ fn check(url: &Url, policy: &UrlPolicy) -> Result<(), EndpointError> {
 }
 
 impl Server {
-    /// The address, if that is what it is called.
+    /// The address, if the host is one and not a name.
     pub fn address(&self) -> Option<IpAddr> {
         match self.host {
             Host::Domain(_) => None,
@@ -182,7 +201,7 @@ impl Server {
     }
 }
 
-/// The URL as a person writes it, if it is one of these; there is no secret in it.
+/// The URL as people write it, which contains no secret; `None`: it is not one of NATS.
 pub(super) fn shown(url: &Url) -> Option<String> {
     if !matches!(url.scheme(), "nats" | "tls") {
         return None;
@@ -226,6 +245,11 @@ mod tests {
             ("nats://0x7f.1", "nats://127.0.0.1:4222/zentry"),
             ("nats://a:1,b,c:3/x", "nats://a:1/x?servers=b:4222,c:3"),
             ("nats://a:1,nats://b:2", "nats://a:1/zentry?servers=b:2"),
+            (
+                "NATS://a,Nats://b,nats://c/x",
+                "nats://a:4222/x?servers=b:4222,c:4222",
+            ),
+            ("tls://a,TLS://b", "tls://a:4222/zentry?servers=b:4222"),
         ] {
             assert_eq!(kept(text).as_deref(), Ok(url), "{text}");
             assert_eq!(kept(url).as_deref(), Ok(url), "read again");
@@ -249,6 +273,8 @@ mod tests {
             "nats://a:99999",
             "nats://a:x",
             "nats://a,",
+            "nats://a,tls://b",
+            "NATS://a,TLS://b",
             "nats://a/b c",
             "nats://a/zentry.>",
             "nats://a/a/b",

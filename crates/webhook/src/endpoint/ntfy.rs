@@ -1,30 +1,35 @@
-//! The shape of ntfy's topics. What is published by JSON is posted to the root of the server, and the topic stands in the body.
+//! The shape of ntfy's topics. A message as JSON is posted to the root of the server, and has the topic in its body.
 //!
 //! Sources: binwiederhier/ntfy, server/server.go (`topicRegex`, `transformBodyJSON`), server/config.go (limits, `DefaultDisallowedTopics`) and
 //! docs/publish.md ("Publish as JSON", "Limitations").
 
 use url::Url;
 
-use super::{EndpointError, Facts, Page};
-use crate::kinds::{EndpointKind, Setting, WebhookType};
+use super::error::{EndpointError, Page, UrlForm};
+use super::facts::Facts;
+use crate::kinds::{EndpointKind, Setting};
 use crate::mention::Silence;
-use crate::schedule::Rate;
+use crate::rate::Rate;
 
-pub(crate) const FACTS: Facts = Facts {
+const FORM: UrlForm = UrlForm {
     example: "https://ntfy.sh/<topic>",
     whose: "ntfy's topics",
-    copied: "a topic has up to 64 letters, digits, hyphens and underscores, and who knows its name can read it.",
+    copied: "a topic has up to 64 letters, digits, hyphens and underscores, and whoever knows its name can read it.",
+};
+
+pub(super) const FACTS: Facts = Facts {
+    form: &FORM,
     allowed_hosts: HOST,
     is_vendors: |host| host == HOST,
     read: |url, _| Ok((EndpointKind::Ntfy, root(url)?)),
     page,
     topic: |url| topic(url).map(Into::into),
-    // 60 at once, and one more each 5 seconds, for all that one address posts.
-    rate: |_| Some(RATE),
+    // ntfy.sh takes 60 requests at once, and one more every 5 seconds, from an address.
+    rate: Some(RATE),
     shared_limit: |url| Some(format!("host {}", url.host_str()?)),
     mentions: Err(Silence {
         why: "a message of ntfy mentions nobody",
-        hint: "Who subscribes to the topic reads it: leave it out.",
+        hint: "Leave it out: all subscribers of the topic are notified.",
     }),
     settings: &[Setting::Headers],
     ..Facts::USUAL
@@ -39,7 +44,7 @@ const RATE: Rate = Rate {
 
 const MAX_TOPIC: usize = 64;
 
-/// What a server has for itself.
+/// Names that a server uses for itself.
 const NO_TOPICS: [&str; 10] = [
     "docs", "static", "file", "app", "metrics", "account", "settings", "signup", "login", "v1",
 ];
@@ -53,7 +58,7 @@ fn topic(url: &Url) -> Option<&str> {
     is_topic.then_some(topic)
 }
 
-/// Where messages to the topic are posted to. The query stays: it may have `priority` or `email`.
+/// Returns the root of the topic's server, to which messages are posted. The query is kept: it may have `priority` or `email`.
 fn root(mut url: Url) -> Result<Url, EndpointError> {
     let fault = match topic(&url) {
         Some(topic) if NO_TOPICS.contains(&topic) => "that is a page of the server",
@@ -63,10 +68,7 @@ fn root(mut url: Url) -> Result<Url, EndpointError> {
         }
         None => "its path is not /<topic>",
     };
-    Err(EndpointError::NotOfType {
-        webhook_type: WebhookType::Ntfy,
-        fault,
-    })
+    Err(FORM.refuse(fault))
 }
 
 fn page(host: &str, first: &str, _: &Url) -> Option<Page> {

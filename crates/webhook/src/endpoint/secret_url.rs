@@ -1,4 +1,4 @@
-//! A URL that is a password.
+//! A URL that is a secret.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -6,14 +6,14 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use percent_encoding::percent_decode_str;
-use url::Url;
+use url::{Position, Url};
 
 use super::nats;
 
-/// What stands in for a secret.
+/// The text that replaces a secret.
 const MASK: &str = "***";
 
-/// Path segments that are the same for everybody.
+/// Path segments that are not secret, because they are the same in all URLs of a service.
 const KNOWN_SEGMENTS: [&str; 14] = [
     "",
     "api",
@@ -31,13 +31,13 @@ const KNOWN_SEGMENTS: [&str; 14] = [
     "IncomingWebhook",
 ];
 
-/// Parameters whose values are no secret.
+/// Parameters whose values are not secret.
 const KNOWN_PARAMETERS: [&str; 6] = ["wait", "thread_id", "with_components", "api-version", "sp", "sv"];
 
-/// Shorter texts are not masked in answers: they keep no secret and stand in many words.
+/// The minimum length of what is masked in answers. Shorter texts are too easily guessed to be secrets, and occur within words.
 pub(super) const MIN_SECRET_LENGTH: usize = 8;
 
-/// A URL with a secret in it. `Debug` and `Display` show scheme, host, port and the part of the path that is the
+/// A URL that contains a secret. `Debug` and `Display` show scheme, host, port and the part of the path that is the
 /// same for everybody (and a Discord webhook's id): `https://discord.com/api/webhooks/123456789012345678/***`.
 /// Clones share one allocation.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -48,36 +48,38 @@ impl SecretUrl {
         Self(Arc::new(url), Arc::default())
     }
 
-    /// The same, with more texts that are secrets: they are masked as it is.
+    /// Adds texts that are masked like the secrets of the URL.
     #[must_use]
     pub fn with_secrets(self, secrets: Vec<Box<str>>) -> Self {
         let known = self.1.iter().cloned();
         Self(self.0, known.chain(secrets).collect())
     }
 
-    /// The URL with its secret: for the request itself and for nothing that somebody might read.
+    /// The URL with its secret, for the request itself and never for a text that is shown or logged.
     pub fn expose(&self) -> &Url {
         &self.0
     }
 
-    /// Scheme, host and port: what connections are kept for. No secret.
+    /// Returns scheme, host and port, by which connections are reused, of a cluster those of its first server; contains no secret.
     pub fn origin(&self) -> String {
-        self.0.origin().ascii_serialization()
+        // `Url::origin` is "null" for schemes other than those of the web.
+        let place = &self.0[Position::BeforeHost..Position::AfterPort];
+        format!("{}://{place}", self.0.scheme())
     }
 
-    /// Masks in `text` (an answer that echoes the request, an error) what of this URL is a secret: long path
-    /// segments and values of parameters, as they stand, decoded, and decoded as a string in JSON. So is the beginning of one
-    /// at the end of `text`, where an answer broke off.
+    /// Masks in `text` (an answer that echoes the request, an error) the secrets of this URL: long path
+    /// segments and values of parameters, as they are, decoded, and decoded and escaped as in JSON. At the end of `text`, where an
+    /// answer may have been cut off, the beginning of a secret is masked too.
     pub fn redact<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let mut text = Cow::Borrowed(text);
-        // What masking leaves may be a secret again, if a secret has the mask in it; each round makes the text shorter.
+        // The result may contain a secret again, if a secret contains the mask. This ends, since each round makes the text shorter.
         while let Some(masked) = self.mask(&text) {
             text = Cow::Owned(masked);
         }
         text
     }
 
-    /// `None` where there is nothing to mask.
+    /// Masks once; `None`: there is nothing to mask.
     fn mask(&self, text: &str) -> Option<String> {
         let mut found: Vec<Range<usize>> = Vec::new();
         self.for_each_secret(&mut |secret| {
@@ -89,7 +91,7 @@ impl SecretUrl {
         if found.is_empty() {
             return None;
         }
-        // One secret may be in another, or overlap it.
+        // Secrets may contain or overlap one another.
         found.sort_unstable_by_key(|range| range.start);
         let (mut masked, mut end) = (String::with_capacity(text.len()), 0);
         for range in found {
@@ -110,7 +112,7 @@ impl SecretUrl {
             if encoded.contains('%') {
                 let decoded = percent_decode_str(encoded).decode_utf8_lossy();
                 mask(&decoded);
-                // As PHP's json_encode and others write a slash.
+                // PHP's json_encode and others escape a slash.
                 if decoded.contains('/') {
                     mask(&decoded.replace('/', "\\/"));
                 }
@@ -139,7 +141,7 @@ impl SecretUrl {
     }
 }
 
-/// Where the end of `text` is the beginning of `secret`.
+/// The range at the end of `text` that is the beginning of `secret`, at least [`MIN_SECRET_LENGTH`] bytes of it.
 fn cut_off(text: &str, secret: &str) -> Option<Range<usize>> {
     (MIN_SECRET_LENGTH..secret.len())
         .rev()
@@ -151,7 +153,7 @@ fn cut_off(text: &str, secret: &str) -> Option<Range<usize>> {
         .map(|length| text.len() - length..text.len())
 }
 
-/// The URL without its secret, whether it is one or not.
+/// Returns the URL without its secret, or the mask alone if the text is not a URL.
 pub fn redact(url: &str) -> String {
     if nats::is_meant(url) {
         return nats::read(url).map_or_else(|_| MASK.to_owned(), |url| SecretUrl::new(url).to_string());
@@ -159,7 +161,7 @@ pub fn redact(url: &str) -> String {
     Url::parse(url).map_or_else(|_| MASK.to_owned(), |url| SecretUrl::new(url).to_string())
 }
 
-/// Whether a segment may be shown: known to everybody, a version, or the id right after `webhooks`.
+/// Whether a segment may be shown: it is a known one, a version, or the id right after `webhooks`.
 fn is_shown(segment: &str, previous: &str) -> bool {
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     KNOWN_SEGMENTS.contains(&segment)

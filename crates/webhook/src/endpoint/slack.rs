@@ -2,15 +2,21 @@
 
 use url::Url;
 
-use super::{EndpointError, Facts, Page, host};
-use crate::kinds::{EndpointKind, WebhookType};
+use super::error::{EndpointError, Page, UrlForm};
+use super::facts::Facts;
+use super::host;
+use crate::kinds::EndpointKind;
 use crate::mention::{self, Mention, Mentions};
-use crate::schedule::Rate;
+use crate::rate::Rate;
 
-pub(crate) const FACTS: Facts = Facts {
+const FORM: UrlForm = UrlForm {
     example: "https://hooks.slack.com/services/T.../B.../...",
     whose: "Slack's incoming webhooks",
     copied: "copy it from \"Incoming Webhooks\" of an app at api.slack.com/apps.",
+};
+
+pub(super) const FACTS: Facts = Facts {
+    form: &FORM,
     allowed_hosts: "hooks.slack.com, hooks.slack-gov.com",
     is_vendors: is_host,
     read: |url, _| Ok((EndpointKind::Slack, checked(url)?)),
@@ -21,8 +27,8 @@ pub(crate) const FACTS: Facts = Facts {
             hint: "At api.slack.com/apps, open the app, Incoming Webhooks, and copy the Webhook URL of the channel.",
         })
     },
-    // For each webhook.
-    rate: |_| Some(Rate::per_second(1)),
+    // Slack's limit is for each webhook.
+    rate: Some(Rate::per_second(1)),
     mentions: Ok(Mentions {
         syntax: "`user:ID`, `group:ID`, `here` or `channel`",
         whom: "nobody of Slack",
@@ -37,16 +43,16 @@ fn is_host(name: &str) -> bool {
     host::is_within(name, &["hooks.slack.com", "hooks.slack-gov.com"])
 }
 
-/// `/services/{team}/{webhook}/{token}`, on whatever host: proxies of the user's keep the path.
+/// Checks for `/services/{team}/{webhook}/{token}`, on any host, because a proxy of the user's keeps the path.
 fn checked(url: Url) -> Result<Url, EndpointError> {
     let mut segments = url.path_segments().into_iter().flatten();
     match segments.next() {
         Some("services") => {}
         Some("triggers" | "workflows") => {
-            return Err(fault("it starts a workflow of Slack, which takes other data"));
+            return Err(FORM.refuse("it starts a workflow of Slack, which takes other data"));
         }
         _ => {
-            return Err(fault("its path is not /services/{team}/{webhook}/{token}"));
+            return Err(FORM.refuse("its path is not /services/{team}/{webhook}/{token}"));
         }
     }
     let is_part = |part: &&str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric());
@@ -54,14 +60,7 @@ fn checked(url: Url) -> Result<Url, EndpointError> {
     if parts.len() == 3 && parts.iter().all(is_part) {
         Ok(url)
     } else {
-        Err(fault("its path is not /services/{team}/{webhook}/{token}"))
-    }
-}
-
-const fn fault(fault: &'static str) -> EndpointError {
-    EndpointError::NotOfType {
-        webhook_type: WebhookType::Slack,
-        fault,
+        Err(FORM.refuse("its path is not /services/{team}/{webhook}/{token}"))
     }
 }
 

@@ -1,18 +1,26 @@
-//! The shape of Microsoft Teams' webhooks: flows of Workflows, and the connectors of before.
+//! The shape of Microsoft Teams' webhooks: flows of Workflows, and the former connectors.
 
 use url::Url;
 
-use super::{EndpointError, Facts, Page, Vendor, has_parameter, host};
+use super::error::{EndpointError, Page, UrlForm};
+use super::facts::Facts;
+use super::host;
+use super::url_parts::has_parameter;
+use super::vendor::Vendor;
 use crate::kinds::EndpointKind;
 use crate::mention::{Mention, Mentions};
 
-/// Microsoft's hosts are in its documentation of Power Automate, "IP address configuration" (MicrosoftDocs/power-automate-docs,
-/// articles/ip-address-configuration.md): `*.api.gov...`, `*.api.high...`, `*.api.appsplatform.us`, `*.api.powerplatform.partner...`, `*.logic.azure.us`
-/// and `*.logic.azure.cn`; below them stands `environment`, as it does in the cloud for all (HostNameSuffixes of its Agents SDKs).
-pub(crate) const FACTS: Facts = Facts {
+const FORM: UrlForm = UrlForm {
     example: "https://....environment.api.powerplatform.com/powerautomate/automations/direct/workflows/.../triggers/manual/paths/invoke?...&sig=...",
     whose: "Microsoft Teams'",
     copied: "Copy the whole URL from where the service shows it.",
+};
+
+/// Microsoft's hosts are in its documentation of Power Automate, "IP address configuration" (MicrosoftDocs/power-automate-docs,
+/// articles/ip-address-configuration.md): `*.api.gov...`, `*.api.high...`, `*.api.appsplatform.us`, `*.api.powerplatform.partner...`, `*.logic.azure.us`
+/// and `*.logic.azure.cn`. The first four have `environment` as their next label, as the public cloud does (`HostNameSuffixes` in Microsoft's Agents SDKs).
+pub(super) const FACTS: Facts = Facts {
+    form: &FORM,
     allowed_hosts: "*.environment.api.powerplatform.com, *.powerautomate.com, \
                     *.environment.api.gov.powerplatform.microsoft.us, *.environment.api.high.powerplatform.microsoft.us, \
                     *.environment.api.appsplatform.us, *.environment.api.powerplatform.partner.microsoftonline.cn, \
@@ -20,7 +28,6 @@ pub(crate) const FACTS: Facts = Facts {
     is_vendors: |host| is_connector_host(host) || is_workflow_host(host),
     read,
     page,
-    rate: |policy| Some(policy.teams_rate),
     mentions: Ok(Mentions {
         syntax: "`user:ID NAME` in a Workflows flow",
         whom: "no user of Teams",
@@ -30,11 +37,11 @@ pub(crate) const FACTS: Facts = Facts {
     ..Facts::USUAL
 };
 
-/// Ours: a user's principal name has at most 113 characters, an object id 36.
+/// Limits of this project's: a user's principal name has at most 113 characters, an object id 36.
 const MAX_ID: usize = 256;
 const MAX_NAME: usize = 128;
 
-/// A URL keeps its path and its query byte for byte: its signature covers them.
+/// Returns the URL unchanged, since its signature covers path and query.
 fn read(url: Url, vendor: Vendor) -> Result<(EndpointKind, Url), EndpointError> {
     if url.path() == "/" {
         return Err(EndpointError::NoPath {
@@ -66,7 +73,7 @@ fn page(host: &str, first: &str, _: &Url) -> Option<Page> {
     }
 }
 
-/// What has a meaning in the markup of a mention can't be in its name.
+/// Reads `user:ID NAME`. Characters with a meaning in the markup of a mention are refused.
 fn mention(text: &str) -> Option<Mention> {
     let (id, name) = text.strip_prefix("user:")?.split_once(char::is_whitespace)?;
     let name = name.trim();
@@ -106,8 +113,8 @@ fn is_workflow_host(host: &str) -> bool {
     )
 }
 
-/// Connector or workflow: by the hosts of flows, else by the connectors' paths, else workflow, which is what Microsoft still offers. The
-/// connectors' own hosts have ended, and are refused before.
+/// Tells connectors from workflows: by the hosts of flows, then by the connectors' paths; otherwise it is a workflow, which is what Microsoft still
+/// offers. (The connectors' own hosts have ended, and are refused before.)
 fn kind(url: &Url) -> EndpointKind {
     let connector_path = ["/webhookb2/", "/webhook/"]
         .iter()

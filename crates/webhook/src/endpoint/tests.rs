@@ -4,9 +4,11 @@ use url::Url;
 
 use super::*;
 
+mod mentions;
 mod policy;
 mod redaction;
 mod services;
+mod settings;
 
 const ID: &str = "123456789012345678";
 const TOKEN: &str = "aBcDeFgHiJkLmNoPqRsTuVwXyZ0123456789._-aBcDeFgHiJkLmNoPqRsTuVwXyZ01";

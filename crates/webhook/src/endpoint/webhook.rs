@@ -1,18 +1,23 @@
-//! Programs of the user's own, which check signatures by Standard Webhooks. Any URL may be one's.
+//! Programs of the user's own, which check signatures by Standard Webhooks. They may have any URL.
 
-use super::Facts;
+use super::error::UrlForm;
+use super::facts::Facts;
 use crate::kinds::{EndpointKind, Setting};
 use crate::mention::Silence;
 
-pub(crate) const FACTS: Facts = Facts {
+const FORM: UrlForm = UrlForm {
     example: "https://app.example.com/events",
     whose: "a program's",
     copied: "it is what you call your program by.",
+};
+
+pub(super) const FACTS: Facts = Facts {
+    form: &FORM,
     read: |url, _| Ok((EndpointKind::Signed, url)),
     knows_messages: true,
     mentions: Err(Silence {
         why: "an event that a program gets mentions nobody",
-        hint: "What a webhook of this type gets is no message: leave it out.",
+        hint: "Leave it out: a webhook of this type gets events, not messages.",
     }),
     settings: &[Setting::Headers, Setting::Secret],
     ..Facts::USUAL

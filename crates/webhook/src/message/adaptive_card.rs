@@ -5,14 +5,16 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::dialect::Dialect;
-use super::{Format, Shrink, quoted_length, text, write_json};
+use super::json::{quoted_length, write_json};
+use super::pack::{self, Format, Shrink};
+use super::text;
 use crate::appearance::Appearance;
 use crate::card::Card;
 use crate::mention::Mention;
 
-/// Teams refuses 28,672 bytes after wrapping the card; senders stay under 20 KB, counted as Teams counts them.
+/// The limit of the cards in bytes, as Teams counts them. Teams refuses 28,672 bytes, in which it includes its own wrapping.
 const MAX_BYTES: usize = 20 * 1024;
-/// Ours, for what a reader takes in at a glance; the vendor names none.
+/// These limits are this project's, for readability; Microsoft documents none.
 const MAX_TITLE: usize = 256;
 const MAX_TEXT: usize = 4096;
 const MAX_FACT_TITLE: usize = 256;
@@ -37,7 +39,7 @@ struct Container {
     items: Vec<Item>,
 }
 
-/// Colours that both of Teams' themes have a readable shade of.
+/// The colours that are readable in both of Teams' themes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 enum Style {
@@ -96,7 +98,7 @@ struct Fact {
     value: String,
 }
 
-/// What makes an `<at>` of the same text a mention.
+/// An entity, which makes an `<at>` with the same text a mention.
 #[derive(Serialize)]
 struct Entity<'a> {
     #[serde(rename = "type")]
@@ -121,11 +123,11 @@ impl<'a> Entity<'a> {
     }
 }
 
-pub(crate) const FORMAT: Format = Format::Cards(super::pack::<Layout>);
+pub(super) const FORMAT: Format = Format::Cards(pack::compose::<Layout>);
 
 enum Layout {}
 
-impl super::Layout for Layout {
+impl pack::Layout for Layout {
     const CAPACITY: usize = MAX_BYTES - 2 * (OPEN.len() + BODY.len() + CLOSE.len());
 
     fn open(appearance: &Appearance, out: &mut Vec<u8>) -> usize {
@@ -230,7 +232,7 @@ impl TextBlock {
     }
 }
 
-/// The footer and the time, which Teams shows in the reader's language and time zone.
+/// Returns the footer and the time, which Teams shows in the reader's language and time zone.
 fn small_print(card: &Card) -> String {
     let footer = text::line(&text::footer(card), Dialect::AdaptiveCard, MAX_FOOTER);
     let time = match text::iso(card.time) {
@@ -245,7 +247,7 @@ fn small_print(card: &Card) -> String {
 }
 
 impl Style {
-    /// The style whose colour is the nearest in hue; grey is emphasis.
+    /// Returns the style with the nearest hue; for grey, emphasis.
     fn nearest(colour: u32) -> Self {
         let [_, red, green, blue] = colour.to_be_bytes().map(i32::from);
         let (high, low) = (red.max(green).max(blue), red.min(green).min(blue));

@@ -1,6 +1,6 @@
-//! The markups that receivers read.
+//! The markups of receivers.
 
-/// Which markup the receiver reads.
+/// The markup of a receiver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Dialect {
     /// Discord's own Markdown.
@@ -9,7 +9,7 @@ pub(super) enum Dialect {
     MessageCard,
     /// A part of CommonMark, and functions in double braces, in an Adaptive Card.
     AdaptiveCard,
-    /// CommonMark as it is, in lines.
+    /// CommonMark, line by line.
     CommonMark,
     /// CommonMark with mentions, channels, hashtags and emoji.
     Mattermost,
@@ -21,5 +21,5 @@ pub(super) enum Dialect {
     GoogleChatCard,
 }
 
-/// Separates what would be markup together, where the receiver has no escape for it. Readers do not see it.
+/// An invisible character that separates characters which together would be markup, where the receiver has no escape for them.
 pub(super) const ZERO_WIDTH_SPACE: char = '\u{200B}';

@@ -1,13 +1,15 @@
 //! Discord: a message of embeds, one for each event.
 //!
-//! Limits: Discord's documentation, "Embed Limits". They count code points, after trimming and with escapes.
+//! Limits: Discord's documentation, "Embed Limits". They are in code points, after trimming, and include escapes.
 
 use std::sync::Arc;
 
 use serde::Serialize;
 
 use super::dialect::Dialect;
-use super::{Format, Shrink, summary, text, write_json, write_member};
+use super::json::{write_json, write_member};
+use super::pack::{self, Format, Shrink};
+use super::text;
 use crate::appearance::Appearance;
 use crate::card::Card;
 use crate::mention::Mention;
@@ -17,11 +19,11 @@ const MAX_DESCRIPTION: usize = 4096;
 const MAX_FIELD_NAME: usize = 256;
 const MAX_FIELD_VALUE: usize = 1024;
 const MAX_FOOTER: usize = 2048;
-/// Over all embeds of a message.
+/// The limit of the texts of all embeds of a message together.
 const MAX_SUM: usize = 6000;
-/// Of the line above the events, which stands on a phone's screen; Discord takes 2000.
+/// The limit of the line above the events, which is read on a phone's screen. Discord's own is 2000.
 const MAX_ANNOUNCEMENT: usize = 256;
-/// Fields up to this length stand side by side.
+/// The maximum length of fields that are shown side by side.
 const MAX_INLINE: usize = 40;
 
 #[derive(Serialize)]
@@ -56,7 +58,7 @@ struct Field {
     inline: bool,
 }
 
-/// What stands above the title.
+/// The line above the title.
 #[derive(Serialize)]
 struct Author {
     name: &'static str,
@@ -67,11 +69,11 @@ struct Footer {
     text: String,
 }
 
-pub(crate) const FORMAT: Format = Format::Cards(super::pack::<Layout>);
+pub(super) const FORMAT: Format = Format::Cards(pack::compose::<Layout>);
 
 enum Layout {}
 
-impl super::Layout for Layout {
+impl pack::Layout for Layout {
     const CAPACITY: usize = MAX_SUM;
 
     fn open(_: &Appearance, out: &mut Vec<u8>) -> usize {
@@ -117,21 +119,21 @@ impl super::Layout for Layout {
     }
 }
 
-/// What stands above the embeds: only this can ping, and it counts towards no limit of theirs.
+/// Returns the text above the embeds. Only this can ping, and it does not count towards their limits.
 fn content(cards: &[Card], appearance: &Appearance) -> String {
     let ping = match &appearance.mention {
         Some(Mention::DiscordRole(id)) => format!("<@&{id}>"),
         Some(Mention::DiscordUser(id)) => format!("<@{id}>"),
         _ => String::new(),
     };
-    // A link would be drawn a second time, as an embed of what is behind it.
+    // A link would be shown a second time, as an embed of its page.
     let summary = appearance
         .announce
-        .then(|| summary(cards, MAX_ANNOUNCEMENT).replace("://", ":\u{200B}//"));
+        .then(|| text::summary(cards, MAX_ANNOUNCEMENT).replace("://", ":\u{200B}//"));
     text::announcement(&ping, summary.as_deref(), Dialect::Discord, 4 * MAX_ANNOUNCEMENT)
 }
 
-/// The address, unlike those of the embeds before it: Discord makes one of two embeds with the same.
+/// Returns the card's URL, made different from those of the embeds before it, because Discord merges embeds with the same URL.
 fn distinct(url: &Arc<str>, before: &[Card]) -> Arc<str> {
     let same = before
         .iter()
@@ -140,7 +142,7 @@ fn distinct(url: &Arc<str>, before: &[Card]) -> Arc<str> {
     match (same, url.split_once('#')) {
         (0, _) => Arc::clone(url),
         (same, None) => format!("{url}#{}", same + 1).into(),
-        // What is behind the mark may be the page itself; a parameter that nobody knows is passed over.
+        // The fragment may select the page, so a parameter is added instead, which servers ignore.
         (same, Some((page, place))) => {
             let mark = if page.contains('?') { '&' } else { '?' };
             format!("{page}{mark}_={}#{place}", same + 1).into()
@@ -172,7 +174,7 @@ impl Embed {
         }
     }
 
-    /// The code points that count towards the sum.
+    /// The code points that count towards [`MAX_SUM`].
     fn weight(&self) -> usize {
         let fields = self.fields.iter().flat_map(|field| [&field.name, &field.value]);
         let footer = self.footer.iter().map(|footer| &footer.text);

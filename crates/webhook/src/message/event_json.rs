@@ -3,17 +3,18 @@
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use super::{Format, write_json};
+use super::json::write_json;
+use super::pack::Format;
 use crate::event::{Event, SAMPLE_KEY};
 
-pub(crate) const FORMAT: Format = Format::Event;
+pub(super) const FORMAT: Format = Format::Event;
 
-/// The largest integer below which every one is a double.
+/// The largest integer up to which a double represents every integer.
 const MAX_SAFE: u64 = 1 << 53;
 
-/// Writes the event into `buffer`, whatever was in it. What is made up is called a sample.
+/// Writes the event into `buffer`, whose content is discarded. A sample has `"sample": true`.
 ///
-/// Numbers that a JavaScript program would round or not read at all are strings.
+/// Numbers that a JavaScript program would round, or could not read, are written as strings.
 pub fn event_json(event: &Event, buffer: Vec<u8>) -> Vec<u8> {
     let mut body = buffer;
     body.clear();
@@ -33,7 +34,7 @@ pub fn event_json(event: &Event, buffer: Vec<u8>) -> Vec<u8> {
     body
 }
 
-/// With six digits of a second's fraction, or none: Python before 3.11 reads no other number of digits but three.
+/// Writes a time with six digits of a second's fraction, or none: Python before 3.11 reads only these and three digits.
 fn time_text(time: Timestamp) -> String {
     match time.subsec_nanosecond() / 1_000 {
         0 => format!("{time:.0}"),
@@ -63,8 +64,8 @@ fn is_safe(number: &str) -> bool {
     digits.parse::<u64>().is_ok_and(|integer| integer <= MAX_SAFE)
 }
 
-/// What an event looks like, by a sample of its data, as JSON Schema 2020-12. Every value may be missing in a row, and so be null; and a key is
-/// missing where the table has no column for it, or where it is left out.
+/// Returns the JSON Schema (2020-12) of an event type, by a sample of its data. Every value may be null, as in a row; and a key is
+/// missing if the table has no column for it, or if it is omitted.
 pub fn event_schema(event_type: &str, sample: &Map<String, Value>) -> Value {
     let properties: Map<String, Value> = sample
         .iter()
@@ -86,7 +87,7 @@ pub fn event_schema(event_type: &str, sample: &Map<String, Value>) -> Value {
 
 fn value_schema(value: &Value) -> Value {
     let kinds: &[&str] = match value {
-        // Above 2^53 a string.
+        // Above 2^53 it is a string.
         Value::Number(number) if is_integer(&number.to_string()) => &["integer", "string", "null"],
         Value::Number(_) => &["number", "string", "null"],
         Value::Bool(_) => &["boolean", "null"],

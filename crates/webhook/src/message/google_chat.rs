@@ -7,17 +7,19 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::dialect::Dialect;
-use super::{Format, Shrink, summary, text, write_json, write_member};
+use super::json::{write_json, write_member};
+use super::pack::{self, Format, Shrink};
+use super::text;
 use crate::appearance::Appearance;
 use crate::card::Card;
 
-/// Of the whole message.
+/// The limit of the whole message.
 const MAX_BYTES: usize = 32_000;
-/// Of what stands after the cards, with the longest texts.
+/// The maximum size of what comes after the cards.
 const ENVELOPE: usize = 3_500;
-/// So many bytes are counted for a widget at least, so that no message has more than a hundred.
+/// The minimum number of bytes that are counted for a widget, so that no message has more than a hundred.
 const WIDGET: usize = MAX_BYTES / 100;
-/// Ours, for what a reader takes in at a glance; the vendor names none.
+/// These limits are this project's, for readability; Google's documentation has none.
 const MAX_TITLE: usize = 256;
 const MAX_TEXT: usize = 4_096;
 const MAX_FIELD_NAME: usize = 256;
@@ -82,11 +84,11 @@ struct OpenLink {
     url: Arc<str>,
 }
 
-pub(crate) const FORMAT: Format = Format::Cards(super::pack::<Layout>);
+pub(super) const FORMAT: Format = Format::Cards(pack::compose::<Layout>);
 
 enum Layout {}
 
-impl super::Layout for Layout {
+impl pack::Layout for Layout {
     const CAPACITY: usize = MAX_BYTES - ENVELOPE;
 
     fn open(_: &Appearance, out: &mut Vec<u8>) -> usize {
@@ -115,7 +117,7 @@ impl super::Layout for Layout {
         if !text.is_empty() {
             write_member("text", &text, out);
         }
-        write_member("fallbackText", &summary(cards, MAX_SUMMARY), out);
+        write_member("fallbackText", &text::summary(cards, MAX_SUMMARY), out);
         if let Some(thread) = &appearance.thread {
             out.extend_from_slice(b",\"thread\":{\"threadKey\":");
             write_json(thread, out);
@@ -125,9 +127,9 @@ impl super::Layout for Layout {
     }
 }
 
-/// What stands above the cards: only this can ping.
+/// Returns the text above the cards. Only this can ping.
 fn announcement(cards: &[Card], appearance: &Appearance) -> String {
-    let summary = appearance.announce.then(|| summary(cards, MAX_SUMMARY));
+    let summary = appearance.announce.then(|| text::summary(cards, MAX_SUMMARY));
     text::announcement(
         text::mention(appearance),
         summary.as_deref(),
@@ -181,7 +183,7 @@ fn widgets(card: &Card, shrink: Shrink) -> Vec<Widget> {
     widgets
 }
 
-/// The footer and the time, which Google Chat shows as it is: it knows no reader's time zone.
+/// Returns the footer and the time, in UTC: Google Chat does not convert it to the reader's time zone.
 fn small_print(card: &Card, shrink: Shrink) -> String {
     let time = text::moment(card);
     let footer = text::line(&text::footer(card), Dialect::GoogleChatCard, MAX_FOOTER >> shrink);

@@ -5,20 +5,20 @@ mod bold;
 use super::dialect::{Dialect, ZERO_WIDTH_SPACE};
 use crate::rich_text::{RichText, Span};
 
-/// Writes text so that it is read as text.
+/// Writes text so that no part of it is read as markup.
 ///
-/// An Adaptive Card is read by two kinds of parsers. Those of the phones know the backslash before `*` and `_` only (before `[`, `]` and `)`
-/// also, unless the text has no markup on iOS), show every other one, and drop one after bold marks; so nothing but `*` and `_` is escaped with it
-/// there, and a space without width keeps the rest apart.
+/// Two kinds of parsers read an Adaptive Card. Those of the phones accept a backslash before `*` and `_` only (before `[`, `]` and `)`
+/// too, unless the text has no markup on iOS), show any other one, and drop one after bold marks. So nothing but `*` and `_` is escaped with it
+/// there, and a zero-width space separates the rest.
 pub(super) struct Writer {
     out: String,
     dialect: Dialect,
     at_line_start: bool,
-    /// Whether the text being written ends where a URL in it would: at the end of all or of a bold part.
+    /// Whether a URL at the end of the text being written ends there: it is the end of all, or of a bold part.
     ends_links: bool,
-    /// Whether bold marks come right after the text being written.
+    /// Whether bold marks follow the text being written.
     before_mark: bool,
-    /// A URL that reaches beyond this byte of the current run holds something to escape there: remembered so that
+    /// A byte of the current run at which a URL has something to be escaped. It is remembered so that
     /// no run is read twice.
     not_a_link_until: usize,
 }
@@ -65,7 +65,7 @@ impl Writer {
         writer.out
     }
 
-    /// Writes text that is no markup.
+    /// Writes text that is not markup.
     fn escaped(&mut self, text: &str, after_mark: bool) {
         self.not_a_link_until = 0;
         if self.dialect == Dialect::AdaptiveCard && after_mark && text.starts_with('\\') {
@@ -104,7 +104,7 @@ impl Writer {
         }
     }
 
-    /// Writes the special character at `at` and returns how many bytes of the text that was.
+    /// Writes the special character at `at`, and returns its length in bytes.
     fn special(&mut self, text: &str, at: usize) -> usize {
         let rest = &text[at..];
         let byte = rest.as_bytes()[0];
@@ -114,14 +114,14 @@ impl Writer {
         self.at_line_start = false;
         match (byte, self.dialect) {
             (b':', _) => return self.colon(text, at),
-            // The server pings for a name after it, whatever stands before it.
+            // The server pings a name after it, whatever comes before it.
             (b'@', _) => {
                 self.out.push('@');
                 self.out.push(ZERO_WIDTH_SPACE);
             }
             (_, Dialect::AdaptiveCard) => self.adaptive(text, at),
             (b'<', Dialect::MessageCard) => self.out.push_str("&lt;"),
-            // In a word it is no mark, and some readers see each backslash.
+            // Within a word it is not a mark, and some readers show each backslash.
             (b'_', Dialect::CommonMark) if is_within_word(text, at) => self.out.push('_'),
             (b'&', _) if is_entity(rest) => self.out.push_str("&amp;"),
             (b'&', _) => self.out.push('&'),
@@ -139,7 +139,7 @@ impl Writer {
         let next = rest.as_bytes().get(1).copied();
         let is_escaped = match byte {
             b'*' => true,
-            // In a word it is no mark, for nobody.
+            // Within a word it is not a mark for any parser.
             b'_' => !is_within_word(text, at),
             _ => false,
         };
@@ -148,16 +148,16 @@ impl Writer {
         }
         self.out.push(char::from(byte));
         let separate = match byte {
-            // An escape, a line that ends there.
+            // An escape, or a hard line break.
             b'\\' => match next {
                 Some(next) => next.is_ascii_punctuation() || next == b'\n',
                 None => self.before_mark,
             },
-            // A link, its definition.
+            // A link, or its definition.
             b']' if matches!(next, Some(b'(' | b'[' | b':')) => true,
             b'[' | b']' | b')' => starts_phones_list(&rest[1..]),
             b'~' => next == Some(b'~'),
-            // A tag, an address in brackets.
+            // A tag, or an autolink.
             b'<' => next.is_some_and(|byte| !byte.is_ascii_whitespace()),
             b'{' => next == Some(b'{'),
             b'&' => is_entity(rest),
@@ -168,7 +168,7 @@ impl Writer {
         }
     }
 
-    /// Teams wants a blank line for a new one, and shows no more of them than one; CommonMark's own is two spaces before it.
+    /// Writes a line break: for Teams a blank line, of which it shows no more than one; in CommonMark two spaces before it.
     fn new_line(&mut self, rest: &str) -> usize {
         self.at_line_start = true;
         if matches!(self.dialect, Dialect::Discord | Dialect::Mattermost) {
@@ -183,9 +183,9 @@ impl Writer {
         rest.len() - rest.trim_start_matches('\n').len()
     }
 
-    /// Writes what would start a heading, a list or the like; returns how many bytes of the text that was.
+    /// Writes what would begin a heading, a list or the like, and returns its length in bytes.
     fn line_start(&mut self, text: &str) -> usize {
-        let blank = text.bytes().take_while(|&byte| is_blank(byte)).count();
+        let blank = text.bytes().take_while(|&byte| bold::is_blank(byte)).count();
         self.indent(&text[..blank]);
         let rest = &text[blank..];
         let Some(first) = rest.bytes().next() else {
@@ -207,7 +207,7 @@ impl Writer {
             b'-' => !starts_word(&rest[1..]),
             b'+' => !is_discord && !starts_word(&rest[1..]),
             b'=' | b'>' => !is_discord,
-            // Below a line it makes a table of it.
+            // Below another line it would make that the head of a table.
             b':' => self.dialect == Dialect::CommonMark && rest[1..].starts_with('-'),
             _ => false,
         };
@@ -237,7 +237,7 @@ impl Writer {
         digits + 1
     }
 
-    /// White space before a line, which must not make a block of code of it in CommonMark.
+    /// Writes the white space before a line, which must not become a code block in CommonMark.
     fn indent(&mut self, blank: &str) {
         if self.dialect == Dialect::Discord {
             self.out.push_str(blank);
@@ -246,7 +246,7 @@ impl Writer {
         }
     }
 
-    /// Discord makes an emoji of `:name:` and a link of `https://...`, in which it takes escapes for letters.
+    /// Writes a colon. Discord makes `:name:` an emoji, and `https://...` a link, in which it does not recognise escapes.
     fn colon(&mut self, text: &str, at: usize) -> usize {
         let rest = &text[at..];
         if rest.starts_with("://") {
@@ -261,7 +261,7 @@ impl Writer {
         let is_emoji = name > 0 && rest.as_bytes().get(name + 1) == Some(&b':');
         if self.dialect == Dialect::Mattermost {
             self.out.push(':');
-            // Between letters it is an address to its parser: `a:b:c`.
+            // Between letters its parser takes it as part of an address: `a:b:c`.
             if rest[1..].starts_with(|c: char| !c.is_whitespace()) {
                 self.out.push(ZERO_WIDTH_SPACE);
             }
@@ -271,8 +271,8 @@ impl Writer {
         1
     }
 
-    /// The bytes from `at` to the end of the URL whose `://` that is; 0 where it is to be no link, because it has
-    /// another scheme or holds what would have to be escaped.
+    /// Returns the number of bytes from `at`, which is at `://`, to the end of the URL; 0: it is not to become a link, because it has
+    /// another scheme, or something that would have to be escaped.
     fn link(&mut self, text: &str, at: usize) -> usize {
         let scheme = text[..at]
             .rsplit(|c: char| !c.is_ascii_alphanumeric())
@@ -288,7 +288,7 @@ impl Writer {
         let link = &rest[..end];
         let to_escape = |(at, byte): (usize, u8)| match byte {
             b'\\' | b'*' | b'~' | b'|' | b'`' | b'[' | b']' | b'<' | b'>' => true,
-            // A ping, an entity, the start or end of italics.
+            // A ping, an entity, or the beginning or end of italics.
             b'@' => self.dialect == Dialect::Mattermost,
             b'&' => self.dialect == Dialect::Mattermost && is_entity(&link[at..]),
             b'_' => self.dialect == Dialect::Mattermost && !is_within_word(link, at),
@@ -310,7 +310,7 @@ impl Writer {
     }
 }
 
-/// Whether a mark before it stands for itself: a minus sign, a decimal point.
+/// Whether a mark before this text is an ordinary character: a minus sign, a decimal point.
 fn starts_word(rest: &str) -> bool {
     rest.starts_with(char::is_alphanumeric)
 }
@@ -333,17 +333,13 @@ fn starts_block(line: &str) -> bool {
     }
 }
 
-/// Whether a phone would make a list of what starts there: it looks for one again after each digit, plus and minus.
+/// Whether a phone would begin a list there: it looks for one again after each digit, plus and minus.
 fn starts_phones_list(line: &str) -> bool {
     let rest = line.trim_start_matches(|c: char| c.is_ascii_digit() || matches!(c, '+' | '-'));
     line[..line.len() - rest.len()].ends_with(['+', '-']) && (rest.is_empty() || rest.starts_with(' '))
 }
 
-fn is_blank(byte: u8) -> bool {
-    byte == b' ' || byte == b'\t'
-}
-
-/// Whether the byte stands between two letters or digits.
+/// Whether the byte is between two letters or digits.
 pub(super) fn is_within_word(text: &str, at: usize) -> bool {
     let is_word = |at: Option<usize>| {
         let byte = at.and_then(|at| text.as_bytes().get(at));
@@ -352,7 +348,7 @@ pub(super) fn is_within_word(text: &str, at: usize) -> bool {
     is_word(at.checked_sub(1)) && is_word(Some(at + 1))
 }
 
-/// Whether an ampersand starts an HTML entity.
+/// Whether an ampersand begins an HTML entity.
 fn is_entity(text: &str) -> bool {
     let name = text[1..]
         .bytes()

@@ -5,7 +5,7 @@ use crate::rich_text::{RichText, Span};
 use super::dialect::{Dialect, ZERO_WIDTH_SPACE};
 use super::markdown;
 
-/// Writes text so that it is read as text.
+/// Writes text so that no part of it is read as markup.
 pub(super) fn write(text: &RichText, dialect: Dialect) -> String {
     match dialect {
         Dialect::Slack | Dialect::GoogleChatText | Dialect::GoogleChatCard => {
@@ -35,7 +35,7 @@ fn write_span(text: &str, bold: bool, dialect: Dialect, out: &mut String) {
     if !bold {
         return escape(text, dialect, out);
     }
-    // No mark reaches over a line, and white space stays outside.
+    // Marks do not continue on another line, and white space has to be outside.
     for line in text.split_inclusive('\n') {
         let start = line.len() - line.trim_start().len();
         let core = line.trim();
@@ -54,7 +54,7 @@ fn write_bold(text: &str, dialect: Dialect, out: &mut String) {
         out.push_str("</b>");
         return;
     }
-    // An asterisk of the data would end it, so it stands outside.
+    // An asterisk of the data would end the bold part, so it is left outside.
     for (index, part) in text.split('*').enumerate() {
         if index > 0 {
             out.push('*');
@@ -70,18 +70,18 @@ fn write_bold(text: &str, dialect: Dialect, out: &mut String) {
 }
 
 fn write_marked(text: &str, dialect: Dialect, out: &mut String) {
-    // A mark counts between a word and none.
+    // A mark is recognised only at the edge of a word.
     if !out.chars().next_back().is_none_or(char::is_whitespace) {
         out.push(ZERO_WIDTH_SPACE);
     }
     out.push('*');
     escape(text, dialect, out);
-    // An address would take the mark in.
+    // A URL would include the mark.
     if ends_with_link(text) {
         out.push(ZERO_WIDTH_SPACE);
     }
     out.push('*');
-    // The next one may begin with a letter.
+    // The next part may begin with a letter.
     out.push(ZERO_WIDTH_SPACE);
 }
 
@@ -92,7 +92,7 @@ fn escape(text: &str, dialect: Dialect, out: &mut String) {
             ('&', _) => out.push_str("&amp;"),
             ('<', _) => out.push_str("&lt;"),
             ('>', Dialect::Slack) => {
-                // A line that begins with it is a quotation.
+                // At the beginning of a line it would make a quotation.
                 if out.chars().next_back().is_none_or(|before| before == '\n') {
                     out.push(ZERO_WIDTH_SPACE);
                 }
@@ -127,13 +127,13 @@ fn is_line_start(out: &str) -> bool {
     out.is_empty() || out.ends_with('\n')
 }
 
-/// Whether the last word is an address.
+/// Whether the last word is a URL.
 fn ends_with_link(text: &str) -> bool {
     let word = text.split_whitespace().next_back().unwrap_or_default();
     word.contains("://")
 }
 
-/// Whether `:name:` starts here, or may with what comes after the text. At the end of an address it is a port.
+/// Whether `:name:` begins here, or may with what follows the text. (At the end of a URL it is a port.)
 fn is_emoji(text: &str, ends_with_link: bool) -> bool {
     let name = text[1..]
         .bytes()

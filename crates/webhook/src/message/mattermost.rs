@@ -1,4 +1,4 @@
-//! Mattermost, and what speaks its dialect: a post of attachments, one for each event.
+//! Mattermost and servers with the same API: a post of attachments, one for each event.
 //!
 //! Limits: Mattermost's documentation of incoming webhooks and message attachments.
 
@@ -7,22 +7,24 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::dialect::Dialect;
-use super::{Format, Shrink, summary, text, write_json, write_member};
+use super::json::{write_json, write_member};
+use super::pack::{self, Format, Shrink};
+use super::text;
 use crate::appearance::Appearance;
 use crate::card::Card;
 
-/// Characters of a post; a longer one would become several.
+/// The limit of a post in characters; a longer one would become several.
 const MAX_CHARACTERS: usize = 16_383;
-/// Of what stands after the attachments, with the longest texts.
+/// The maximum size of what comes after the attachments.
 const ENVELOPE: usize = 5_000;
-/// Ours, for what a reader takes in at a glance.
+/// These limits are this project's, for readability.
 const MAX_TITLE: usize = 256;
 const MAX_TEXT: usize = 4_096;
 const MAX_FIELD_NAME: usize = 256;
 const MAX_FIELD_VALUE: usize = 1_024;
 const MAX_FOOTER: usize = 300;
 const MAX_SUMMARY: usize = 256;
-/// Fields up to this length stand side by side.
+/// The maximum length of fields that are shown side by side.
 const MAX_SHORT: usize = 40;
 
 #[derive(Serialize)]
@@ -48,11 +50,11 @@ struct Field {
     short: bool,
 }
 
-pub(crate) const FORMAT: Format = Format::Cards(super::pack::<Layout>);
+pub(super) const FORMAT: Format = Format::Cards(pack::compose::<Layout>);
 
 enum Layout {}
 
-impl super::Layout for Layout {
+impl pack::Layout for Layout {
     const CAPACITY: usize = MAX_CHARACTERS - ENVELOPE;
 
     fn open(_: &Appearance, out: &mut Vec<u8>) -> usize {
@@ -85,9 +87,9 @@ impl super::Layout for Layout {
     }
 }
 
-/// What stands above the attachments: only this is meant to ping.
+/// Returns the text above the attachments. Only this is meant to ping.
 fn announcement(cards: &[Card], appearance: &Appearance) -> String {
-    let summary = appearance.announce.then(|| summary(cards, MAX_SUMMARY));
+    let summary = appearance.announce.then(|| text::summary(cards, MAX_SUMMARY));
     text::announcement(
         text::mention(appearance),
         summary.as_deref(),
@@ -124,7 +126,7 @@ impl Attachment {
     }
 }
 
-/// The footer and the time, without markup, and as it is: a post knows no reader's time zone.
+/// Returns the footer and the time without markup, in UTC: Mattermost does not convert it to the reader's time zone.
 fn footer(card: &Card, shrink: Shrink) -> String {
     let time = text::moment(card);
     let room = (MAX_FOOTER >> shrink).saturating_sub(time.len() + 3);

@@ -1,25 +1,27 @@
-//! Legacy Teams connectors: a MessageCard, a section for each event.
+//! Teams' former connectors: a MessageCard with a section for each event.
 
 use std::sync::Arc;
 
 use serde::Serialize;
 
 use super::dialect::Dialect;
-use super::{Format, Shrink, quoted_length, summary, text, write_json};
+use super::json::{quoted_length, write_json};
+use super::pack::{self, Format, Shrink};
+use super::text;
 use crate::appearance::Appearance;
 use crate::card::Card;
 use crate::language::Language;
 
-/// Teams refuses 28 KB after wrapping the card; senders stay under 21, counted as Teams counts them.
+/// The limit of the sections in bytes, as Teams counts them. Teams refuses 28 KB, in which it includes its own wrapping.
 const MAX_BYTES: usize = 21 * 1024;
-/// Ours, for what a reader takes in at a glance; the vendor names none.
+/// These limits are this project's, for readability; Microsoft documents none.
 const MAX_TITLE: usize = 256;
 const MAX_TEXT: usize = 4096;
 const MAX_FACT_NAME: usize = 256;
 const MAX_FACT_VALUE: usize = 1024;
 const MAX_SUBTITLE: usize = 256;
 const MAX_SUMMARY: usize = 256;
-/// Bytes of what surrounds the sections, with the longest summary.
+/// The maximum size, in bytes, of what is around the sections.
 const ENVELOPE: usize = 320 + MAX_SUMMARY * 4;
 
 #[derive(Serialize)]
@@ -72,11 +74,11 @@ struct Fact {
     value: String,
 }
 
-pub(crate) const FORMAT: Format = Format::Cards(super::pack::<Layout>);
+pub(super) const FORMAT: Format = Format::Cards(pack::compose::<Layout>);
 
 enum Layout {}
 
-impl super::Layout for Layout {
+impl pack::Layout for Layout {
     const CAPACITY: usize = MAX_BYTES - ENVELOPE;
 
     fn open(_: &Appearance, out: &mut Vec<u8>) -> usize {
@@ -98,7 +100,7 @@ impl super::Layout for Layout {
         out.extend_from_slice(b"],\"themeColor\":");
         write_json(&text::hex(cards[0].colour), out);
         out.extend_from_slice(b",\"summary\":");
-        write_json(&summary(cards, MAX_SUMMARY), out);
+        write_json(&text::summary(cards, MAX_SUMMARY), out);
         out.push(b'}');
     }
 }
@@ -123,7 +125,7 @@ impl Section {
     }
 }
 
-/// The footer and the time, as plain text, which a connector shows as it is: it knows no reader's time zone.
+/// Returns the footer and the time, in UTC: a connector does not convert it to the reader's time zone.
 fn subtitle(card: &Card) -> String {
     let time = text::moment(card);
     let footer = text::footer(card);

@@ -1,7 +1,7 @@
 //! ntfy: one notification with a title and a text in Markdown, in which each event is a block.
 //!
 //! Sources: binwiederhier/ntfy, docs/publish.md ("Publish as JSON", "Markdown formatting", "Action buttons"), server/server.go, server/util.go and
-//! util/peek.go. The apps for the web and for Android read Markdown, the one for iOS shows its marks, so there are as few of them as can be.
+//! util/peek.go. The apps for the web and for Android support Markdown, and the one for iOS shows its marks, so as few as possible are used.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -9,35 +9,37 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::dialect::Dialect;
-use super::{Format, MAX_EVENTS, MAX_SHRINK, Message, Shrink, text, write_json};
+use super::json::write_json;
+use super::pack::{Format, MAX_EVENTS, MAX_FIELDS, MAX_SHRINK, Message, Shrink};
+use super::text;
 use crate::appearance::Appearance;
 use crate::card::Card;
 
-/// Bytes of a message; one that has as many as the server's limit of 4096 is an attachment already.
+/// The limit of a message in bytes. The server makes one of 4096 bytes or more an attachment.
 const MAX_MESSAGE: usize = 4_095;
-/// Bytes of the body; twice the limit of a message is refused.
+/// The limit of the body in bytes. The server refuses twice the limit of a message.
 const MAX_BODY: usize = 8_191;
-/// Ours, in characters, for what a reader takes in at a glance.
+/// These limits, in characters, are this project's, for readability.
 const MAX_TITLE: usize = 250;
 const MAX_TEXT: usize = 3_000;
 const MAX_FIELD_NAME: usize = 256;
 const MAX_FIELD_VALUE: usize = 1_024;
 const MAX_FOOTER: usize = 300;
 const MAX_LABEL: usize = 60;
-/// Ours, in bytes: a longer address is left out.
+/// The limit of a URL in bytes, this project's; a longer one is left out.
 const MAX_URL: usize = 500;
 const MAX_ACTIONS: usize = 3;
 const MAX_TAG: usize = 50;
-/// Stands between two events.
+/// The separator of two events.
 const RULE: &str = "\n\n---\n\n";
 
-/// Stands between the name of a field and its value, which is seen better than by a colon and a space.
+/// The separator of a field's name and value, which is easier to see than a colon and a space.
 const EM_SPACE: &str = ":\u{2003}";
 
-/// The priority of trouble; 3 is usual.
+/// The priority of messages about trouble of a webhook; the usual one is 3.
 const HIGH: u8 = 4;
 
-pub(crate) const FORMAT: Format = Format::Cards(compose);
+pub(super) const FORMAT: Format = Format::Cards(compose);
 
 #[derive(Serialize)]
 struct Publication<'a> {
@@ -87,10 +89,10 @@ fn compose(cards: &[Card], appearance: &Appearance, buffer: Vec<u8>) -> Message 
     Message { body, taken }
 }
 
-/// Writes the notification of these cards, and returns whether the server takes it.
+/// Writes the notification of these cards, and returns whether it is within the server's limits.
 fn write(cards: &[Card], blocks: &[String], appearance: &Appearance, body: &mut Vec<u8>) -> bool {
     let publication = Publication {
-        // A preview is of no topic.
+        // A preview without a webhook has no topic.
         topic: appearance.topic.as_deref().unwrap_or("topic"),
         title: title(&text::titles(cards, MAX_TITLE)),
         message: message(cards, blocks),
@@ -124,7 +126,7 @@ fn message(cards: &[Card], blocks: &[String]) -> String {
     blocks.collect::<Vec<_>>().join(RULE)
 }
 
-/// Text, fields and small print, each a paragraph.
+/// Returns text, fields and small print, each as a paragraph.
 fn block(card: &Card, shrink: Shrink) -> String {
     let mut block = text::render(&card.text, Dialect::CommonMark, MAX_TEXT >> shrink);
     let fields = card.fields.iter().filter_map(|(name, value)| {
@@ -132,7 +134,7 @@ fn block(card: &Card, shrink: Shrink) -> String {
         let value = text::render(value, Dialect::CommonMark, MAX_FIELD_VALUE >> shrink);
         (!name.is_empty() && !value.is_empty()).then(|| format!("- {name}{EM_SPACE}{value}"))
     });
-    let fields: Vec<String> = fields.take(super::MAX_FIELDS).collect();
+    let fields: Vec<String> = fields.take(MAX_FIELDS).collect();
     for part in [fields.join("\n"), small_print(card, shrink)] {
         if !block.is_empty() && !part.is_empty() {
             block.push_str("\n\n");
@@ -142,18 +144,18 @@ fn block(card: &Card, shrink: Shrink) -> String {
     block
 }
 
-/// The footer and the time, as it is: a notification that comes late has the time of its arrival above it.
+/// Returns the footer and the time, in UTC. (The app shows the time of arrival above.)
 fn small_print(card: &Card, shrink: Shrink) -> String {
     let footer = text::line(&text::footer(card), Dialect::CommonMark, MAX_FOOTER >> shrink);
     if footer.is_empty() {
         text::moment_in(card, Dialect::CommonMark)
     } else {
-        // It begins no line. What knows no Markdown shows it as it is.
+        // It is not at the beginning of a line, so it cannot begin a list, and needs no escape.
         format!("{footer} · {}", text::moment(card))
     }
 }
 
-/// It is no Markdown, but words encoded for the header of a mail (RFC 2047) are decoded in it.
+/// Returns the title, which is not Markdown; but the server decodes words in the encoding of mail headers (RFC 2047), so their beginning is broken up.
 fn title(text: &str) -> String {
     text.replace("=?", "=\u{200B}?")
 }
@@ -179,7 +181,7 @@ fn address(url: &Option<Arc<str>>) -> Option<&str> {
     url.as_deref().filter(|url| url.len() <= MAX_URL)
 }
 
-/// Readers can filter by them. A comma would separate two.
+/// Whether an event type can be a tag, by which readers can filter. (A comma would separate two tags.)
 fn is_tag(tag: &str) -> bool {
     (1..=MAX_TAG).contains(&tag.len())
         && tag

@@ -7,21 +7,23 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::dialect::{Dialect, ZERO_WIDTH_SPACE};
-use super::{Format, MAX_FIELDS, Shrink, text, write_json, write_member};
+use super::json::{write_json, write_member};
+use super::pack::{self, Format, MAX_FIELDS, Shrink};
+use super::text;
 use crate::appearance::Appearance;
 use crate::card::Card;
 
-/// Characters of all blocks together, of which some 13,200 are taken.
+/// The limit of all blocks together, in characters; Slack accepts some 13,200.
 const MAX_CHARACTERS: usize = 12_000;
-/// With the text below it a section, which takes 3000.
+/// Title and text together are a section, whose limit is 3000.
 const MAX_TITLE: usize = 256;
 const MAX_URL: usize = 2048;
 const MAX_TEXT: usize = 2_600;
 const MAX_SECTION: usize = 3_000;
-/// With its value a field, which takes 2000.
+/// Name and value together are a field, whose limit is 2000.
 const MAX_FIELD_NAME: usize = 256;
 const MAX_FIELD_VALUE: usize = 1024;
-/// Fields in a section.
+/// The maximum number of fields in a section.
 const SECTION_FIELDS: usize = 10;
 const MAX_FOOTER: usize = 1_000;
 const MAX_SUMMARY: usize = 256;
@@ -63,11 +65,11 @@ struct Image {
     alt_text: &'static str,
 }
 
-pub(crate) const FORMAT: Format = Format::Cards(super::pack::<Layout>);
+pub(super) const FORMAT: Format = Format::Cards(pack::compose::<Layout>);
 
 enum Layout {}
 
-impl super::Layout for Layout {
+impl pack::Layout for Layout {
     const CAPACITY: usize = MAX_CHARACTERS;
 
     fn open(_: &Appearance, out: &mut Vec<u8>) -> usize {
@@ -90,12 +92,12 @@ impl super::Layout for Layout {
     }
 }
 
-/// Characters of text in UTF-8.
+/// Counts the characters of a text in UTF-8.
 fn characters(text: &[u8]) -> usize {
     text.iter().filter(|byte| **byte & 0xC0 != 0x80).count()
 }
 
-/// What stands above the attachments and in notifications: whom it pings, and what it is about.
+/// Returns the text above the attachments, which notifications show: the mention, and what the message is about.
 fn notification(cards: &[Card], appearance: &Appearance) -> String {
     let titles = text::titles(cards, MAX_SUMMARY);
     text::announcement(
@@ -152,7 +154,7 @@ impl Text {
     }
 }
 
-/// Title and text.
+/// Returns the title, linked if there is a URL, and the text.
 fn main(card: &Card, shrink: Shrink) -> String {
     let heading = text::heading(card);
     let mut main = match card.url.as_deref().and_then(link) {
@@ -171,7 +173,7 @@ fn main(card: &Card, shrink: Shrink) -> String {
     main
 }
 
-/// The address between Slack's brackets; None: it is too long for a section.
+/// Returns the URL escaped for Slack's brackets; `None`: it is too long for a section.
 fn link(url: &str) -> Option<String> {
     let url = url
         .replace('&', "&amp;")
@@ -181,7 +183,7 @@ fn link(url: &str) -> Option<String> {
     (url.len() <= MAX_URL).then_some(url)
 }
 
-/// The footer and the time, which Slack shows in the reader's time zone.
+/// Returns the footer and the time, which Slack shows in the reader's time zone.
 fn small_print(card: &Card, shrink: Shrink) -> String {
     let fallback = text::moment(card);
     let time = format!(

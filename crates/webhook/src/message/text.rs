@@ -1,4 +1,4 @@
-//! Texts of a message, shortened to a number of code points.
+//! The texts of a message, shortened to a number of code points.
 
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -6,16 +6,16 @@ use std::fmt::Write;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::MAX_FIELDS;
 use super::dialect::{Dialect, ZERO_WIDTH_SPACE};
 use super::markup;
+use super::pack::MAX_FIELDS;
 use crate::appearance::Appearance;
 use crate::card::{Card, one_line};
 use crate::language::Language;
 use crate::mention::Mention;
 use crate::rich_text::{RichText, clean};
 
-/// The small print of formats that have one place for all of it.
+/// Returns the footer for formats without a place of its own for the mark of a sample.
 pub(super) fn footer(card: &Card) -> Cow<'_, str> {
     match (card.is_sample, card.footer.is_empty()) {
         (false, _) => Cow::Borrowed(&card.footer),
@@ -26,7 +26,7 @@ pub(super) fn footer(card: &Card) -> Cow<'_, str> {
 
 /// Writes `text` in at most `limit` code points, escapes included.
 pub(super) fn render(text: &RichText, dialect: Dialect, limit: usize) -> String {
-    // What has more code points than are allowed before it is escaped need not be written to see that.
+    // A text of more than four bytes for each code point of the limit cannot fit, even before it is escaped.
     if text.as_str().len() <= limit.saturating_mul(4) {
         let whole = markup::write(text, dialect);
         if fits(&whole, limit) {
@@ -36,7 +36,7 @@ pub(super) fn render(text: &RichText, dialect: Dialect, limit: usize) -> String 
     shorten(limit, |length| markup::write(&text.shortened(length), dialect))
 }
 
-/// Writes `text` for a place that knows no markup.
+/// Writes `text` for a place without markup.
 pub(super) fn plain(text: &str, limit: usize) -> String {
     let text = RichText::plain(&one_line(&clean(text)));
     if fits(text.as_str(), limit) {
@@ -63,7 +63,7 @@ pub(super) fn bold_line(text: &str, dialect: Dialect, limit: usize) -> String {
     render(&RichText::bold(&one_line(&clean(text))), dialect, limit)
 }
 
-/// Names and values of the fields that have both, each within its limit.
+/// Returns the names and values, each within its limit, of the fields that have both.
 pub(super) fn fields(
     card: &Card,
     dialect: Dialect,
@@ -77,7 +77,7 @@ pub(super) fn fields(
         .take(MAX_FIELDS)
 }
 
-/// The emoji and the title, never empty.
+/// Returns the emoji and the title, which is never empty.
 pub(super) fn heading(card: &Card) -> String {
     let title = if card.title.is_empty() {
         card.language.words().no_title
@@ -91,7 +91,7 @@ pub(super) fn heading(card: &Card) -> String {
     }
 }
 
-/// The title of the first card, and how many others there are; no markup.
+/// Returns the title of the first card and the number of others, without markup.
 pub(super) fn titles(cards: &[Card], limit: usize) -> String {
     let Some((first, others)) = cards.split_first() else {
         return String::new();
@@ -99,7 +99,7 @@ pub(super) fn titles(cards: &[Card], limit: usize) -> String {
     with_others(&heading(first), others.len(), first.language, limit)
 }
 
-/// What is said of the first card, cut to the limit with how many others there are; no markup.
+/// Returns the text about the first card and the number of others, within the limit and without markup.
 pub(super) fn with_others(first: &str, others: usize, language: Language, limit: usize) -> String {
     let others = match others {
         0 => String::new(),
@@ -108,7 +108,7 @@ pub(super) fn with_others(first: &str, others: usize, language: Language, limit:
     plain(first, limit - others.len()) + &others
 }
 
-/// What stands above the events: whom it pings, and what it is about, if that is to be said.
+/// Returns the text above the events: the mention and, if it is given, what the message is about.
 pub(super) fn announcement(mention: &str, about: Option<&str>, dialect: Dialect, limit: usize) -> String {
     let Some(about) = about else {
         return mention.to_owned();
@@ -121,7 +121,7 @@ pub(super) fn announcement(mention: &str, about: Option<&str>, dialect: Dialect,
     }
 }
 
-/// Whom a message pings, in the receiver's own markup; empty: nobody.
+/// Returns the mention in the receiver's own markup; empty: there is none.
 pub(super) fn mention(appearance: &Appearance) -> &str {
     match &appearance.mention {
         Some(Mention::Markup(mention)) => mention,
@@ -129,17 +129,17 @@ pub(super) fn mention(appearance: &Appearance) -> &str {
     }
 }
 
-/// The text with a space without width after each `@`, where nothing else keeps a name from being pinged.
+/// Adds a zero-width space after each `@`, for places where there is no other way to keep a name from being pinged.
 pub(super) fn without_pings(text: &str) -> String {
     text.replace('@', &format!("@{ZERO_WIDTH_SPACE}"))
 }
 
-/// When it was, in UTC and in the card's language; for a place that knows no markup.
+/// Returns the card's time in UTC and in its language, for a place without markup.
 pub(super) fn moment(card: &Card) -> String {
     card.language.moment(&card.time.to_zoned(TimeZone::UTC))
 }
 
-/// The same for a place that does: "1. Mai" would begin a list.
+/// Returns the same for a place with markup, where "1. Mai" would begin a list.
 pub(super) fn moment_in(card: &Card, dialect: Dialect) -> String {
     let time = moment(card);
     match card.language {
@@ -148,13 +148,13 @@ pub(super) fn moment_in(card: &Card, dialect: Dialect) -> String {
     }
 }
 
-/// ISO 8601 in UTC and whole seconds; none before the year 0001, which receivers cannot read.
+/// Returns the time in ISO 8601, in UTC and whole seconds; `None` before the year 0001, which receivers cannot read.
 pub(super) fn iso(time: Timestamp) -> Option<String> {
     const YEAR_1: i64 = -62_135_596_800;
     (time.as_second() >= YEAR_1).then(|| format!("{time:.0}"))
 }
 
-/// The longest of the texts that `write` makes of a number of code points and that fits.
+/// Returns the longest text within the limit that `write` makes of some number of code points.
 fn shorten(limit: usize, write: impl Fn(usize) -> String) -> String {
     let (mut best, mut low, mut high) = (String::new(), 0, limit);
     while low < high {
@@ -174,10 +174,21 @@ fn fits(text: &str, limit: usize) -> bool {
     text.len() <= limit || text.chars().count() <= limit
 }
 
-/// A colour as six hexadecimal digits.
+/// Returns a colour as six hexadecimal digits.
 pub(super) fn hex(colour: u32) -> String {
     let mut text = String::with_capacity(6);
     // Writing to a string does not fail.
     let _ = write!(text, "{:06x}", colour & 0xFF_FF_FF);
     text
+}
+
+/// Returns the text of a phone's notification about the cards, without markup.
+pub(super) fn summary(cards: &[Card], limit: usize) -> String {
+    let first = &cards[0];
+    let mut summary = heading(first);
+    if !first.text.is_empty() {
+        summary.push_str(": ");
+        summary.push_str(first.text.as_str());
+    }
+    with_others(&summary, cards.len() - 1, first.language, limit)
 }

@@ -1,4 +1,4 @@
-//! Whom a server of NATS takes us for.
+//! Credentials for servers of NATS.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -8,20 +8,20 @@ use std::sync::Arc;
 use nkeys::{KeyPair, KeyPairType};
 use thiserror::Error;
 
-/// A file of credentials has about a thousand characters.
+/// The maximum length of credentials in characters. A file of credentials has about a thousand.
 const MAX_LENGTH: usize = 10_000;
-/// Characters of a seed: two bytes that say what it is, 32 of the key, and a checksum, in Base32.
+/// The length of a seed in characters: two bytes for its kind, 32 of the key, and a checksum, in Base32.
 const SEED_LENGTH: usize = 58;
 
 const JWT_BEGINS: &str = "BEGIN NATS USER JWT";
 const SEED_BEGINS: &str = "BEGIN USER NKEY SEED";
 
-/// What the server is shown, as a text: the content of a file of credentials, the seed of a user's key, `user:password`, or a token. `Debug`
-/// shows nothing of it.
+/// Credentials as text: the content of a file of credentials, the seed of a user's key, `user:password`, or a token. `Debug`
+/// shows nothing of them.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Credentials(Arc<Login>);
 
-/// How to log in: for the connection itself.
+/// The way to log in, for the connection itself.
 #[derive(PartialEq, Eq)]
 pub enum Login {
     Token(String),
@@ -29,20 +29,20 @@ pub enum Login {
         name: String,
         password: String,
     },
-    /// A user's key alone.
+    /// A user's key by itself.
     Key(Seed),
-    /// What an account's key says of a user's key, and that.
+    /// A token (JWT), by which an account vouches for a user's key, and that key.
     Jwt {
         jwt: String,
         seed: Seed,
     },
 }
 
-/// The secret half of a user's key.
+/// The private half of a user's key.
 #[derive(PartialEq, Eq)]
 pub struct Seed(String);
 
-/// Why a text holds no credentials. It has nothing of the text.
+/// Why a text is not credentials. The messages contain nothing of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum CredentialsError {
     #[error("the credentials are empty")]
@@ -60,7 +60,7 @@ pub enum CredentialsError {
 }
 
 impl CredentialsError {
-    /// What to write instead.
+    /// The HINT: what to write instead.
     pub fn hint(&self) -> &'static str {
         match self {
             Self::NoJwt | Self::NoSeed => {
@@ -73,12 +73,12 @@ impl CredentialsError {
 }
 
 impl Credentials {
-    /// For the connection itself and for nothing that somebody may read.
+    /// Returns the login, for the connection itself and never for a text that is shown or logged.
     pub fn expose(&self) -> &Login {
         &self.0
     }
 
-    /// What must be in nothing that somebody may read, as it is and as strings of JSON have it.
+    /// Returns the texts to be masked, as they are and as in strings of JSON.
     pub fn secrets(&self) -> Vec<Box<str>> {
         let parts: &[&str] = match &*self.0 {
             Login::Token(token) => &[token],
@@ -152,7 +152,7 @@ impl FromStr for Credentials {
     }
 }
 
-/// What stands between its two marks; a field of a form makes one line of all.
+/// Returns the text between the two marks of a section. (A field of a form joins all lines into one.)
 fn section(text: &str, begins: &str) -> Option<String> {
     let (_, rest) = text.split_once(begins)?;
     let rest = rest.trim_start_matches('-');
@@ -161,7 +161,7 @@ fn section(text: &str, begins: &str) -> Option<String> {
     (!content.is_empty()).then_some(content)
 }
 
-/// A token could be anything, but hardly this.
+/// Whether a text has the form of a seed. (A token can be any text, but is hardly ever such a one.)
 fn looks_like_seed(text: &str) -> bool {
     let in_base32 = |byte: u8| byte.is_ascii_uppercase() || (b'2'..=b'7').contains(&byte);
     text.len() == SEED_LENGTH && text.starts_with('S') && text.bytes().all(in_base32)
@@ -176,10 +176,10 @@ impl Seed {
         }
     }
 
-    /// The public half, as the server knows it.
+    /// Returns the public half, as the server knows it.
     ///
     /// # Errors
-    /// Never for what was read.
+    /// Never for a key that was parsed.
     pub fn public(&self) -> Result<String, CredentialsError> {
         Ok(self.pair()?.public_key())
     }
@@ -196,7 +196,7 @@ impl FromStr for Seed {
 
     fn from_str(text: &str) -> Result<Self, CredentialsError> {
         let seed = Self(text.trim().to_owned());
-        // Of another length the library says more than that it is none.
+        // The length is checked here, because the library has another error for it.
         if !looks_like_seed(&seed.0) {
             return Err(CredentialsError::Seed);
         }
@@ -271,6 +271,10 @@ mod tests {
     #[test]
     fn what_no_server_takes_is_refused() {
         let jwt = "-----BEGIN NATS USER JWT-----\nx\n------END NATS USER JWT------\n";
+        let odd = format!(
+            "{}-----BEGIN USER NKEY SEED-----\n{USER}\n------END",
+            jwt.replace('x', "a'b")
+        );
         for (text, error) in [
             ("", CredentialsError::Empty),
             (" \n", CredentialsError::Empty),
@@ -282,6 +286,7 @@ mod tests {
                 "-----BEGIN USER NKEY SEED-----\nSU\n------END",
                 CredentialsError::NoJwt,
             ),
+            (&odd, CredentialsError::NoJwt),
             (&account(), CredentialsError::Seed),
             (&"x".repeat(MAX_LENGTH + 1), CredentialsError::TooLong),
         ] {

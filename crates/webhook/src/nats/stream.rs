@@ -1,30 +1,30 @@
-//! What is known of a stream: what it would do to a message that is not what it seems.
+//! The configuration of a stream, and what is wrong with it for events.
 
 use std::time::Duration;
 
 use serde::Deserialize;
 
-/// What a message takes in a stream's file besides its subject, its headers and its data.
+/// The number of bytes of a message in a stream's file besides its subject, headers and data.
 const RECORD: u64 = 34;
 
-/// Bytes of a stream's name.
+/// The maximum length of a stream's name, in bytes.
 const MAX_NAME: usize = 255;
 
-/// Subjects that are kept of a stream.
+/// The maximum number of subjects that are kept in memory.
 const MOST_SUBJECTS: usize = 100;
 
-/// A stream as its configuration says.
+/// A stream's configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stream {
     pub name: Box<str>,
     subjects: Vec<Box<str>>,
     max_msg_size: Option<u64>,
     max_bytes: Option<u64>,
-    /// For so long a repeat is known; none: it is not.
+    /// How long a repeated message is recognised; `None`: it is not.
     duplicate_window: Option<Duration>,
     no_ack: bool,
     sealed: bool,
-    /// It acknowledges what it has not written yet.
+    /// Whether it acknowledges messages before they are written.
     asynchronous: bool,
     in_memory: bool,
     by_interest: bool,
@@ -72,13 +72,13 @@ impl Default for Config {
 }
 
 impl Stream {
-    /// Whether a stream may be called so: it is a token of subjects, and stands in lines of a log.
+    /// Whether a text can be a stream's name, which is a token of subjects and is logged.
     pub fn is_name(text: &str) -> bool {
         let is_odd = |c: char| c.is_whitespace() || c.is_control() || ".*>/\\".contains(c);
         (1..=MAX_NAME).contains(&text.len()) && !text.contains(is_odd)
     }
 
-    /// Of the answer of `$JS.API.STREAM.INFO`; None where it is no such answer.
+    /// Reads an answer of `$JS.API.STREAM.INFO`; `None`: it is not one.
     pub fn read(answer: &[u8]) -> Option<Self> {
         let Info { config } = serde_json::from_slice(answer).ok()?;
         if !Self::is_name(&config.name) {
@@ -101,12 +101,12 @@ impl Stream {
         })
     }
 
-    /// Whether it takes messages of the subject.
+    /// Whether it accepts messages with this subject.
     pub fn takes(&self, subject: &str) -> bool {
         self.subjects.iter().any(|filter| matches(filter, subject))
     }
 
-    /// Forgets the subjects that do not match this one, where they are so many that keeping them costs something.
+    /// If there are more than a hundred subjects, removes all but one that matches this subject, to save memory.
     pub fn forget_most_subjects(&mut self, subject: &str) {
         if self.subjects.len() > MOST_SUBJECTS {
             self.subjects.retain(|filter| matches(filter, subject));
@@ -115,7 +115,7 @@ impl Stream {
         }
     }
 
-    /// Why a message can't be sent at all.
+    /// Returns why a message of this size can't be sent; `None`: it can. `headers` and `data` are in bytes.
     pub fn refuses(&self, subject: &str, headers: usize, data: usize) -> Option<String> {
         let size = (headers as u64).saturating_add(data as u64);
         if let Some(limit) = self.max_msg_size.filter(|limit| size > *limit) {
@@ -124,7 +124,7 @@ impl Stream {
                 "the message has {size} bytes, and the stream {name} takes {limit} at most (max_msg_size)"
             ));
         }
-        // Where what is old makes way for what is new, it would be acknowledged, and all there is removed for it, itself included.
+        // If the stream discards old messages for new ones, the message would be acknowledged, and all messages be removed, itself included.
         let stored = size.saturating_add(subject.len() as u64).saturating_add(RECORD);
         let limit = self.max_bytes.filter(|limit| stored > *limit)?;
         let name = &self.name;
@@ -133,7 +133,7 @@ impl Stream {
         ))
     }
 
-    /// Why nothing should be sent to it as it is.
+    /// Returns why the stream is not fit for events at all; `None`: it is.
     pub fn unfit(&self) -> Option<String> {
         let name = &self.name;
         if self.no_ack {
@@ -144,7 +144,7 @@ impl Stream {
         self.sealed.then(|| format!("the stream {name} is sealed"))
     }
 
-    /// What is allowed and as a rule not meant. `longest`: from one attempt to the next.
+    /// Returns what is wrong with the configuration although events can be sent. `longest` is the longest time from one attempt to the next.
     pub fn doubts(&self, longest: Duration) -> Vec<String> {
         let name = &self.name;
         let mut doubts = Vec::new();
@@ -182,7 +182,7 @@ fn seconds(time: Duration) -> String {
     format!("{} s", time.as_secs_f64())
 }
 
-/// As the server matches: `*` is one token, `>` what is left.
+/// Matches as the server does: `*` stands for one token, `>` for one or more at the end.
 fn matches(filter: &str, subject: &str) -> bool {
     let (mut filter, mut subject) = (filter.split('.'), subject.split('.'));
     loop {

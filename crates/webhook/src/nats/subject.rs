@@ -1,44 +1,44 @@
-//! Subjects, and ids by which a stream knows a repeat.
+//! Subjects and ids of messages.
 
 use std::fmt::Write as _;
 
 use crate::event::Event;
 use crate::thread::ThreadBy;
 
-/// What subjects begin with where the URL says nothing else.
+/// The prefix of subjects, unless the URL has one.
 pub const PREFIX: &str = "zentry";
-/// Characters of what subjects begin with.
+/// The maximum length of a prefix, in characters.
 pub const MAX_PREFIX: usize = 100;
 
-/// The token of an event that belongs to no project: no number is called so.
+/// The token of an event that does not belong to a project. (A project's is a number.)
 const NO_PROJECT: &str = "none";
 
-/// Whether subjects can begin so: tokens of letters, digits, hyphens and underscores, with dots between them. Subjects of the server's own begin
-/// with `$`, and those of answers with `_`.
+/// Whether a text can be a prefix of subjects: tokens of letters, digits, hyphens and underscores, separated by dots. (The server's own subjects begin
+/// with `$`, and those of answers with `_`.)
 pub fn is_prefix(text: &str) -> bool {
     let is_token = |token: &str| !token.is_empty() && token.bytes().all(is_plain);
     text.len() <= MAX_PREFIX && !text.starts_with('_') && text.split('.').all(is_token)
 }
 
-/// Which database events come from: two of them may go to one stream, and a stream may be made of several.
+/// The database that events come from. Several databases may publish to the same stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin {
-    /// Of the server; that of its standbys, and of copies of its files, too.
+    /// The server's, which its standbys and copies of its data directory have too.
     pub system_identifier: u64,
     pub database: Box<str>,
 }
 
-/// What a message is called.
+/// The subject and the id of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Publication {
     pub subject: Box<str>,
-    /// The same for each attempt, and for no other event.
+    /// The id, which is the same for each attempt, and different for each event.
     pub message_id: Box<str>,
 }
 
 impl Publication {
-    /// Of an event; without `event_id`, of a message by which a webhook is tried. Its moment is part of its id: ids begin at 1 again where the
-    /// extension was created once more, and a copy of a server goes on with the same ones.
+    /// Returns those of an event; without `event_id`, of a test message. The event's time is part of the id, because ids begin at 1 again if the
+    /// extension is created anew, and a copy of a server continues with the same ids.
     pub fn new(origin: &Origin, prefix: &str, event: &Event, event_id: Option<i64>) -> Self {
         let database = token(&origin.database);
         let event_type = token(&event.event_type);
@@ -53,7 +53,7 @@ impl Publication {
         }
     }
 
-    /// What the message takes in a stream besides its data: its subject, and its headers as they are sent.
+    /// Returns the size, in bytes, of the header with the id as it is sent.
     pub fn header_size(&self) -> usize {
         const AROUND: usize = "NATS/1.0\r\n: \r\n\r\n".len();
         AROUND + super::MESSAGE_ID.len() + self.message_id.len()
@@ -64,8 +64,8 @@ const fn is_plain(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_'
 }
 
-/// A text as one token of a subject. What is no letter, digit, hyphen or underscore of ASCII is `%` and two hexadecimal digits for each byte, and a
-/// text that is empty is `%`: no two texts have the same token.
+/// Returns a text as one token of a subject, different for each text. A byte that is not an ASCII letter, digit, hyphen or underscore is written as `%`
+/// and two hexadecimal digits, and an empty text as `%`.
 fn token(text: &str) -> String {
     if text.is_empty() {
         return "%".to_owned();

@@ -1,5 +1,6 @@
-//! An event that is routed and not written, and its deliveries.
+//! An event that is routed and not yet written, and its deliveries.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use crate::delivery_columns::next_attempt;
@@ -12,25 +13,26 @@ pub struct OpenEvent {
     pub id: i64,
     pub event: Event,
     /// The detail, as JSON. None: nothing was looked up.
-    pub detail: Option<String>,
+    pub detail: Option<Arc<str>>,
     /// The deliveries that are not written.
     pub deliveries: Vec<OpenDelivery>,
-    /// Whether some of them have been written, or were tried.
+    /// Whether some of its deliveries were written, or a write of them was tried.
     pub split: bool,
-    /// Whether there is nothing to write before what was refused is tried again.
+    /// Whether all its deliveries are held, so that there is nothing to write until refused deliveries are tried again.
     pub(super) parked: bool,
     pub(super) routed_at: Instant,
     /// The time of the first outcome.
     pub(super) answered_at: Option<Instant>,
+    /// The number of unfinished deliveries.
     pub(super) unfinished: usize,
 }
 
 impl OpenEvent {
-    /// Makes it of `deliveries`, which are in order of their ids.
+    /// Returns an event with these deliveries, which must be in order of their ids.
     pub(super) fn new(
         id: i64,
         event: Event,
-        detail: Option<String>,
+        detail: Option<Arc<str>>,
         deliveries: impl IntoIterator<Item = (DeliveryId, QueueId)>,
         routed_at: Instant,
     ) -> Self {
@@ -55,7 +57,7 @@ impl OpenEvent {
         }
     }
 
-    /// Returns the index of a delivery. Ids are in order.
+    /// Returns the index of a delivery.
     pub(super) fn place(&self, delivery: DeliveryId) -> Option<usize> {
         self.deliveries
             .binary_search_by_key(&delivery, |known| known.id)
@@ -63,6 +65,7 @@ impl OpenEvent {
     }
 }
 
+/// A delivery of an open event.
 #[derive(Clone, Debug)]
 pub struct OpenDelivery {
     pub id: DeliveryId,
@@ -71,7 +74,7 @@ pub struct OpenDelivery {
     pub last: Option<DeliveryChange>,
     /// The failed requests for it, in order.
     pub misses: Vec<DeliveryChange>,
-    /// Whether it is not to be written now: see [`super::OpenBatch::take`].
+    /// Whether it must not be written now: see [`super::OpenBatch::take`].
     pub held: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Which event each delivery is of, and which of a queue are not finished.
+//! The event of each delivery, and the unfinished deliveries of each queue.
 
 use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
@@ -6,11 +6,11 @@ use std::ops::Range;
 use super::event::OpenDelivery;
 use crate::schedule::{DeliveryId, QueueId};
 
-/// The deliveries of all events that are here.
+/// The deliveries of all events of the open batch.
 #[derive(Debug, Default)]
 pub(super) struct Known {
     event_of: HashMap<DeliveryId, i64>,
-    /// In order; without those in which all are finished.
+    /// The unfinished deliveries by queue, in order; queues without any are left out.
     unfinished: HashMap<QueueId, BTreeSet<DeliveryId>>,
 }
 
@@ -45,7 +45,7 @@ impl Known {
         self.event_of.get(&delivery).copied()
     }
 
-    /// Returns what is not finished of a queue, in order.
+    /// Returns the unfinished deliveries of a queue, in order.
     pub(super) fn unfinished(&self, queue: QueueId) -> impl Iterator<Item = DeliveryId> + '_ {
         self.unfinished.get(&queue).into_iter().flatten().copied()
     }
@@ -60,7 +60,7 @@ impl Known {
             .is_some_and(|unfinished| unfinished.contains(&delivery))
     }
 
-    /// Returns the events of those that are not finished of a queue, from one delivery up to and without another.
+    /// Returns the events of the unfinished deliveries of a queue in this range.
     pub(super) fn events_of(
         &self,
         queue: QueueId,

@@ -1,18 +1,18 @@
-//! What the database has refused to take: single deliveries, or all of a queue.
+//! What the database has refused to write: single deliveries, or a whole queue.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::event::OpenDelivery;
 use crate::schedule::{DeliveryId, QueueId};
 
-/// What is refused of each queue.
+/// The refusals by queue.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Refused(BTreeMap<QueueId, OfQueue>);
 
 #[derive(Clone, Debug, Default)]
 struct OfQueue {
     deliveries: BTreeSet<DeliveryId>,
-    /// The database has taken nothing of the queue: the rest is not tried.
+    /// Whether the database refuses every delivery of the queue, so that the others are not tried.
     whole: bool,
 }
 
@@ -43,7 +43,13 @@ impl Refused {
         whole.map(|(queue, _)| *queue)
     }
 
-    /// Returns whether a delivery must not be written: it was refused, or stands behind one that was and still `waits`.
+    pub(super) fn has(&self, queue: QueueId, delivery: DeliveryId) -> bool {
+        self.0
+            .get(&queue)
+            .is_some_and(|refused| refused.deliveries.contains(&delivery))
+    }
+
+    /// Returns whether a delivery must not be written: it was refused, or comes after a refused one that still `waits`.
     pub(super) fn holds(&self, delivery: &OpenDelivery, waits: impl Fn(&DeliveryId) -> bool) -> bool {
         let Some(refused) = self.0.get(&delivery.queue) else {
             return false;

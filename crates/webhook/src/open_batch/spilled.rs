@@ -1,4 +1,4 @@
-//! Deliveries that were written as waiting lately, and are sent from the table.
+//! Deliveries that were recently written as waiting, and are sent from the table.
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::Instant;
@@ -26,17 +26,13 @@ impl Spilled {
         }
     }
 
-    /// Forgets those whose events were routed at this moment or before.
+    /// Forgets deliveries whose events were routed at this moment or before.
     pub(super) fn forget_until(&mut self, moment: Instant) {
         while let Some((routed_at, id)) = self.by_time.first().copied()
             && routed_at <= moment
         {
             self.remove(id);
         }
-    }
-
-    pub(super) fn clear(&mut self) {
-        *self = Spilled::default();
     }
 
     pub(super) fn len(&self) -> usize {

@@ -6,6 +6,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::schedule::Outcome;
 
+mod refusals;
+
 const QUEUES: i64 = 3;
 
 fn event() -> Event {
@@ -119,8 +121,10 @@ fn bytes_are_those_of_what_is_here() {
         add(&mut batch, number, now);
     }
     assert_eq!((batch.events(), batch.bytes()), (3, 3 * one));
+    assert!(!batch.is_empty());
     let taken = batch.take(true, false, now);
     assert_eq!((taken.len(), batch.events(), batch.bytes()), (3, 0, 0));
+    assert!(batch.is_empty());
     batch.put_back(taken, now);
     assert_eq!((batch.events(), batch.bytes()), (3, 3 * one));
 }
@@ -141,20 +145,35 @@ fn what_is_finished_and_put_back_is_written_soon() {
     assert_eq!(batch.wait(now), Some(FINISHED));
 }
 
-/// What the database has refused is tried again once it is forgiven.
 #[test]
-fn what_is_refused_is_held_until_it_is_forgiven() {
+fn all_of_it_is_written_when_that_is_hurried() {
     let (mut batch, now) = (OpenBatch::default(), Instant::now());
+    batch.hurry();
     add(&mut batch, 1, now);
-    assert!(!batch.has_refused() && batch.refused_queues().is_empty());
-    batch.refuse(QueueId(1), DeliveryId(1));
-    assert!(batch.has_refused() && !batch.refuses(QueueId(1)));
-    assert_eq!(batch.refused_queues(), []);
-    batch.refuse_queue(QueueId(1));
-    assert!(batch.refuses(QueueId(1)) && !batch.refuses(QueueId(2)));
-    assert_eq!(batch.refused_queues(), [QueueId(1)]);
-    batch.forgive();
-    assert!(!batch.has_refused() && !batch.refuses(QueueId(1)));
+    assert_eq!(batch.wait(now), Some(LONGEST), "there was nothing to hurry");
+    batch.hurry();
+    assert_eq!(batch.wait(now), Some(Duration::ZERO));
+    assert_eq!(ids(&batch.take(false, false, now)), [1]);
+    add(&mut batch, 2, now);
+    assert_eq!(batch.wait(now), Some(LONGEST));
+}
+
+#[test]
+fn few_that_move_are_written_after_a_second() {
+    let start = Instant::now();
+    let after = |milliseconds| start + Duration::from_millis(milliseconds);
+    let mut batch = OpenBatch::default();
+    (1..=300).for_each(|number| add(&mut batch, number, start));
+    for window in 0..10 {
+        for number in (1..=10).map(|number| 10 * window + number) {
+            for queue in 0..QUEUES {
+                let sent = change(10 * number + queue, queue, Outcome::Sent);
+                batch.note(&sent, after(100 * window as u64));
+            }
+        }
+        assert_eq!(batch.take(false, false, after(100 * window as u64)).len(), 10);
+    }
+    assert_eq!(batch.take(false, false, start + LONGEST).len(), 200);
 }
 
 #[test]
@@ -232,9 +251,13 @@ fn what_is_written_as_waiting_and_moves_too_slowly_takes_no_room() {
     let after = |milliseconds| start + Duration::from_millis(milliseconds);
     let mut batch = OpenBatch::default();
     spill(&mut batch, 100, start);
-    for (number, at) in [(1, 310), (2, 420)] {
-        batch.note(&change(10 * number, 0, Outcome::Sent), after(at));
-    }
+    batch.note(&change(10, 0, Outcome::Sent), after(310));
+    assert_eq!(
+        batch.room_wait(after(310)),
+        Some(STALE),
+        "one outcome is no pace yet"
+    );
+    batch.note(&change(20, 0, Outcome::Sent), after(420));
     assert_eq!(batch.room_wait(after(420)), Some(SHORTEST));
     assert_eq!(batch.occupied(after(420)), 0);
     assert_eq!(batch.room_wait(after(420)), None);

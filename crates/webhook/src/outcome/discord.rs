@@ -6,12 +6,15 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{Answer, Judge, RateScope, Verdict, page_verdict, text, wait};
+use super::answer::Answer;
+use super::status::page_verdict;
+use super::verdict::{Judge, RateScope, Verdict};
+use super::{text, wait};
 
-/// How long an address that was banned at the edge stays away from all of Discord.
+/// How long nothing is sent to Discord after its edge has banned the address.
 const EDGE_BAN: Duration = Duration::from_secs(3600);
 
-/// Embeds in a message; an answer that names another one is not to be believed.
+/// The maximum number of embeds in a message; a higher index in an answer is ignored.
 const MAX_EMBEDS: usize = 10;
 
 /// JSON error codes, from Discord's documentation.
@@ -20,11 +23,11 @@ mod code {
     pub(super) const INVALID_FORM_BODY: i64 = 50035;
     /// The edge turns the request away.
     pub(super) const EDGE: i64 = 40333;
-    /// "Temporarily disabled", "service temporarily unavailable", overloaded, slow mode: of nothing that we sent.
+    /// "Temporarily disabled", "service temporarily unavailable", overloaded, slow mode: not because of the message.
     pub(super) const PASSING: [i64; 5] = [40004, 40006, 130_000, 20016, 20028];
 }
 
-pub(crate) const JUDGE: Judge = Judge::Everything(verdict);
+pub(super) const JUDGE: Judge = Judge::Everything(verdict);
 
 fn verdict(answer: &Answer) -> (Verdict, Option<String>) {
     let status = answer.status;
@@ -83,8 +86,8 @@ fn verdict(answer: &Answer) -> (Verdict, Option<String>) {
     (verdict, Some(text::with_reason(&what, &reason)))
 }
 
-/// An answer that is not the API's: of the edge, which turns this address away from all of Discord, or of whoever sends
-/// pages. It says nothing of any webhook, and a success of that kind is none.
+/// Returns the verdict on an answer that is not the API's: of the edge, which turns this address away from all of Discord, or an
+/// HTML page of something else. Such an answer says nothing about the webhook, whatever its status.
 fn of_something_in_between(answer: &Answer, body: Option<&Value>) -> Option<(Verdict, Option<String>)> {
     let status = answer.status;
     if status == 429 && is_edge_ban(answer) {
@@ -102,7 +105,7 @@ fn of_something_in_between(answer: &Answer, body: Option<&Value>) -> Option<(Ver
     page.then(|| page_verdict(answer))
 }
 
-/// `error code: 1020`: what the edge says where no page is wanted.
+/// Returns the edge's own error code, from a text such as `error code: 1020`.
 fn edge_error(answer: &Answer) -> Option<String> {
     const PREFIX: &str = "error code: ";
     let text = answer.text().to_ascii_lowercase();
@@ -111,7 +114,7 @@ fn edge_error(answer: &Answer) -> Option<String> {
     (digits.len() == 4 && digits.starts_with('1')).then_some(digits)
 }
 
-/// What has to be changed about the channel, the thread or the URL, where a code is about these.
+/// Returns what is wrong with the channel, the thread or the URL, and what to do, for error codes that are about these.
 fn what_the_channel_lacks(code: i64) -> Option<&'static str> {
     Some(match code {
         220_001 => {
@@ -119,7 +122,7 @@ fn what_the_channel_lacks(code: i64) -> Option<&'static str> {
         }
         220_002 => "the webhook has both thread_name and a thread in its URL; take one of them away",
         220_003 => "thread_name is for forum and media channels, and the channel is none; take it away",
-        220_004 => "the channel's forum takes no posts of webhooks; make a webhook of another channel",
+        220_004 => "the channel's forum does not accept posts of webhooks; make a webhook of another channel",
         50083 => "the thread is archived; open it again, or name another one by ?thread_id=ID",
         160_005 => "the thread is locked; unlock it, or name another one by ?thread_id=ID",
         50008 => "a channel of this kind takes no messages; make a webhook of a text channel",
@@ -157,7 +160,7 @@ fn rate_limited(answer: &Answer, body: Option<&Value>) -> (Verdict, Option<Strin
     )
 }
 
-/// A ban is told by the edge, not by the API, so it has none of the API's headers.
+/// Whether the answer says that the address is banned. The edge says so, not the API, so it has none of the API's headers.
 fn is_edge_ban(answer: &Answer) -> bool {
     if answer
         .headers
@@ -180,7 +183,7 @@ fn is_global(answer: &Answer, body: Option<&Value>) -> bool {
             .is_some_and(|scope| scope.eq_ignore_ascii_case("global"))
 }
 
-/// The first embed that `errors.embeds` names by its index; `_errors` there blames all of them.
+/// Returns the first index in `errors.embeds`. (`_errors` there is about all embeds.)
 fn culprit(body: &Value) -> Option<usize> {
     if code(Some(body)) != Some(code::INVALID_FORM_BODY) {
         return None;
@@ -194,7 +197,7 @@ fn culprit(body: &Value) -> Option<usize> {
         .min()
 }
 
-/// What the body, which is no page, says: its message and, for an invalid form, the first field at fault.
+/// Returns the reason in the body: its message and, for an invalid form, the first field at fault.
 fn reason(answer: &Answer, body: Option<&Value>) -> String {
     let Some(body) = body else {
         return answer.text().into_owned();
@@ -206,7 +209,7 @@ fn reason(answer: &Answer, body: Option<&Value>) -> String {
     }
 }
 
-/// `embeds[0].title: Must be 256 or fewer in length.`
+/// Returns the first error of a field, such as `embeds[0].title: Must be 256 or fewer in length.`
 fn first_field_error(errors: &Value) -> Option<String> {
     if let Some(leaf) = errors.get("_errors").and_then(|leaves| leaves.get(0)) {
         return Some(format!(": {}", leaf.get("message")?.as_str()?));

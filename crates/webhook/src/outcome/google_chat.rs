@@ -1,16 +1,18 @@
-//! What Google Chat's answers mean: the message that was made, or `{"error": {"code", "message", "status"}}`.
+//! What Google Chat's answers mean: the message that was created, or `{"error": {"code", "message", "status"}}`.
 //!
 //! Source: Google's documentation of the Chat API.
 
+use super::answer::Answer;
 use super::status::{gone, refused, unexpected};
-use super::{Answer, Judge, Verdict, text};
+use super::text;
+use super::verdict::{Judge, Verdict};
 
-pub(crate) const JUDGE: Judge = Judge::Service(verdict);
+pub(super) const JUDGE: Judge = Judge::Service(verdict);
 
 fn verdict(answer: &Answer) -> (Verdict, Option<String>) {
     let body = answer.json();
     if (200..300).contains(&answer.status) {
-        // What was made of it: a message of the space.
+        // The resource that was created: a message of the space.
         let is_message = body
             .as_ref()
             .and_then(|body| body.get("name")?.as_str())

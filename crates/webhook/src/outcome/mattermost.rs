@@ -2,10 +2,11 @@
 //!
 //! Source: Mattermost's documentation of incoming webhooks.
 
+use super::answer::Answer;
 use super::status::{gone, refused, unexpected};
-use super::{Answer, Judge, Verdict};
+use super::verdict::{Judge, Verdict};
 
-pub(crate) const JUDGE: Judge = Judge::Service(verdict);
+pub(super) const JUDGE: Judge = Judge::Service(verdict);
 
 fn verdict(answer: &Answer) -> (Verdict, Option<String>) {
     let text = answer.text();
@@ -18,7 +19,7 @@ fn verdict(answer: &Answer) -> (Verdict, Option<String>) {
     }
     let body = answer.json();
     let member = |name: &str| body.as_ref()?.get(name)?.as_str().map(ToOwned::to_owned);
-    // A page of something else has no such id, and the server's own 404 may be about the channel.
+    // Only Mattermost's own errors have an id. Its 404 may be about the channel.
     let known = member("id").is_some();
     let reason = member("message").unwrap_or_else(|| text.into_owned());
     match answer.status {

@@ -1,21 +1,23 @@
-//! What JetStream's acknowledgements and refusals mean. The client gives those that are none of JetStream's words the status that they would have.
+//! What JetStream's acknowledgements and refusals mean. To other errors the client gives the HTTP status that corresponds to them.
 
 use serde::Deserialize;
 
-use super::{Answer, Judge, Verdict, text};
+use super::answer::Answer;
+use super::text;
+use super::verdict::{Judge, Verdict};
 
-/// No stream has it, or the server cannot say: it comes again.
+/// No stream has the subject, or the server does not know: temporary.
 const NO_STREAM: u16 = 404;
 
-/// The message is larger than the stream or the account takes.
+/// The message is larger than the stream or the account permits.
 const TOO_LARGE: [u32; 2] = [10054, 10097];
 /// The stream or the account is full, for now.
 const FULL: [u32; 5] = [10002, 10023, 10047, 10077, 10122];
-/// A leader is being found.
+/// The stream has no leader at present.
 const LEADERLESS: [u32; 3] = [10008, 10009, 10202];
-/// The message is being stored, by an attempt before this one; of status 409.
+/// The message is being stored by a previous attempt; its status is 409.
 const IN_PROCESS: u32 = 10158;
-/// It takes nothing, and never will; of status 400.
+/// The stream is sealed and accepts nothing any more; its status is 400.
 const SEALED: u32 = 10109;
 
 #[derive(Deserialize)]
@@ -32,19 +34,19 @@ struct Refusal {
     description: String,
 }
 
-pub(crate) const JUDGE: Judge = Judge::Everything(verdict);
+pub(super) const JUDGE: Judge = Judge::Everything(verdict);
 
-/// The header under which the client says which stream it has looked at before it sent the message; empty: it may not look.
+/// The header in which the client names the stream whose configuration it read before it sent the message; empty: it may not read it.
 pub const STREAM: &str = "stream";
-/// The header under which the client says what people should know of that stream.
+/// The header in which the client says what is wrong with that stream's configuration.
 pub const REMARK: &str = "remark";
 
-/// What people should know of the stream that took the message.
+/// Returns what is wrong with the configuration of the stream that accepted the message.
 pub fn remarks(answer: &Answer) -> impl Iterator<Item = &str> {
     of_header(answer, REMARK)
 }
 
-/// The stream that was looked at, if one was, for this message.
+/// Returns the stream whose configuration was read for this message, if it was.
 pub fn stream_looked_at(answer: &Answer) -> Option<&str> {
     of_header(answer, STREAM).next()
 }
@@ -67,9 +69,9 @@ fn verdict(answer: &Answer) -> (Verdict, Option<String>) {
         200 if refusal.is_none() && said.is_some_and(|said| said.stream.is_some()) => {
             return (Verdict::Sent, None);
         }
-        // It is no answer of JetStream's: somebody else answers on that subject.
+        // Not an answer of JetStream's: another subscriber of the subject has answered.
         200 => (unavailable, "what answered is no stream".to_owned()),
-        // Whom it takes us for, what that user may: somebody has to change something, and nothing is lost meanwhile.
+        // Credentials or permissions have to be changed; the deliveries are kept until then.
         401 => (
             Verdict::Misdirected,
             "401: the server does not accept the credentials".to_owned(),
@@ -108,8 +110,8 @@ fn verdict(answer: &Answer) -> (Verdict, Option<String>) {
             unavailable,
             format!("{status}: JetStream can't take the message now ({code})"),
         ),
-        // What is wrong with a message alone is its size. Of whatever else, that one gives up nothing: those behind it would fail in the same way, one
-        // after the other, or pass, and be in a stream that lacks an event and says nothing of it.
+        // Only its size can be a fault of a message alone. For any other error no message is given up: the following ones would fail in the same way, or
+        // be stored in a stream that lacks an event without any sign of it.
         _ => (
             unavailable,
             format!("{status}: the stream did not take the message ({code})"),

@@ -1,19 +1,21 @@
-//! What ntfy's answers mean: the message that was made, or `{"code", "http", "error", "link"}`.
+//! What ntfy's answers mean: the message that was created, or `{"code", "http", "error", "link"}`.
 //!
 //! Source: binwiederhier/ntfy, server/errors.go. The first three digits of a code are the status.
 
 use std::time::Duration;
 
+use super::answer::Answer;
 use super::status::{refused, unexpected};
-use super::{Answer, Judge, RateScope, Verdict, text, wait};
+use super::verdict::{Judge, RateScope, Verdict};
+use super::{text, wait};
 
-pub(crate) const JUDGE: Judge = Judge::Service(verdict);
+pub(super) const JUDGE: Judge = Judge::Service(verdict);
 
-/// A visitor may post once more after so long (`DefaultVisitorRequestLimitReplenish`); no header says it.
+/// The time after which another request is permitted (`DefaultVisitorRequestLimitReplenish`); no header has it.
 const REPLENISHED: Duration = Duration::from_secs(5);
-/// A sign-in may be tried again (`DefaultVisitorAuthFailureLimitReplenish`).
+/// The time after which another sign-in is permitted (`DefaultVisitorAuthFailureLimitReplenish`).
 const ANOTHER_SIGN_IN: Duration = Duration::from_secs(60);
-/// What counts by the day is over at midnight, or when somebody pays.
+/// The wait for daily quotas, which end at midnight, or when somebody buys more.
 const QUOTA: Duration = Duration::from_secs(3600);
 
 /// JSON error codes.
@@ -39,7 +41,7 @@ fn verdict(answer: &Answer) -> (Verdict, Option<String>) {
     }
     let status = answer.status;
     let code = body.as_ref().and_then(|body| body["code"].as_i64());
-    // What something in between answers has no code of ntfy's.
+    // A code that does not match the status is not ntfy's, so something in between has answered.
     let code = code.filter(|code| code / 100 == i64::from(status));
     let said = body.as_ref().and_then(|body| body["error"].as_str());
     let reason = said.map_or_else(|| answer.text().into_owned(), ToOwned::to_owned);

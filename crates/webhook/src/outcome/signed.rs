@@ -1,8 +1,10 @@
-//! What answers of a receiver of the user's own mean, by Standard Webhooks 1.0.0: only its status counts.
+//! What answers of a program of the user's own mean, by Standard Webhooks 1.0.0: only the status counts.
 
-use super::{Answer, Judge, Verdict, status, text, wait};
+use super::answer::Answer;
+use super::verdict::{Judge, Verdict};
+use super::{status, text, wait};
 
-pub(crate) const JUDGE: Judge = Judge::Everything(verdict);
+pub(super) const JUDGE: Judge = Judge::Everything(verdict);
 
 fn verdict(answer: &Answer) -> (Verdict, Option<String>) {
     let reason = if answer.is_html() {
@@ -13,7 +15,7 @@ fn verdict(answer: &Answer) -> (Verdict, Option<String>) {
     let (verdict, what) = match answer.status {
         200..300 => return (Verdict::Sent, None),
         300..=399 => (Verdict::Misdirected, text::redirect(answer.status)),
-        // Its keys, its signature's secret: somebody has to change something, and nothing is lost meanwhile.
+        // The secret or the headers have to be changed; the deliveries are kept until then.
         401 | 403 => (
             Verdict::Misdirected,
             format!(

@@ -1,11 +1,13 @@
-//! What Slack's answers mean: words, with a status of its own for each.
+//! What Slack's answers mean: each is a word with a certain status.
 //!
 //! Source: Slack's "Sending messages using incoming webhooks" (errors).
 
+use super::answer::Answer;
 use super::status::{gone, refused, unexpected};
-use super::{Answer, Judge, Verdict, wait};
+use super::verdict::{Judge, Verdict};
+use super::wait;
 
-pub(crate) const JUDGE: Judge = Judge::Service(verdict);
+pub(super) const JUDGE: Judge = Judge::Service(verdict);
 
 fn verdict(answer: &Answer) -> (Verdict, Option<String>) {
     let word = answer.text();

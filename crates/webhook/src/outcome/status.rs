@@ -1,8 +1,10 @@
-//! The statuses that mean the same for most services.
+//! The meaning of HTTP statuses that is the same for most services.
 
-use super::{Answer, RateScope, Verdict, text, wait};
+use super::answer::Answer;
+use super::verdict::{RateScope, Verdict};
+use super::{text, wait};
 
-/// Returns what an answer means by its status alone. `unauthorized`: what is said of 401, where the services have different keys.
+/// Returns what an answer means by its status alone. `unauthorized` is the error for 401, in the terms of the service.
 pub(super) fn failed(answer: &Answer, reason: &str, unauthorized: &str) -> (Verdict, Option<String>) {
     let status = answer.status;
     let (verdict, what) = match status {
@@ -39,7 +41,7 @@ pub(super) fn failed(answer: &Answer, reason: &str, unauthorized: &str) -> (Verd
     (verdict, Some(text::with_reason(&what, reason)))
 }
 
-/// A success, or an absence, that is not the service's own: something in between has answered.
+/// Returns the verdict on an answer that is not the service's own, so that something in between has answered.
 pub(super) fn unexpected(answer: &Answer, body: &str) -> (Verdict, Option<String>) {
     let what = format!("{} with an answer that is not the service's", answer.status);
     (
@@ -50,7 +52,7 @@ pub(super) fn unexpected(answer: &Answer, body: &str) -> (Verdict, Option<String
     )
 }
 
-/// What the statuses mean that the service says nothing of its own with.
+/// Returns what a status means for services whose 410 says that the webhook is gone.
 pub(super) fn refused(answer: &Answer, reason: &str) -> (Verdict, Option<String>) {
     match answer.status {
         410 => gone("410: the webhook does not exist any more", reason),
@@ -60,4 +62,13 @@ pub(super) fn refused(answer: &Answer, reason: &str) -> (Verdict, Option<String>
 
 pub(super) fn gone(what: &str, reason: &str) -> (Verdict, Option<String>) {
     (Verdict::Gone, Some(text::with_reason(what, reason)))
+}
+
+/// Returns the verdict on an HTML page, which comes from something in between and says nothing about the webhook.
+pub(super) fn page_verdict(answer: &Answer) -> (Verdict, Option<String>) {
+    let wait = wait::retry_after(answer);
+    (
+        Verdict::Unavailable { wait },
+        Some(text::page_in_between(answer.status)),
+    )
 }

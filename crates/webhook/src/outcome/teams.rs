@@ -5,21 +5,23 @@
 
 use serde_json::Value;
 
+use super::answer::Answer;
 use super::status::failed;
-use super::{Answer, Judge, Verdict, text};
+use super::text;
+use super::verdict::{Judge, Verdict};
 
-/// How the connectors' trap begins: an HTTP 200 that says that nothing was delivered.
+/// How the body begins with which connectors answer 200 although nothing was delivered.
 const TRAP: &str = "Webhook message delivery failed";
 const INNER_STATUS: &str = "HTTP error ";
 const UNAUTHORIZED: &str = "401: the URL or its signature is wrong";
 
-/// Of the connectors.
-pub(crate) const CONNECTOR: Judge = Judge::Service(connector_verdict);
+/// Interprets answers of connectors.
+pub(super) const CONNECTOR: Judge = Judge::Service(connector_verdict);
 
-/// Of flows.
-pub(crate) const WORKFLOW: Judge = Judge::Service(workflow_verdict);
+/// Interprets answers of flows.
+pub(super) const WORKFLOW: Judge = Judge::Service(workflow_verdict);
 
-/// A legacy connector: only a body that is a bare number says success.
+/// Interprets the answer of a connector, where only a body that is a number means success.
 fn connector_verdict(answer: &Answer) -> (Verdict, Option<String>) {
     match answer.status {
         200..300 => connector_body_verdict(answer),
@@ -28,7 +30,7 @@ fn connector_verdict(answer: &Answer) -> (Verdict, Option<String>) {
     }
 }
 
-/// A Workflows trigger: 202, or what a flow with a Response action answers.
+/// Interprets the answer of a Workflows trigger: 202, or what a flow with a Response action answers.
 fn workflow_verdict(answer: &Answer) -> (Verdict, Option<String>) {
     let status = answer.status;
     let reason = reason(answer);
@@ -60,14 +62,14 @@ fn connector_body_verdict(answer: &Answer) -> (Verdict, Option<String>) {
         Some(401 | 403 | 404 | 410) => Verdict::Forbidden,
         Some(408 | 429) => Verdict::Unavailable { wait: None },
         Some(400..500) => Verdict::Rejected { culprit: None },
-        // Without a code it may be about the message or not.
+        // Without a code, it is unknown whether the message is at fault.
         _ => Verdict::Retry { wait: None },
     };
     let what = format!("{} but not delivered", answer.status);
     (verdict, Some(text::with_reason(&what, body)))
 }
 
-/// The status of Teams' own endpoint, which the connector names in its text.
+/// Returns the status of Teams' own endpoint, which the connector's text names.
 fn inner_status(body: &str) -> Option<u16> {
     let rest = &body[body.find(INNER_STATUS)? + INNER_STATUS.len()..];
     let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
@@ -78,12 +80,12 @@ fn gone(status: u16) -> String {
     format!("{status}: the webhook does not exist any more")
 }
 
-/// `error.code` of the workflow service.
+/// Returns `error.code` of the workflow service.
 fn error_code(answer: &Answer) -> Option<String> {
     Some(answer.json()?.get("error")?.get("code")?.as_str()?.to_owned())
 }
 
-/// `error.code: error.message`, `message`, or the text itself.
+/// Returns the reason in the body: `error.code: error.message`, `message`, or the text itself.
 fn reason(answer: &Answer) -> String {
     let text = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().to_owned();
     match answer.json() {

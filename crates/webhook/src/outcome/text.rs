@@ -1,4 +1,4 @@
-//! What of an answer is kept for people.
+//! The texts that are stored of answers and errors.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -6,10 +6,10 @@ use std::time::Duration;
 use crate::endpoint::SecretUrl;
 
 const MAX_BODY_CHARACTERS: usize = 1000;
-/// An error is read in a column of a table or a line of a log; the whole answer is beside it.
+/// Errors are shorter than answers, because they are read in a column of a table or a line of a log, beside the whole answer.
 const MAX_ERROR_CHARACTERS: usize = 500;
 
-/// The first characters of a body, without secrets and NUL; None when there is no body.
+/// Returns the first characters of a body, without secrets and NUL; `None` if the body is empty.
 pub(super) fn stored_body(body: &[u8], url: &SecretUrl) -> Option<String> {
     if body.is_empty() {
         return None;
@@ -18,12 +18,12 @@ pub(super) fn stored_body(body: &[u8], url: &SecretUrl) -> Option<String> {
     Some(first_characters(&url.redact(&text), MAX_BODY_CHARACTERS).replace('\0', "\u{fffd}"))
 }
 
-/// An error in one line, without secrets.
+/// Returns an error as one line, without secrets.
 pub(super) fn stored_error(error: &str, url: &SecretUrl) -> String {
     bounded(&url.redact(error))
 }
 
-/// An error in one line, as long as errors are at most.
+/// Returns an error as one line of at most [`MAX_ERROR_CHARACTERS`].
 pub(super) fn bounded(error: &str) -> String {
     first_characters(error, MAX_ERROR_CHARACTERS).replace(|c: char| c.is_control(), " ")
 }
@@ -35,8 +35,8 @@ fn first_characters(text: &str, count: usize) -> &str {
     }
 }
 
-/// `what`, and what the answer said about it where it said something. It is cut when it is stored and not before: half a secret is
-/// not recognised any more.
+/// Returns `what`, followed by the answer's reason if there is one. The text is shortened only when it is stored, after masking: half a secret would
+/// not be recognised.
 pub(super) fn with_reason(what: &str, reason: &str) -> String {
     match reason.trim() {
         "" => what.to_owned(),
@@ -44,7 +44,7 @@ pub(super) fn with_reason(what: &str, reason: &str) -> String {
     }
 }
 
-/// `1.3 s`: with the fraction that there is, to the millisecond.
+/// Writes a time as `1.3 s`, with milliseconds as far as they are not zero.
 pub(super) fn seconds(wait: Duration) -> String {
     let mut text = wait.as_secs().to_string();
     let millis = wait.subsec_millis();
@@ -65,7 +65,7 @@ pub(super) fn rate_limited(wait: Duration) -> String {
     format!("429: rate limited, next try in {}", seconds(wait))
 }
 
-/// A failure that is not the message's fault.
+/// The error for a temporary failure of the server.
 pub(super) fn passing(status: u16) -> String {
     let what = match status {
         408 | 504 => "the server did not answer in time",
@@ -77,12 +77,12 @@ pub(super) fn passing(status: u16) -> String {
     format!("{status}: {what}")
 }
 
-/// A page for a browser where an API should have answered.
+/// The error for an HTML page in the place of an API's answer.
 pub(super) fn page_in_between(status: u16) -> String {
     format!("{status} with a web page: something between here and the webhook answered in its place")
 }
 
-/// The status of a proxy, which is no webhook's.
+/// The error for a status that only proxies answer with.
 pub(super) fn proxy(status: u16) -> String {
     format!("{status}: a proxy between here and the webhook asks for a login")
 }

@@ -3,20 +3,10 @@
 use jiff::Timestamp;
 
 use crate::event::Event;
+use crate::ids::{DeliveryId, QueueId, RequestId};
 use crate::nats::Publication;
 use crate::traceparent::Traceparent;
 use crate::way::WayId;
-
-/// The webhook's id.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct QueueId(pub i64);
-
-/// The delivery's id.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct DeliveryId(pub i64);
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RequestId(pub u64);
 
 /// A delivery that is not finished: a row.
 #[derive(Clone, Debug, PartialEq, Eq)]

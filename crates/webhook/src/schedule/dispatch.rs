@@ -11,7 +11,7 @@ use super::in_flight::InFlight;
 use super::pool::Pool;
 use super::run_queue::Group;
 use super::{Compose, DeliveryChange, Outcome, QueueId, Request, Scheduler};
-use crate::endpoint::EndpointKind;
+use crate::kinds::EndpointKind;
 
 impl Scheduler {
     /// Returns the requests that may leave now.

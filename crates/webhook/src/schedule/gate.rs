@@ -1,17 +1,14 @@
 //! What the vendors allow one way out, which is an address of its own, and what of it each scheduler may use.
 
 use super::clock::Tick;
+use super::member::Member;
 use super::pool::Pool;
-use super::rate::Rate;
 use super::reach::Reach;
 use super::refusals::Refusals;
 use super::window::Window;
 use super::{QueueId, WayCounts};
+use crate::rate::Rate;
 use crate::way::WayId;
-
-/// A scheduler's place among those that share the ways.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Member(pub(super) usize);
 
 /// What holds for one scheduler.
 #[derive(Clone, Copy, Debug, Default)]
@@ -46,7 +43,8 @@ pub(super) struct Gate {
 struct Share {
     requests: Window,
     refusals: Refusals,
-    out: usize,
+    /// Requests that are out, by pool.
+    out: [usize; Pool::ALL.len()],
 }
 
 impl Share {
@@ -54,7 +52,7 @@ impl Share {
         Share {
             requests: Window::new(rate),
             refusals: Refusals::new(limits.refusals),
-            out: 0,
+            out: [0; Pool::ALL.len()],
         }
     }
 }
@@ -130,7 +128,10 @@ impl Gate {
         let Some(share) = self.share(member).filter(|_| pool == Pool::Discord) else {
             return Some(parked);
         };
-        let (rate, refusals) = (self.discord.opens_at()?, share.refusals.opens_at(share.out)?);
+        let (rate, refusals) = (
+            self.discord.opens_at()?,
+            share.refusals.opens_at(share.out[pool as usize])?,
+        );
         let own = match wanting {
             0 | 1 => Tick::DISTANT_PAST,
             _ => share.requests.opens_by(part(share.requests.rate(), wanting))?,
@@ -143,9 +144,11 @@ impl Gate {
         self.out[pool as usize] += 1;
         if pool == Pool::Discord {
             self.discord.leave();
-            if let Some(share) = self.shares.get_mut(member.0) {
+        }
+        if let Some(share) = self.shares.get_mut(member.0) {
+            share.out[pool as usize] += 1;
+            if pool == Pool::Discord {
                 share.requests.leave();
-                share.out += 1;
             }
         }
     }
@@ -164,10 +167,23 @@ impl Gate {
     pub(super) fn back(&mut self, member: Member, pool: Pool) {
         let out = &mut self.out[pool as usize];
         *out = out.saturating_sub(1);
-        if pool == Pool::Discord
-            && let Some(share) = self.shares.get_mut(member.0)
-        {
-            share.out = share.out.saturating_sub(1);
+        if let Some(share) = self.shares.get_mut(member.0) {
+            let out = &mut share.out[pool as usize];
+            *out = out.saturating_sub(1);
+        }
+    }
+
+    /// A member goes: what it has out is given up, and may have arrived by now.
+    pub(super) fn quit(&mut self, member: Member, now: Tick) {
+        let Some(share) = self.shares.get_mut(member.0) else {
+            return;
+        };
+        for (out, own) in self.out.iter_mut().zip(std::mem::take(&mut share.out)) {
+            *out = out.saturating_sub(own);
+        }
+        for _ in 0..share.requests.on_their_way() {
+            share.requests.arrive(now);
+            self.discord.arrive(now);
         }
     }
 

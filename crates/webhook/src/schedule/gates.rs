@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use super::clock::Tick;
 use super::concurrency::SLOW;
-use super::gate::{Gate, Limits, Member};
+use super::gate::{Gate, Limits};
+use super::member::Member;
 use super::pool::Pool;
-use super::rate::Rate;
 use super::{QueueId, WayCounts};
-use crate::endpoint::EndpointKind;
+use crate::kinds::EndpointKind;
+use crate::rate::Rate;
 use crate::way::WayId;
 
 /// Ways that a queue had better not take: a bit for each place in their list.
@@ -22,6 +23,8 @@ pub(super) struct Gates {
     /// Never none, in the order of the setting.
     ways: Vec<Gate>,
     members: Vec<Limits>,
+    /// The places of members that are gone, for those to come.
+    free: Vec<Member>,
 }
 
 impl Gates {
@@ -30,18 +33,33 @@ impl Gates {
         Gates {
             ways: vec![Gate::new(WayId::DIRECT, Rate::NONE, &[])],
             members: Vec::new(),
+            free: Vec::new(),
         }
     }
 
     /// Lets one more scheduler use the ways.
     pub(super) fn join(&mut self, limits: Limits) -> Member {
-        self.members.push(limits);
-        let rate = self.rate();
-        for gate in &mut self.ways {
-            gate.join(rate, limits);
-            gate.set(rate, &self.members);
+        let member = self.free.pop().unwrap_or(Member(self.members.len()));
+        match self.members.get_mut(member.0) {
+            Some(place) => *place = limits,
+            None => {
+                self.members.push(limits);
+                let rate = self.rate();
+                self.ways.iter_mut().for_each(|gate| gate.join(rate, limits));
+            }
         }
-        Member(self.members.len() - 1)
+        self.set_limits();
+        member
+    }
+
+    /// Lets a scheduler go: it wants nothing more, and nothing of its is out.
+    pub(super) fn quit(&mut self, member: Member, now: Tick) {
+        if let Some(limits) = self.members.get_mut(member.0) {
+            *limits = Limits::default();
+            self.free.push(member);
+        }
+        self.ways.iter_mut().for_each(|gate| gate.quit(member, now));
+        self.set_limits();
     }
 
     /// Sets the limits of a member.
@@ -49,6 +67,10 @@ impl Gates {
         if let Some(limits) = self.members.get_mut(member.0) {
             (limits.per_second, limits.refusals) = (per_second, refusals);
         }
+        self.set_limits();
+    }
+
+    fn set_limits(&mut self) {
         let rate = self.rate();
         for gate in &mut self.ways {
             gate.set(rate, &self.members);

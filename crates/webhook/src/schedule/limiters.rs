@@ -4,12 +4,12 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
+use super::Policy;
 use super::clock::Clock;
-use super::endpoint_queue::{EndpointQueue, State};
+use super::endpoint_queue::EndpointQueue;
 use super::limiter::{Limiter, Shared};
-use super::rate::Rate;
 use super::window::Window;
-use super::{Policy, QueueId, Scheduler};
+use crate::rate::Rate;
 
 #[derive(Debug, Default)]
 pub(super) struct Limiters(BTreeMap<Shared, Rc<RefCell<Window>>>);
@@ -47,23 +47,16 @@ impl Limiters {
             window: window.clone(),
         });
     }
-}
 
-/// Returns the rate of a queue by itself. None: it has none.
-fn rate(queue: &EndpointQueue, policy: &Policy) -> Option<Rate> {
-    let of_vendor = || queue.config.vendor.rate(policy);
-    queue.config.rate.or_else(of_vendor)
-}
-
-impl Scheduler {
-    /// Sets the rates of all limiters, each to the lowest of its queues'.
-    pub(super) fn limit(&mut self) {
-        for queue in self.queues.values_mut() {
-            self.limiters.join(queue, &self.clock, &self.policy);
-        }
+    /// Sets the rate of each limiter to the lowest of its queues'. Returns those whose rate has changed.
+    pub(super) fn set_rates<'a>(
+        &mut self,
+        queues: impl Iterator<Item = &'a EndpointQueue>,
+        policy: &Policy,
+    ) -> BTreeSet<Shared> {
         let mut rates: BTreeMap<&Shared, Rate> = BTreeMap::new();
-        for queue in self.queues.values() {
-            if let (Some(limiter), Some(rate)) = (&queue.limiter, rate(queue, &self.policy)) {
+        for queue in queues {
+            if let (Some(limiter), Some(rate)) = (&queue.limiter, rate(queue, policy)) {
                 let lowest = rates.entry(&limiter.shared).or_insert(rate);
                 if rate.is_below(*lowest) {
                     *lowest = rate;
@@ -71,7 +64,7 @@ impl Scheduler {
             }
         }
         let mut changed: BTreeSet<Shared> = BTreeSet::new();
-        self.limiters.0.retain(|shared, window| match rates.get(shared) {
+        self.0.retain(|shared, window| match rates.get(shared) {
             Some(rate) => {
                 if window.borrow_mut().set(*rate) {
                     changed.insert(shared.clone());
@@ -80,15 +73,12 @@ impl Scheduler {
             }
             None => false,
         });
-        // Queues that wait for a rate that has changed.
-        let waiting = self.queues.values().filter(|queue| {
-            let limiter = queue.limiter.as_ref();
-            matches!(queue.state, State::Waiting(_)) && limiter.is_some_and(|it| changed.contains(&it.shared))
-        });
-        let waiting: Vec<QueueId> = waiting.map(|queue| queue.config.id).collect();
-        for id in waiting {
-            self.leave_state(id);
-            self.settle(id);
-        }
+        changed
     }
+}
+
+/// Returns the rate of a queue by itself. None: it has none.
+fn rate(queue: &EndpointQueue, policy: &Policy) -> Option<Rate> {
+    let of_vendor = || policy.rate_of(queue.config.vendor);
+    queue.config.rate.or_else(of_vendor)
 }

@@ -5,10 +5,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::QueueId;
-use super::rate::Rate;
 use crate::digest::Digest;
-use crate::endpoint::{EndpointKind, Vendor};
+use crate::endpoint::Vendor;
+use crate::kinds::{EndpointKind, WebhookType};
 use crate::quiet_hours::QuietHours;
+use crate::rate::Rate;
 
 /// The settings that hold for all queues.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,6 +52,16 @@ impl Default for Policy {
             max_in_flight: 256,
             max_slow: 5_120,
             max_buffered: 10_000,
+        }
+    }
+}
+
+impl Policy {
+    /// Returns the rate at which a vendor's servers accept requests; `None`: no limit is known.
+    pub fn rate_of(&self, vendor: Vendor) -> Option<Rate> {
+        match vendor {
+            Vendor::Of(WebhookType::Teams) => Some(self.teams_rate),
+            _ => vendor.rate(),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Queues that a vendor limits together.
 
-use crate::endpoint::{EndpointKind, Vendor, WebhookType};
+use crate::endpoint::Vendor;
+use crate::kinds::{EndpointKind, WebhookType};
 
 /// Queues that share a rate limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,20 +1,11 @@
 //! The prefetch buffer: how many rows are in memory, and how many more to ask for.
 
-use std::time::Duration;
-
-use super::clock::Tick;
 use super::endpoint_queue::EndpointQueue;
+use super::page::LARGEST_CLAIM;
 
 /// Rows are asked for as if so many more queues needed some: the last free ones are never given out at once, so that the next queue finds
 /// some.
 const RESERVE: usize = 8;
-/// The most rows in one claim. A claim costs the database about as much as some tens of rows; beyond some hundreds nothing is gained.
-const LARGEST_CLAIM: usize = 500;
-/// A page that was used up within this time was too small.
-const SOON: Duration = Duration::from_millis(500);
-/// A page that lasted longer than this was too large.
-const LATE: Duration = Duration::from_secs(2);
-
 /// The room for rows of all queues, and how much of it is taken.
 #[derive(Debug)]
 pub(super) struct PrefetchBuffer {
@@ -75,53 +66,5 @@ impl PrefetchBuffer {
         let weight = if aside { 0 } else { queue.weight(queue.rows.len()) };
         self.held = self.held.saturating_sub(queue.counted) + weight;
         queue.counted = weight;
-    }
-}
-
-/// The page size of a queue, in messages: what it sends in a second or two. A fast queue soon reads large pages, and a slow one, of which
-/// there may be thousands, holds little.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Page {
-    messages: usize,
-    /// When the last page came, if it was full.
-    filled_at: Option<Tick>,
-}
-
-impl Page {
-    const FIRST: usize = 2;
-
-    pub(super) fn new() -> Self {
-        Page {
-            messages: Page::FIRST,
-            filled_at: None,
-        }
-    }
-
-    /// Returns the number of rows to ask for, now that the last page is used up.
-    pub(super) fn next(&mut self, message: usize, now: Tick) -> usize {
-        if let Some(filled_at) = self.filled_at.take() {
-            let lasted = now.since(filled_at);
-            if lasted <= SOON {
-                self.messages = (self.messages * 2).min((LARGEST_CLAIM / message).max(1));
-            } else if lasted > LATE {
-                self.messages = (self.messages / 2).max(1);
-            }
-        }
-        (self.messages * message).min(LARGEST_CLAIM)
-    }
-
-    pub(super) fn filled(&mut self, now: Tick) {
-        self.filled_at = Some(now);
-    }
-
-    pub(super) fn after_failure(&mut self) {
-        *self = Page {
-            messages: 1,
-            filled_at: None,
-        };
-    }
-
-    pub(super) fn after_success(&mut self) {
-        self.messages = self.messages.max(Page::FIRST);
     }
 }

@@ -3,7 +3,7 @@
 use super::QueueId;
 use super::backoff;
 use super::clock::Tick;
-use super::gate::Member;
+use super::member::Member;
 
 /// If so many webhooks in a row cannot be reached by a way, it is the way's fault.
 const ENOUGH: usize = 3;

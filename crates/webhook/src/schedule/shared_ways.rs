@@ -1,14 +1,16 @@
 //! The ways out of a process, for the schedulers of several databases: what a vendor says to one of them holds for the address, so for all.
 
+use std::cell::Cell;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::clock::Tick;
-use super::gate::{Gate, Limits, Member};
+use super::gate::{Gate, Limits};
 use super::gates::{Avoided, Gates};
+use super::member::Member;
 use super::pool::Pool;
 use super::{Policy, QueueId, WayCounts};
-use crate::endpoint::EndpointKind;
+use crate::kinds::EndpointKind;
 use crate::way::WayId;
 
 /// Ways out that several schedulers share: their rates, parks and reach. What Discord refuses is counted for each scheduler by itself, so
@@ -40,8 +42,16 @@ impl SharedWays {
             shared: self,
             member,
             ahead: 0,
+            seen: Cell::new(Tick::DISTANT_PAST),
             changed: false,
         }
+    }
+}
+
+/// A scheduler that goes, also by a panic, leaves nothing behind that others would wait for.
+impl Drop for Ways {
+    fn drop(&mut self) {
+        self.shared.lock().quit(self.member, self.seen.get());
     }
 }
 
@@ -58,6 +68,8 @@ pub(super) struct Ways {
     member: Member,
     /// How far the scheduler's clock is ahead of that of the ways, in microseconds.
     ahead: i64,
+    /// The latest time that was said of the ways' clock.
+    seen: Cell<Tick>,
     /// Something is otherwise for the other schedulers.
     changed: bool,
 }
@@ -70,6 +82,13 @@ impl Ways {
 
     fn to_shared(&self, tick: Tick) -> Tick {
         tick.shifted(self.ahead.saturating_neg())
+    }
+
+    /// The same of the present.
+    fn now(&self, now: Tick) -> Tick {
+        let now = self.to_shared(now);
+        self.seen.set(now.max(self.seen.get()));
+        now
     }
 
     fn to_own(&self, tick: Tick) -> Tick {
@@ -113,7 +132,7 @@ impl Ways {
 
     /// A request that had left has arrived by now.
     pub(super) fn arrive(&mut self, way: WayId, pool: Pool, now: Tick) {
-        let (member, now) = (self.member, self.to_shared(now));
+        let (member, now) = (self.member, self.now(now));
         self.change(way, |gate| gate.arrive(member, pool, now));
     }
 
@@ -140,13 +159,13 @@ impl Ways {
 
     /// No connection came about.
     pub(super) fn unreached(&mut self, way: WayId, queue: QueueId, now: Tick, random: &mut fastrand::Rng) {
-        let (queue, now) = ((self.member, queue), self.to_shared(now));
+        let (queue, now) = ((self.member, queue), self.now(now));
         self.shared.lock().unreached(way, queue, now, random);
     }
 
     /// Discord has refused so many requests.
     pub(super) fn refused(&mut self, way: WayId, count: u32, now: Tick) {
-        self.gate(way, |gate| gate.refused(self.member, count, self.to_shared(now)));
+        self.gate(way, |gate| gate.refused(self.member, count, self.now(now)));
     }
 
     /// The same in an earlier life.
@@ -169,7 +188,7 @@ impl Ways {
 
     /// Until when nothing leaves by any way: the vendor has parked it, or it leads nowhere while others may.
     pub(super) fn parked_until(&self, pool: Pool, now: Tick) -> Tick {
-        let now = self.to_shared(now);
+        let now = self.now(now);
         self.to_own(self.shared.lock().parked_until(self.member, pool, now))
     }
 
@@ -181,7 +200,7 @@ impl Ways {
 
     /// When the next request may leave by some way; None: not before one has arrived.
     pub(super) fn opens_at(&self, pool: Pool, now: Tick) -> Option<Tick> {
-        let now = self.to_shared(now);
+        let now = self.now(now);
         let opens = self.shared.lock().opens_at(self.member, pool, now);
         opens.map(|opens| self.to_own(opens))
     }
@@ -195,14 +214,14 @@ impl Ways {
         avoided: Avoided,
         now: Tick,
     ) -> Result<WayId, Tick> {
-        let (queue, now) = ((self.member, queue), self.to_shared(now));
+        let (queue, now) = ((self.member, queue), self.now(now));
         let chosen = self.shared.lock().choose(pool, kind, queue, avoided, now);
         chosen.map_err(|again| self.to_own(again))
     }
 
     /// Whether what could not leave by this way can by another one.
     pub(super) fn elsewhere(&self, way: WayId, pool: Pool, avoided: Avoided, now: Tick) -> bool {
-        let now = self.to_shared(now);
+        let now = self.now(now);
         self.shared.lock().elsewhere(way, self.member, pool, avoided, now)
     }
 

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::clock::Tick;
-use super::rate::Rate;
+use crate::rate::Rate;
 
 /// Lets at most a number of requests arrive within any period, all of them at once if it was quiet before. A token bucket would let twice
 /// as many pass in the period after a pause.
@@ -55,6 +55,11 @@ impl Window {
 
     pub(super) fn leave(&mut self) {
         self.on_their_way += 1;
+    }
+
+    /// Returns the number of requests in flight.
+    pub(super) fn on_their_way(&self) -> usize {
+        self.on_their_way
     }
 
     /// Notes that a request in flight has arrived by now.

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use webhook::appearance::Appearance;
 use webhook::definition::{Catalogue, Definition, EventDefinition};
 use webhook::endpoint::EndpointKind::{Discord, TeamsConnector, TeamsWorkflow};
+use webhook::endpoint::parse_mention;
 use webhook::mention::Mention;
 use webhook::message::{compose, compose_with};
 
@@ -21,7 +22,7 @@ fn pinging(mention: Mention) -> Appearance {
 fn a_mention_pings_whom_it_names() {
     let cards = [Catalogue::builtin().card(&sample_event("daily_streak"))];
     let body = |kind, mention: &str| -> Value {
-        let mention = Mention::parse(kind, mention).unwrap();
+        let mention = parse_mention(kind, mention).unwrap();
         serde_json::from_slice(&compose_with(kind, &cards, &pinging(mention)).body).unwrap()
     };
     let role = body(Discord, "role:123456789012345678");
@@ -53,7 +54,7 @@ fn a_mention_pings_whom_it_names() {
         })
     );
     // One of another service, left from before the URL was changed.
-    let foreign = Mention::parse(Discord, "role:123456789012345678").unwrap();
+    let foreign = parse_mention(Discord, "role:123456789012345678").unwrap();
     assert_eq!(
         compose_with(TeamsConnector, &cards, &pinging(foreign)),
         compose(TeamsConnector, &cards)
@@ -64,7 +65,7 @@ fn a_mention_pings_whom_it_names() {
 fn a_webhook_has_a_name_a_picture_and_a_place_on_discord() {
     let cards = vec![Catalogue::builtin().card(&sample_event("daily_streak")); 3];
     let appearance = Appearance {
-        mention: Mention::parse(Discord, "role:123456789012345678").ok(),
+        mention: parse_mention(Discord, "role:123456789012345678").ok(),
         username: Some("Zentry".into()),
         avatar_url: Some("https://app.example.com/zentry.png".into()),
         announce: true,

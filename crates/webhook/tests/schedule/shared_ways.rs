@@ -121,6 +121,45 @@ fn who_is_away_holds_nothing() {
     assert_eq!(a_second(&mut other, &mut one), (40, 0));
 }
 
+/// A scheduler that goes without having been answered, as by a panic, holds up no other, and its requests count as arrived.
+#[test]
+fn who_goes_leaves_nothing_behind() {
+    let ways = SharedWays::new();
+    let desk = |webhooks| {
+        let mut desk = Desk::sharing(&ways, Policy::default(), 0, (1..=webhooks).map(discord));
+        (1..=webhooks).for_each(|id| desk.write(id, [1]));
+        desk
+    };
+    let mut other = desk(200);
+    let mut one = desk(90);
+    assert_eq!(one.leaving().len(), 50);
+    drop(one);
+    other.nothing_leaves();
+    for _ in 0..3 {
+        other.pass(seconds(1.0));
+        let requests = other.leaving();
+        assert_eq!(requests.len(), 50);
+        requests.iter().for_each(|request| other.answer(request, SENT));
+        // One that comes and goes takes the place of the one before it.
+        let mut another = desk(90);
+        another.pass(other.now.duration_since(another.now).unsigned_abs());
+        another.nothing_leaves();
+    }
+}
+
+#[test]
+fn who_goes_while_it_finds_out_whether_a_ban_is_over_leaves_that_to_others() {
+    let (mut one, mut other) = two(&Policy::default(), 2);
+    let requests = one.leaving();
+    one.answer(&requests[0], Verdict::Blocked);
+    one.answer(&requests[1], Verdict::Blocked);
+    let (slept, _probe) = one.next();
+    other.pass(slept);
+    other.nothing_leaves();
+    drop(one);
+    assert_eq!(other.leaving().len(), 1);
+}
+
 #[test]
 fn the_lowest_rate_holds_for_all() {
     let ways = SharedWays::new();

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::types::{Object, boolean, integer, list, object, required, string, text, timestamp, url};
 use crate::emulator::findings::{Findings, present};
-use crate::emulator::route::parameter;
+use crate::emulator::query::parameter;
 
 const MOST_EMBEDS: usize = 10;
 const MOST_FIELDS: usize = 25;

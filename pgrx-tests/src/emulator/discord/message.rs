@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::Hook;
-use crate::emulator::registry::Address;
+use crate::emulator::address::Address;
+use crate::emulator::hook::Hook;
 
 /// Discord's snowflakes count milliseconds from 2015-01-01, above 22 bits of sequence.
 const DISCORD_EPOCH_MS: i64 = 1_420_070_400_000;

@@ -9,23 +9,20 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use hyper::Method;
 use serde_json::{Value, json};
 
+use super::address::{Address, letters};
 use super::event::embeds;
 use super::findings::{Findings, Problem};
-use super::kind::Service;
+use super::hook::{Channel, Hook, Life};
 use super::lock::lock;
 use super::markup::{Markdown, markdown};
 use super::pace::{Passage, RateLimit, Standing};
-use super::registry::{Address, Channel, Hook, Life, letters};
+use super::query::parameter;
 use super::reply::{Call, Judged, Reply, reason};
-use super::route::parameter;
+use super::service::Service;
 use super::verdict::Verdict;
 
 /// What it is like.
 pub(crate) const SERVICE: Service = Service {
-    name: "discord",
-    title: "Discord",
-    webhook_type: "discord",
-    is_chat: true,
     announced: Some(RateLimit::DISCORD),
     address: |rng| Address::Discord {
         id: rng

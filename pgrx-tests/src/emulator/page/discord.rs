@@ -71,5 +71,5 @@ fn text(value: &Value) -> &str {
 }
 
 fn marked(source: &str) -> Markup {
-    super::marked(Kind::Discord, source)
+    super::marked::marked(Kind::Discord, source)
 }

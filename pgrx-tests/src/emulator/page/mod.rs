@@ -1,6 +1,7 @@
 //! `GET /`: the messages roughly as the services draw them.
 
 mod discord;
+mod marked;
 mod others;
 mod teams;
 
@@ -8,10 +9,10 @@ use std::sync::Arc;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use super::Shared;
 use super::kind::Kind;
-use super::markup::spans;
 use super::reply::Reply;
+use super::services::service;
+use super::shared::Shared;
 use super::store::Received;
 use super::verdict::Verdict;
 use super::webhook::whose;
@@ -30,7 +31,7 @@ pub(crate) fn page(shared: &Shared) -> Reply {
     };
     let others = Kind::ALL
         .into_iter()
-        .filter(|kind| kind.service().by_path.is_some());
+        .filter(|kind| service(*kind).by_path.is_some());
     let others: Vec<_> = others.map(|kind| (kind, of(&[kind]))).collect();
     let markup = html! {
         (DOCTYPE)
@@ -97,13 +98,4 @@ fn fate(received: &Received) -> Markup {
         Verdict::Refused(why) | Verdict::Scripted(why) => why,
     };
     html! { " " span.refused title=(why) { "not shown: " (why) } }
-}
-
-/// Marked-up text; everything that is not markup is escaped.
-fn marked(kind: Kind, source: &str) -> Markup {
-    html! {
-        @for span in spans(kind, source) {
-            @if span.bold { strong { (span.text) } } @else { (span.text) }
-        }
-    }
 }

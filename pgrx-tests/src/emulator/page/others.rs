@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::marked;
+use super::marked::marked;
 use crate::emulator::store::Received;
 
 pub(super) fn message(received: &Received) -> Markup {

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 use serde_json::Value;
 
-use super::marked;
+use super::marked::marked;
 use crate::emulator::kind::Kind;
 use crate::emulator::store::Received;
 

@@ -6,22 +6,19 @@ use hyper::Method;
 use serde_json::Value;
 
 use super::message_card;
+use crate::emulator::address::{Address, guid, hex};
 use crate::emulator::event;
 use crate::emulator::findings::{Findings, present};
-use crate::emulator::kind::Service;
+use crate::emulator::hook::{Hook, Life};
 use crate::emulator::lock::lock;
 use crate::emulator::markup::{Markdown, markdown};
 use crate::emulator::pace::RateLimit;
-use crate::emulator::registry::{Address, Hook, Life, guid, hex};
 use crate::emulator::reply::{Call, Judged, Reply, reason};
+use crate::emulator::service::Service;
 use crate::emulator::verdict::Verdict;
 
 /// What it is like.
 pub(crate) const SERVICE: Service = Service {
-    name: "connector",
-    title: "Teams connector",
-    webhook_type: "teams",
-    is_chat: true,
     announced: Some(RateLimit::TEAMS),
     address: |rng| {
         let (group, tenant, owner) = (guid(rng), guid(rng), guid(rng));

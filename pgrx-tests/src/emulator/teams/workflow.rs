@@ -10,23 +10,20 @@ use serde_json::{Value, json};
 
 use super::adaptive_card;
 use super::quoted_length;
+use crate::emulator::address::{Address, hex, letters};
 use crate::emulator::event;
 use crate::emulator::findings::Findings;
-use crate::emulator::kind::Service;
+use crate::emulator::hook::{Hook, Life};
 use crate::emulator::lock::lock;
 use crate::emulator::markup::{Markdown, markdown};
 use crate::emulator::pace::RateLimit;
-use crate::emulator::registry::{Address, Hook, Life, hex, letters};
+use crate::emulator::query::parameter;
 use crate::emulator::reply::{Call, Judged, Reply, reason};
-use crate::emulator::route::parameter;
+use crate::emulator::service::Service;
 use crate::emulator::verdict::Verdict;
 
 /// What it is like.
 pub(crate) const SERVICE: Service = Service {
-    name: "workflow",
-    title: "Teams workflow",
-    webhook_type: "teams",
-    is_chat: true,
     announced: Some(RateLimit::TEAMS),
     address: |rng| {
         let sig = letters(

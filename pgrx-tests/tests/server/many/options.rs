@@ -1,6 +1,7 @@
 //! How several databases are given, and what is said of what is wrong with that.
 
 use std::fs;
+use std::path::Path;
 
 use anyhow::{Context, Result};
 use zentry_e2e::scene::Scene;
@@ -10,7 +11,14 @@ use crate::support::{Directory, Ran, command};
 
 /// What a command says that ends at once, and not well.
 fn refused(scene: &Scene, arguments: &[&str]) -> Result<String> {
-    let ran = Ran::from(command(scene, "postgres")?.args(arguments).output()?);
+    refused_with(scene, arguments, Path::new("/nowhere"))
+}
+
+/// With this file of services.
+fn refused_with(scene: &Scene, arguments: &[&str], services: &Path) -> Result<String> {
+    let mut command = command(scene, "postgres")?;
+    command.env("PGSERVICEFILE", services);
+    let ran = Ran::from(command.args(arguments).output()?);
     assert_ne!(ran.code, 0, "{arguments:?}: {}", ran.err);
     assert!(!ran.err.contains("MARKEDSECRET"), "{}", ran.err);
     Ok(ran.err)
@@ -22,6 +30,8 @@ fn what_is_wrong_with_one_of_several_is_said_with_its_name_and_its_option() -> R
     let directory = Directory::new()?;
     let path = directory.0.join("databases");
     let file = path.to_str().context("a path")?;
+    let services = directory.0.join("services");
+    fs::write(&services, "[marked]\ndbname=x\npassword MARKEDSECRET\n")?;
     for command in ["serve", "send"] {
         for (text, why) in [
             ("# nothing\n", "names no database"),
@@ -36,16 +46,25 @@ fn what_is_wrong_with_one_of_several_is_said_with_its_name_and_its_option() -> R
                 "a=dbname=x\nb=service=nobody password=MARKEDSECRET\n",
                 ", b: there is no service nobody",
             ),
+            (
+                "a=postgresql://u:pass?MARKEDSECRET@h/d\n",
+                ", a: a parameter of the connection URL has no value",
+            ),
+            (
+                "a=dbname=x\nb=port=many\n",
+                ", b: the parameters of the connection are not valid",
+            ),
+            ("a=service=marked\n", "services: line 3 is not name=value"),
         ] {
             fs::write(&path, text)?;
-            let error = refused(&scene, &[command, "--databases", file])?;
+            let error = refused_with(&scene, &[command, "--databases", file], &services)?;
             assert!(error.contains(why), "{command}, {text}: {error}");
         }
         for (url, why) in [
             ("a=postgresql://u:MARKEDSECRET@h/d", "--database a has a password"),
             (
                 "A=postgresql://u:MARKEDSECRET@h/d",
-                "--database: a name has small letters",
+                "--database: a name consists of lower-case letters",
             ),
             (
                 "a=mysql://h/d",
@@ -59,7 +78,7 @@ fn what_is_wrong_with_one_of_several_is_said_with_its_name_and_its_option() -> R
         let both = [command, "--database-url", GONE, "--database", "a=dbname=x"];
         let error = refused(&scene, &both)?;
         assert!(
-            error.contains("--database-url is given, and databases with names too"),
+            error.contains("--database-url cannot be combined with --database or --databases"),
             "{error}"
         );
     }

@@ -81,6 +81,9 @@ fn pages_are_below_the_name_and_who_signs_in_is_signed_in_there_alone() -> Resul
         (303, "/sales/admin/logs/"),
         "{page}"
     );
+    let body = format!("token={}&next=/admin/%252e./../shop/admin/", two.sales.1.text);
+    let (_, _, elsewhere) = visit(&at("/sales/admin/sign-in/"), "", Some(&body))?;
+    assert_eq!(header(&elsewhere, "location"), "/sales/admin/integrations/");
     let cookie = header(&response, "set-cookie");
     assert!(
         cookie.starts_with("zentry_token_sales=") && cookie.contains("Path=/sales/admin"),

@@ -7,11 +7,14 @@ use std::process::{Command, Stdio};
 use std::thread::{self, JoinHandle};
 
 use anyhow::{Context, Result};
+use nix::sys::signal::Signal;
 use postgres::Client;
-use zentry_e2e::emulator::Kind;
+use zentry_e2e::cable::Cable;
+use zentry_e2e::emulator::{Behaviour, Kind};
 use zentry_e2e::numbered;
 use zentry_e2e::program::Running;
-use zentry_e2e::scene::{SOON, Scene, all_sent};
+use zentry_e2e::release::earlier_versions;
+use zentry_e2e::scene::{Channel, SOON, Scene, all_sent, all_sent_at_once};
 use zentry_e2e::wait::eventually;
 
 use super::{GONE, connection, login};
@@ -86,6 +89,157 @@ fn a_database_that_is_away_holds_up_no_other() -> Result<()> {
     Ok(())
 }
 
+/// A connection string that leads to the scene's database by this cable.
+fn by(cable: &Cable, scene: &Scene) -> String {
+    format!(
+        "host=127.0.0.1 port={} dbname={}",
+        cable.port(),
+        scene.database.name()
+    )
+}
+
+#[test]
+fn what_one_database_answers_ends_no_other() -> Result<()> {
+    let (mut one, mut other, login) = remote()?;
+    // As another version might.
+    other.client.batch_execute(
+        "CREATE OR REPLACE FUNCTION zentry_notify.sending_settings() RETURNS jsonb LANGUAGE sql AS 'SELECT NULL::jsonb'",
+    )?;
+    let mut sender = Sender::start(
+        command(&one, &login)?
+            .args(["send", "--database", &format!("other={}", connection(&other))])
+            .args(["--database", &format!("one={}", connection(&one))]),
+    )?;
+    let channel = one.channel_for(Kind::Discord, None, Some(&["task_completed"]))?;
+    numbered::complete(&mut one.client, 1..=3)?;
+    assert!(all_sent(&one.settle()?));
+    assert_eq!(numbered::accepted(&channel.webhook), [1, 2, 3]);
+    assert!(sender.child.try_wait()?.is_none());
+    let log = sender.log();
+    assert!(
+        log.contains("other: what the database says cannot be read"),
+        "{log}"
+    );
+    Ok(())
+}
+
+#[test]
+fn what_a_database_lacks_is_said_with_what_to_do() -> Result<()> {
+    let (mut well, mut old, login) = remote()?;
+    let (bare, unwilling) = (Scene::empty()?, Scene::start()?);
+    let earlier = earlier_versions()?;
+    let earlier = earlier.last().context("no version before this one")?;
+    old.client.batch_execute(&format!(
+        "DROP EXTENSION zentry_notify CASCADE; CREATE EXTENSION zentry_notify VERSION '{earlier}'"
+    ))?;
+    let databases = [
+        ("old", &old),
+        ("bare", &bare),
+        ("unwilling", &unwilling),
+        ("well", &well),
+    ];
+    let databases = databases.map(|(name, scene)| format!("{name}={}", connection(scene)));
+    let sender = Sender::start(
+        command(&well, &login)?
+            .arg("send")
+            .args(databases.iter().flat_map(|database| ["--database", database])),
+    )?;
+    let channel = well.channel_for(Kind::Discord, None, Some(&["task_completed"]))?;
+    numbered::complete(&mut well.client, [1])?;
+    assert!(all_sent(&well.settle()?));
+    assert_eq!(numbered::accepted(&channel.webhook), [1]);
+    let log = sender.log();
+    let reasons: [(&str, &str); 3] = [
+        (
+            "old",
+            &format!("the extension is of version {earlier}, which has no senders"),
+        ),
+        ("bare", "the database does not have the extension zentry_notify"),
+        (
+            "unwilling",
+            &format!("the role {login} may not send: permission denied"),
+        ),
+    ];
+    for (database, why) in reasons {
+        assert!(log.contains(&format!("{database}: {why}")), "{log}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_database_that_is_silent_does_not_keep_a_sender_from_ending() -> Result<()> {
+    let (mut one, other, login) = remote()?;
+    let (cut_later, cut_at_once) = (
+        Cable::to(one.database.cluster())?,
+        Cable::to(other.database.cluster())?,
+    );
+    cut_at_once.cut();
+    let mut sender = Sender::start(
+        command(&one, &login)?
+            // Longer than anybody waits here.
+            .args(["send", "--patience", "600"])
+            .args(["--database", &format!("one={}", by(&cut_later, &one))])
+            .args(["--database", &format!("other={}", by(&cut_at_once, &other))]),
+    )?;
+    let channel = one.channel_for(Kind::Discord, None, Some(&["task_completed"]))?;
+    numbered::complete(&mut one.client, [1])?;
+    channel.webhook.wait_for_events(1, SOON);
+    assert!(all_sent(&one.settle()?));
+    cut_later.cut();
+    sender.child.signal(Signal::SIGTERM)?;
+    eventually(SOON, "the sender to end", || sender.child.try_wait().ok()?)?;
+    let log = sender.log();
+    assert!(
+        log.contains("one: ended, though the database has not answered"),
+        "{log}"
+    );
+    assert!(log.contains("other: ended"), "{log}");
+    Ok(())
+}
+
+#[test]
+fn endpoints_of_one_database_that_hang_leave_the_others_files_to_open() -> Result<()> {
+    const WEBHOOKS: usize = 150;
+    let (mut one, mut other, login) = remote()?;
+    one.database.set("zentry_notify.request_timeout", "1s")?;
+    let hanging: Vec<Channel> = (0..WEBHOOKS)
+        .map(|_| one.channel_for(Kind::Workflow, None, Some(&["task_completed"])))
+        .collect::<Result<_>>()?;
+    for channel in &hanging {
+        channel.webhook.always(Behaviour::Hang);
+    }
+    let channels: Vec<Channel> = (0..5)
+        .map(|_| other.channel_for(Kind::Workflow, None, Some(&["task_completed"])))
+        .collect::<Result<_>>()?;
+    let direct = command(&one, &login)?;
+    let mut limited = Command::new("sh");
+    limited
+        .args(["-c", "ulimit -n 128 && exec \"$0\" \"$@\""])
+        .arg(direct.get_program())
+        .args(["send", "--database", &format!("one={}", connection(&one))])
+        .args(["--database", &format!("other={}", connection(&other))])
+        .env("PGUSER", &login)
+        .stdin(Stdio::null());
+    let _sender = Sender::start(&mut limited)?;
+    numbered::complete(&mut one.client, [1])?;
+    eventually(SOON, "endpoints to hang", || {
+        (one.emulator.requests() >= 8).then_some(())
+    })?;
+    numbered::complete(&mut other.client, 1..=3)?;
+    assert!(all_sent_at_once(&other.settle()?));
+    for channel in &channels {
+        assert_eq!(numbered::accepted(&channel.webhook), [1, 2, 3]);
+    }
+    let deliveries = one.wait_until("each to be tried", |all| {
+        all.len() == WEBHOOKS && all.iter().all(|delivery| delivery.attempts > 0)
+    })?;
+    for delivery in deliveries {
+        let why = delivery.error_message;
+        assert!(!why.contains("open files"), "{why}");
+    }
+    Ok(())
+}
+
 /// Whether the only sender has told the database that Discord turns it away.
 fn is_banned(client: &mut Client) -> Option<()> {
     let sql = "SELECT FROM zentry_notify.sender WHERE banned_until > now()";
@@ -151,7 +305,7 @@ fn an_attempt_by_a_proxy_that_is_not_there_names_the_option() -> Result<()> {
     })?;
     // A remedy is the option's, too.
     eventually(SOON, "the status to name the option", || {
-        let sql = "SELECT FROM zentry_status() s WHERE s.remedy LIKE '%zentry-notify send, which is its option --proxy%' LIMIT 1";
+        let sql = "SELECT FROM zentry_status() s WHERE s.remedy LIKE '%zentry-notify send, which its option --proxy names%' LIMIT 1";
         one.client.query_opt(sql, &[]).ok()?
     })
     .map(drop)

@@ -2,8 +2,10 @@
 
 use anyhow::{Context, Result};
 use serde_json::json;
+use zentry_e2e::cable::Cable;
 use zentry_e2e::emulator::Kind;
 use zentry_e2e::scene::{SOON, Scene};
+use zentry_e2e::wait::eventually;
 
 use super::{GONE, connection, login};
 use crate::support::{API, Server, Token};
@@ -133,5 +135,102 @@ fn a_database_that_is_down_takes_none_away() -> Result<()> {
     }
     let log = two.server.whole_log();
     assert!(log.contains("waiting for the database gone: "), "{log}");
+    Ok(())
+}
+
+#[test]
+fn a_database_that_falls_silent_keeps_nobody_from_hearing_how_the_others_are() -> Result<()> {
+    let mut scene = Scene::start()?;
+    let cable = Cable::to(scene.database.cluster())?;
+    let login = login(&mut [&mut scene], "server")?;
+    let names = [
+        format!("near={}", connection(&scene)),
+        format!(
+            "far=host=127.0.0.1 port={} dbname={}",
+            cable.port(),
+            scene.database.name()
+        ),
+    ];
+    let cluster = scene.database.cluster();
+    // A request may take longer than anybody waits here.
+    let arguments = [
+        "--request-timeout",
+        "3600",
+        "--database",
+        &names[0],
+        "--database",
+        &names[1],
+    ];
+    let server = Server::start_on(cluster.dir(), cluster.port(), "postgres", &login, &arguments)?;
+    let health = || server.call("GET", "/healthz", None, None);
+    let well = json!({"status": "ok", "databases": {"near": "ok", "far": "ok"}});
+    eventually(SOON, "both to answer", || {
+        health().ok().filter(|health| health.json == well)
+    })?;
+    cable.cut();
+    let known = json!({"status": "degraded", "databases": {"near": "ok", "far": "down"}});
+    let degraded = eventually(SOON, "one to be missed", || {
+        health().ok().filter(|health| health.json == known)
+    })?;
+    assert_eq!(degraded.status, 200);
+    let up = server.call("GET", "/metrics", None, None)?;
+    let line = "zentry_notify_database_up{database=\"far\"} 0";
+    assert!(up.text.lines().any(|found| found == line), "{}", up.text);
+    server.wait_for_log("the database far cannot be reached: it does not answer in time")?;
+    cable.mend();
+    eventually(SOON, "both to answer again", || {
+        health().ok().filter(|health| health.json == well)
+    })?;
+    server.wait_for_log("the database far answers again")
+}
+
+#[test]
+fn what_is_the_servers_own_is_answered_and_logged_as_what_is_a_databases() -> Result<()> {
+    let two = Two::start()?;
+    let call = |method: &str, path: &str| two.server.call(method, path, None, None);
+    for path in [
+        "/healthz",
+        "/healthz/",
+        "/metrics",
+        "/metrics/",
+        "/",
+        "/sales/healthz/",
+    ] {
+        assert_eq!(call("GET", path)?.status, 200, "{path}");
+    }
+    for path in ["/healthz", "/sales/healthz", "/sales", "/sales/"] {
+        let refused = call("POST", path)?;
+        let why = json!({"detail": "Method \"POST\" not allowed."});
+        assert_eq!((refused.status, &refused.json), (405, &why), "{path}");
+    }
+    let page = call("GET", "/sales")?;
+    assert_eq!(page.header("x-content-type-options"), "nosniff");
+    for path in [
+        "/nobody/healthz",
+        "/nobody",
+        "/sale/healthz",
+        "/Sales/healthz",
+        "/s%61les/healthz",
+        "//sales/healthz",
+        "/docs/",
+    ] {
+        let refused = call("GET", path)?;
+        assert_eq!(
+            (refused.status, &refused.json),
+            (404, &json!({"detail": "Not found."})),
+            "{path}"
+        );
+    }
+    assert_eq!(call("GET", "/gone/healthz")?.status, 503);
+    // Why a database is away is in the log, whoever has asked.
+    for needle in [
+        "path=\"/healthz\"",
+        "path=\"/nobody/healthz\"",
+        "path=\"/sales\"",
+        "the database gone cannot be reached: cannot connect to the database: error connecting to server: Connection refused",
+        "path=\"/gone/healthz\"}",
+    ] {
+        two.server.wait_for_log(needle)?;
+    }
     Ok(())
 }

@@ -32,7 +32,7 @@ fn an_integration_is_made_tried_changed_and_deleted() -> Result<()> {
     assert_eq!(browser.path()?, "/admin/logs?status=failed");
 
     browser.follow_text("Integrations")?;
-    assert!(browser.text("main")?.contains("nobody hears anything"));
+    assert!(browser.text("main")?.contains("no integrations yet"));
     browser.follow_text("New integration")?;
     browser.fill("name", "Backend channel")?;
     // The database says what is wrong with a URL while it is typed.
@@ -59,8 +59,8 @@ fn an_integration_is_made_tried_changed_and_deleted() -> Result<()> {
     browser.follow_text("Register")?;
     // What the database refuses stands beside its field, and nothing that was typed is lost.
     assert!(browser.title()?.starts_with("Error: "));
-    assert!(browser.text("#filter-problem")?.contains("no JSON path"));
-    assert!(browser.text(".problems")?.contains("no JSON path"));
+    assert!(browser.text("#filter-problem")?.contains("not a JSON path"));
+    assert!(browser.text(".problems")?.contains("not a JSON path"));
     assert_eq!(
         browser.attribute("#filter", "aria-invalid")?.as_deref(),
         Some("true")
@@ -220,7 +220,7 @@ fn everything_is_in_the_form_and_what_waits_is_tried_by_a_button() -> Result<()>
     let (browser, page) = (&site.browser, format!("/integrations/{}/", channel.id));
     site.goto(&page)?;
     browser.click("form[action$='/resume/'] button")?;
-    browser.wait_for(".notice", "tried now")?;
+    browser.wait_for(".notice", "being sent now")?;
     site.scene.settle()?;
     site.goto(&page)?;
     assert_eq!(browser.count("form[action$='/resume/']")?, 0, "nothing waits");
@@ -256,7 +256,7 @@ fn everything_is_in_the_form_and_what_waits_is_tried_by_a_button() -> Result<()>
         "2 days",
         "25/5min",
         "anna",
-        "trouble of the others",
+        "gets those about other integrations",
         // Who changed it, by which token, and from what.
         ", token \"",
         "rate_group nothing → anna",

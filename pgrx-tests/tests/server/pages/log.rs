@@ -52,7 +52,7 @@ fn what_failed_is_found_understood_and_sent_again() -> Result<()> {
     browser.follow_text("Send again")?;
     let page = browser.text("main")?;
     assert!(
-        page.contains("sent again") && page.contains("the first time by hand"),
+        page.contains("sent again") && page.contains("re-send no. 1"),
         "{page}"
     );
     site.scene.settle()?;
@@ -126,11 +126,11 @@ fn events_are_shown_with_their_tables_and_messages() -> Result<()> {
     let browser = &site.browser;
     browser.follow_text("Events")?;
     assert_eq!(browser.count("tbody tr")?, 6);
-    assert!(browser.text("tbody")?.contains("webhooks in trouble"));
+    assert!(browser.text("tbody")?.contains("webhooks that fail"));
     assert_eq!(browser.count("tbody .state.good")?, 5);
     // No table fires it, and its page says what does.
     browser.follow_text("webhook_trouble")?;
-    assert_eq!(browser.text("p.empty")?, "None: webhooks in trouble fire it.");
+    assert_eq!(browser.text("p.empty")?, "None: webhooks that fail fire it.");
     browser.follow_text("Events")?;
     browser.follow_text("task_completed")?;
     assert_eq!(
@@ -267,7 +267,7 @@ fn the_status_speaks_names_and_has_buttons() -> Result<()> {
     browser.follow_text("Backend channel")?;
     assert_eq!(browser.path()?, format!("/admin/integrations/{}/", channel.id));
     site.goto("/status/")?;
-    browser.follow_text("Give it a new URL")?;
+    browser.follow_text("Set a new URL")?;
     assert_eq!(
         browser.path()?,
         format!("/admin/integrations/{}/edit/", channel.id)
@@ -306,7 +306,7 @@ fn the_log_is_searched_by_words_time_and_what_waits() -> Result<()> {
     assert!(browser.text("tbody")?.contains(&title));
     browser.fill("text", "nobody says this")?;
     browser.follow_text("Show")?;
-    assert!(browser.text("main")?.contains("No delivery fits"));
+    assert!(browser.text("main")?.contains("No delivery matches"));
 
     // By time, and in the reader's time; UTC is what hovers.
     site.goto("/logs/?within=hour")?;

@@ -34,10 +34,10 @@ fn a_program_gets_a_secret() -> Result<()> {
     );
     browser.fill("headers", r#"{"host": "x"}"#)?;
     browser.click("form.sheet button.primary")?;
-    browser.wait_for("#headers-problem", "not for you to set")?;
+    browser.wait_for("#headers-problem", "cannot be set")?;
     browser.fill("headers", r#"{"authorization": "Bearer swordfish"}"#)?;
     browser.click("form.sheet button.primary")?;
-    browser.wait_for("main", "It is registered.")?;
+    browser.wait_for("main", "The integration is registered.")?;
     browser.wait_for("main", "whsec_")?;
     browser.click("main a.button")?;
     browser.wait_for("main", "authorization")?;
@@ -47,7 +47,7 @@ fn a_program_gets_a_secret() -> Result<()> {
         "{shown}"
     );
     browser.click("form[action$='/secret/'] button")?;
-    browser.wait_for("main", "For a day")?;
+    browser.wait_for("main", "For one day")?;
     browser.wait_for("main", "whsec_")?;
     Ok(())
 }

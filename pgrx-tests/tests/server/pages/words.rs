@@ -20,7 +20,7 @@ fn words_are_tried_set_changed_and_taken_back() -> Result<()> {
     let channel = site.scene.channel(Kind::Discord)?;
     let browser = &site.browser;
     site.goto("/events/task_completed/")?;
-    browser.follow_text("Set words")?;
+    browser.follow_text("Set wording")?;
     assert!(
         browser
             .text("h1")?
@@ -93,7 +93,7 @@ fn words_are_tried_set_changed_and_taken_back() -> Result<()> {
     site.goto("/events/task_completed/")?;
     // Those of one integration, and back; and what is emptied is as it was before.
     browser.click(&format!("#of option[value='{}']", channel.id))?;
-    browser.follow_text("Set words")?;
+    browser.follow_text("Set wording")?;
     browser.fill("title", "Just here")?;
     browser.follow_text("Save")?;
     assert_eq!(set_wordings(&mut site)?, 2);
@@ -116,8 +116,8 @@ fn words_are_tried_set_changed_and_taken_back() -> Result<()> {
     assert_eq!(title, None);
     for query in ["".to_owned(), format!("?webhook={}", channel.id)] {
         site.goto(&format!("/events/task_completed/wording/{query}"))?;
-        site.browser.follow_text("Take back")?;
-        assert!(site.browser.text(".notice")?.contains("taken back"));
+        site.browser.follow_text("Reset")?;
+        assert!(site.browser.text(".notice")?.contains("is removed"));
     }
     assert_eq!(set_wordings(&mut site)?, 0);
     assert_eq!(site.browser.complaints()?, Vec::<String>::new());
@@ -156,10 +156,10 @@ fn a_token_is_made_shown_once_used_and_revoked() -> Result<()> {
     let browser = &site.browser;
     browser.follow_text("Tokens")?;
     assert!(browser.text("tbody")?.contains(&site.manager.name));
-    browser.follow_text("Make it")?;
+    browser.follow_text("Create")?;
     assert!(browser.text("#name-problem")?.contains("must not be empty"));
     browser.fill("name", &site.manager.name)?;
-    browser.follow_text("Make it")?;
+    browser.follow_text("Create")?;
     assert!(
         browser.text("#name-problem")?.contains("already"),
         "{}",
@@ -167,14 +167,14 @@ fn a_token_is_made_shown_once_used_and_revoked() -> Result<()> {
     );
     browser.fill("name", "front end")?;
     browser.run("document.querySelector('#expires_at').value = '2001-01-01'")?;
-    browser.follow_text("Make it")?;
+    browser.follow_text("Create")?;
     assert!(
         browser.text("#expires_at-problem")?.contains("expired already"),
         "{}",
         browser.text("main")?
     );
     browser.run("document.querySelector('#expires_at').value = ''")?;
-    browser.follow_text("Make it")?;
+    browser.follow_text("Create")?;
     let token = browser.text("pre")?;
     assert!(token.starts_with("zentry_"), "{token}");
     assert_eq!(browser.count("button.copy")?, 1);

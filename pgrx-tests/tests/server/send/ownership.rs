@@ -82,7 +82,10 @@ fn a_sender_sees_what_it_holds_and_nothing_else() -> Result<()> {
         let error = refused.expect_err("a sender of another session");
         let error = error.downcast::<postgres::Error>()?;
         let said = error.as_db_error().context("the database's error")?;
-        assert!(said.message().ends_with("is not of this session"), "{said:?}");
+        assert!(
+            said.message().ends_with("does not belong to this session"),
+            "{said:?}"
+        );
         assert!(
             said.hint().is_some_and(|hint| hint.contains("transaction mode")),
             "{said:?}"

@@ -1,7 +1,7 @@
-//! A database is made what a file says, by the functions that everybody calls, with the rights of who asks.
+//! Changes the configuration of a database to that of a file, by the public SQL functions, with the rights of the role that logs in.
 //!
-//! What is done to each thing is a trial: where the audit log has nothing of it, nothing was changed, and it is undone, so that what is the same is not
-//! touched. That also says whether a secret is another one, which nobody could read to compare it.
+//! Each change is made below a savepoint. If the audit log has no new entry afterwards, nothing was different, and the change is rolled back, so that
+//! equal rows are not written. This also tells whether a secret differs, although no view or function returns the old one.
 
 mod sources;
 mod webhooks;
@@ -15,41 +15,46 @@ use tokio_postgres::Error;
 use super::document::Secret;
 use super::file::{Fault, File};
 use super::state::State;
-use crate::cli::explain;
 use crate::cli::output::tell;
-use crate::database::Session;
+use crate::database::{Session, explain};
 use crate::queries::audit::{self, Change};
 use crate::queries::{apply_lock, integrations, own_event_types, wordings};
 
-/// What is wanted besides what the file says.
+/// The options of `diff` and `apply`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Wishes {
-    /// What the file does not have goes.
+    /// Delete what is not in the file.
     pub prune: bool,
-    /// Secrets of webhooks that there are stay.
+    /// Leave the secrets of registered webhooks as they are, and do not read those of the file for them.
     pub keep_secrets: bool,
 }
 
-/// What was done, in this transaction.
+/// The result of applying a file, in the open transaction.
 #[derive(Debug, Default)]
 pub struct Outcome {
+    /// The entries of the audit log of this transaction, in order.
     pub changes: Vec<Change>,
-    /// What is not in the file, and was left.
+    /// Descriptions of what the database has and the file does not, kept because [`Wishes::prune`] is not set.
     pub left: Vec<String>,
-    /// What was refused: nothing may be kept.
+    /// The errors of the file, and the changes that the database refused. If there are any, the transaction must not be committed.
     pub faults: Vec<Fault>,
 }
 
+/// Applies a file in the session's transaction, one file at a time in a database. Does not commit.
+///
+/// # Errors
+/// When the audit log is incomplete, names of webhooks are ambiguous, or the connection fails. Errors of the file, and refused changes, are in
+/// [`Outcome::faults`] instead.
 pub async fn apply(session: &Session<'_>, file: &File, wishes: Wishes) -> Result<Outcome> {
     ensure!(
         audit::is_complete(session).await.map_err(explain)?,
         "a trigger of the audit log is switched off, and without it nobody can tell what is changed\n\
          hint: SELECT * FROM zentry_status() names it, and the statement that switches it on."
     );
-    // Anybody may take such a lock, so it is said who has.
+    // Every role can take an advisory lock, so the message names who holds it.
     if let Some((pid, role)) = apply_lock::holder(session).await.map_err(explain)? {
         tell(format_args!(
-            "waiting for process {pid} of role {role:?}, which applies a file, or holds the lock of those who do"
+            "waiting for process {pid} of role {role:?}, which applies a file, or holds the lock for it"
         ));
     }
     apply_lock::take(session).await.map_err(explain)?;
@@ -88,27 +93,29 @@ pub async fn apply(session: &Session<'_>, file: &File, wishes: Wishes) -> Result
     Ok(work.outcome)
 }
 
-/// What there is to know of a webhook's secrets; none: they stay.
+/// The secrets of a webhook that are set; `None`: unchanged.
 #[derive(Default)]
 struct Known {
     url: Option<String>,
     secret: Option<String>,
+    /// A JSON object of all headers, which replaces the former ones.
     headers: Option<Value>,
 }
 
+/// The application of a file.
 struct Work<'a> {
     session: &'a Session<'a>,
     file: &'a File,
     wishes: Wishes,
-    /// As it was before.
+    /// The configuration before the first change.
     state: State,
-    /// Of webhooks, by name, those that are new included.
+    /// The ids of webhooks by name, those registered from the file included.
     ids: BTreeMap<String, i64>,
     outcome: Outcome,
 }
 
 impl Work<'_> {
-    /// Of every webhook, before anything is done.
+    /// Returns the secrets of the file's webhooks by name, read before the first change. Secrets that cannot be read are faults.
     fn secrets(&mut self) -> BTreeMap<String, Known> {
         let file = self.file;
         let mut known = BTreeMap::new();
@@ -137,6 +144,7 @@ impl Work<'_> {
         known
     }
 
+    /// Returns a secret; `None`: it cannot be read, which is added as a fault.
     fn secret(&mut self, secret: &Secret, keys: &[&str]) -> Option<String> {
         match secret.resolve(self.file.directory()) {
             Ok(text) => Some(text),
@@ -147,16 +155,22 @@ impl Work<'_> {
         }
     }
 
+    /// Adds a fault at the place of a key.
     fn complain(&mut self, keys: &[&str], message: String, hint: Option<String>) {
         let fault = self.file.fault(keys, message, hint);
         self.outcome.faults.push(fault);
     }
 
+    /// Sets the savepoint of a change.
     async fn begin(&self) -> Result<()> {
         self.session.begin_trial().await.map_err(explain)
     }
 
-    /// What a trial has come to: it stays if it has changed anything. None: it was refused.
+    /// Ends a change: keeps it if the audit log has a new entry, else rolls back to the savepoint. Returns the value of `done`; `None`: the
+    /// database has refused the change, which is added as a fault at `keys`, or at the key below them that the error's column names.
+    ///
+    /// # Errors
+    /// When the connection fails.
     async fn end<T>(&mut self, done: Result<T, Error>, keys: &[&str]) -> Result<Option<T>> {
         let done = match done {
             Ok(done) => {
@@ -186,6 +200,7 @@ impl Work<'_> {
         Ok(done)
     }
 
+    /// Registers the event types of the file.
     async fn event_types(&mut self) -> Result<()> {
         let file = self.file;
         for (name, kind) in &file.content.event_type {
@@ -196,7 +211,7 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// What is in the database and not in the file.
+    /// Deletes the webhooks, wordings and event types that are not in the file, or lists them as left if [`Wishes::prune`] is not set.
     async fn rest(&mut self) -> Result<()> {
         let file = self.file;
         let content = &file.content;
@@ -214,7 +229,7 @@ impl Work<'_> {
             .iter()
             .filter(|there| match there.webhook {
                 None => !content.wording.contains_key(&there.event_type),
-                // With its webhook, or not at all.
+                // The wordings of a webhook that is not in the file are deleted with the webhook, or stay with it.
                 Some(id) => names
                     .get(&id)
                     .and_then(|name| content.webhook.get(name))

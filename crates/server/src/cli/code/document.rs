@@ -1,4 +1,4 @@
-//! The configuration as a file: what may stand in it.
+//! The structure of a configuration file, and its values as the SQL functions take them.
 
 mod json;
 mod secret;
@@ -15,19 +15,20 @@ pub use json::toml_of;
 use json::{Data, constant};
 pub use secret::Secret;
 
-/// What a file says.
+/// The content of a configuration file.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Content {
-    /// Event types of one's own, by name.
+    /// The event types of users, by name.
     #[serde(default)]
     pub event_type: BTreeMap<String, EventType>,
-    /// Other words for an event in all messages, by event.
+    /// Wordings for all webhooks, by event type; `*` sets the language.
     #[serde(default)]
     pub wording: BTreeMap<String, Wording>,
-    /// By name.
+    /// The webhooks, by name.
     #[serde(default)]
     pub webhook: BTreeMap<String, Webhook>,
+    /// The event sources.
     #[serde(default)]
     pub source: Vec<Source>,
 }
@@ -37,9 +38,10 @@ pub struct Content {
 pub struct Webhook {
     pub webhook_type: String,
     pub url: Secret,
-    /// What to sign by.
+    /// The signing secret, or the credentials of a stream; `None`: a registered webhook keeps what it has, and a new one that signs gets a random
+    /// secret.
     pub secret: Option<Secret>,
-    /// Of its requests besides.
+    /// Additional headers of its requests, by name.
     #[serde(default)]
     pub headers: BTreeMap<String, Secret>,
     pub project_id: Option<i64>,
@@ -48,8 +50,9 @@ pub struct Webhook {
     pub event_types: Vec<String>,
     #[serde(default = "yes")]
     pub is_active: bool,
-    /// By name, another one of the file or of the database.
+    /// The name of the webhook that is told of this one's trouble: one of the file, or one that is registered.
     pub notify_webhook: Option<String>,
+    /// Wordings for this webhook, by event type; `*` sets the language.
     #[serde(default)]
     pub wording: BTreeMap<String, Wording>,
 
@@ -87,12 +90,14 @@ fn yes() -> bool {
     true
 }
 
-/// What is not said of a webhook.
+/// The default of `max_events_per_message`.
 pub const MAX_EVENTS_PER_MESSAGE: i32 = 10;
+/// The default of `min_interval`, as PostgreSQL writes an interval.
 pub const MIN_INTERVAL: &str = "00:00:00";
 
 impl Webhook {
-    /// All of them: what the file does not say is as if it had never been set. But for the webhook that is told of its trouble, which may be still to come.
+    /// Returns all settings, with the default for each that the file does not have. Only `notify_webhook_id` is left as it is: the webhook that it
+    /// refers to may not be registered yet.
     pub fn rules(&self) -> Rules {
         Rules {
             omit_keys: Some(self.omit_keys.clone()),
@@ -131,6 +136,7 @@ pub struct Field {
     value: String,
 }
 
+/// Returns fields as a JSON array of objects with `name` and `value`.
 fn array(fields: &[Field]) -> Value {
     let fields = fields
         .iter()
@@ -138,6 +144,7 @@ fn array(fields: &[Field]) -> Value {
     Value::Array(fields.collect())
 }
 
+/// A wording of an event type, or the language of all.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Wording {
@@ -149,7 +156,7 @@ pub struct Wording {
     footer: Option<String>,
     url: Option<String>,
     thumbnail: Option<String>,
-    /// Of all events.
+    /// The language of all events, only in the wording of `*`.
     pub language: Option<String>,
 }
 
@@ -184,6 +191,7 @@ pub struct EventType {
 }
 
 impl EventType {
+    /// Returns the event type under this name, as the SQL functions take it.
     pub fn named(&self, name: &str) -> own_event_types::EventType {
         own_event_types::EventType {
             name: name.to_owned(),
@@ -208,11 +216,11 @@ impl EventType {
 pub struct Source {
     pub event_type: String,
     pub table: String,
-    /// `zentry_attach()` makes it by itself, of Zentry's own table.
+    /// Whether `zentry_attach()` without arguments creates it, for one of Zentry's own tables.
     #[serde(default)]
     pub built_in: bool,
     columns: Option<Data>,
-    /// Keys that are not guessed.
+    /// Keys of the data that are not guessed.
     #[serde(default)]
     without: Vec<String>,
     pub condition: Option<String>,
@@ -224,7 +232,7 @@ pub struct Source {
 }
 
 impl Source {
-    /// As `zentry_attach` takes them.
+    /// Returns the argument `columns` of `zentry_attach`: a JSON object, in which the keys of `without` are null, and constants are `{"value": ...}`.
     pub fn columns(&self) -> Value {
         let mut columns = Map::new();
         for key in &self.without {
@@ -238,11 +246,12 @@ impl Source {
         Value::Object(columns)
     }
 
+    /// Returns the argument `audience` of `zentry_attach`; `None`: it is not in the file.
     pub fn audience(&self) -> Option<Value> {
         self.audience.clone().map(|audience| audience.0)
     }
 
-    /// What says nothing of a source that is made by itself.
+    /// Returns whether it has a key that a built-in source cannot have.
     pub fn says_more(&self) -> bool {
         self.columns.is_some()
             || !self.without.is_empty()

@@ -1,4 +1,4 @@
-//! The configuration of a database as a file.
+//! Writes the configuration of a database as TOML.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write;
@@ -17,17 +17,17 @@ use crate::vendors;
 
 const HEAD: &str = "\
 # The configuration of zentry_notify. zentry-notify diff says what it would change, and zentry-notify apply does it.
-# Secrets stand elsewhere: { env = \"NAME\" } is a variable of the environment, { file = \"PATH\" } a file, relative to this one.
+# Secrets are not in this file: { env = \"NAME\" } stands for an environment variable, { file = \"PATH\" } for a file, relative to this one.
 ";
 
-/// Where the secrets are to be.
+/// Where the file says that secrets are: in variables of the environment, or in files in a directory, relative to the file.
 #[derive(Clone, Debug)]
 pub enum Secrets {
     Environment,
     Directory(PathBuf),
 }
 
-/// The same for the same configuration.
+/// Returns the configuration as TOML; the text is the same for the same configuration.
 pub fn text(state: &State, secrets: &Secrets) -> String {
     let mut out = HEAD.to_owned();
     for kind in &state.event_types {
@@ -56,16 +56,17 @@ pub fn text(state: &State, secrets: &Secrets) -> String {
     out
 }
 
-/// A key as TOML has it.
+/// Returns a key in TOML's syntax, in quotation marks if necessary.
 fn key(name: &str) -> String {
     let is_bare = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     if !name.is_empty() && name.chars().all(is_bare) {
         return name.to_owned();
     }
-    // JSON's escapes are TOML's, but for one letter that JSON leaves as it is.
+    // JSON's escapes are valid in TOML. Only U+007F, which JSON does not escape, has to be escaped in TOML.
     Value::from(name).to_string().replace('\u{7f}', "\\u007f")
 }
 
+/// Writes the header of a table.
 fn section(out: &mut String, keys: &[&str]) {
     let keys: Vec<String> = keys.iter().map(|name| key(name)).collect();
     let _ = writeln!(out, "\n[{}]", keys.join("."));
@@ -75,13 +76,14 @@ fn line(out: &mut String, name: &str, value: &toml::Value) {
     let _ = writeln!(out, "{} = {value}", key(name));
 }
 
+/// Writes a key and its text; `None`: writes nothing.
 fn text_line(out: &mut String, name: &str, value: Option<&str>) {
     if let Some(value) = value {
         line(out, name, &toml::Value::from(value));
     }
 }
 
-/// As a table if that says it, else as JSON.
+/// Returns the value in TOML if it can be read back unchanged ([`toml_of`]), else as a string of JSON.
 fn data(value: &Value) -> toml::Value {
     toml_of(value).unwrap_or_else(|| toml::Value::String(value.to_string()))
 }
@@ -115,7 +117,7 @@ fn webhook(out: &mut String, one: &Integration, ids: &HashMap<i64, &str>, names:
     if vendors::has(&one.webhook_type, "secret") {
         line(out, "secret", &names.of(&one.name, "secret"));
     }
-    // Whether it has any, nobody can read.
+    // No view shows whether credentials are set, so the line is a comment.
     if vendors::has(&one.webhook_type, "credentials") {
         let _ = writeln!(
             out,
@@ -143,7 +145,7 @@ fn webhook(out: &mut String, one: &Integration, ids: &HashMap<i64, &str>, names:
     if !one.is_active {
         line(out, "is_active", &false.into());
     }
-    // One list for what is read and what is written: what is new there is here, too.
+    // `Settings` is the list of all settings, so a new one is exported without a change here.
     let settings = serde_json::to_value(&one.settings).unwrap_or_default();
     for (name, value) in settings.as_object().into_iter().flatten() {
         if name == "notify_webhook_id" {
@@ -155,6 +157,7 @@ fn webhook(out: &mut String, one: &Integration, ids: &HashMap<i64, &str>, names:
     }
 }
 
+/// Returns whether a setting, by its name in [`Settings`](crate::queries::settings::Settings), has its default value, and is left out.
 fn is_default(name: &str, value: &Value) -> bool {
     match value {
         Value::Null | Value::Bool(false) => true,
@@ -203,7 +206,7 @@ fn source(out: &mut String, one: &Source) {
     }
 }
 
-/// Names for the places of secrets, each another one.
+/// Chooses a unique name for the variable or the file of each secret.
 struct Names<'a> {
     secrets: &'a Secrets,
     taken: BTreeSet<String>,
@@ -217,6 +220,7 @@ impl<'a> Names<'a> {
         }
     }
 
+    /// Returns the reference to a secret of a webhook: `{ env = "NAME" }` or `{ file = "PATH" }`. A name that is taken gets a number, from 2 on.
     fn of(&mut self, webhook: &str, what: &str) -> toml::Value {
         let words = |text: &str, gap: &str| {
             let words = text
@@ -258,52 +262,4 @@ impl<'a> Names<'a> {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-
-    #[test]
-    fn each_secret_has_a_place_of_its_own() {
-        let secrets = Secrets::Environment;
-        let mut names = Names::new(&secrets);
-        let mut said = |webhook: &str, what: &str| names.of(webhook, what).to_string();
-        assert_eq!(
-            said("Backend channel", "url"),
-            "{ env = \"ZENTRY_BACKEND_CHANNEL_URL\" }"
-        );
-        assert_eq!(
-            said("Backend-channel", "url"),
-            "{ env = \"ZENTRY_BACKEND_CHANNEL_URL_2\" }"
-        );
-        assert_eq!(said("日本", "x-api-key"), "{ env = \"ZENTRY_X_API_KEY\" }");
-        let secrets = Secrets::Directory("secrets".into());
-        let mut names = Names::new(&secrets);
-        assert_eq!(
-            names.of("日本", "url").to_string(),
-            "{ file = \"secrets/webhook.url\" }"
-        );
-        assert_eq!(
-            names.of("Team", "url").to_string(),
-            "{ file = \"secrets/team.url\" }"
-        );
-    }
-
-    #[test]
-    fn any_name_is_a_key() {
-        for name in [
-            "plain",
-            "A b",
-            "a.b",
-            "\"",
-            "\\",
-            "line\nline",
-            "\u{7f}\u{1}",
-            "日本",
-            "",
-            "'",
-        ] {
-            let read: toml::Table = toml::from_str(&format!("{} = 1", key(name))).unwrap();
-            assert!(read.contains_key(name), "{name:?}");
-        }
-    }
-}
+mod tests;

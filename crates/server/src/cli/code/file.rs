@@ -1,4 +1,4 @@
-//! A file that was read: what it says, and where each key of it stands, so that a fault can say where it is.
+//! A configuration file: its content, and the place of each key, so that a fault can name line and column.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -10,7 +10,7 @@ use toml::de::{DeTable, DeValue};
 use super::document::Content;
 use crate::spelling::closest;
 
-/// What is wrong, and where.
+/// An error in a file, with its place: the path, and if possible line and column.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fault {
     place: String,
@@ -30,17 +30,21 @@ impl fmt::Display for Fault {
 
 impl std::error::Error for Fault {}
 
-/// A file that was read.
+/// A configuration file that was read.
 #[derive(Debug)]
 pub struct File {
     path: PathBuf,
     text: String,
-    /// Where each key begins.
+    /// The offset in bytes at which each key, or each element of an array, begins. An element's key is its index.
     places: HashMap<Vec<String>, usize>,
     pub content: Content,
 }
 
 impl File {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// When it cannot be read, is not TOML, or has unknown keys or values that are not accepted.
     pub fn read(path: &Path) -> Result<Self, Fault> {
         let text = fs::read_to_string(path).map_err(|error| Fault {
             place: path.display().to_string(),
@@ -64,12 +68,12 @@ impl File {
         })
     }
 
-    /// What a path in it is relative to.
+    /// Returns the directory of the file, to which paths in it are relative.
     pub fn directory(&self) -> &Path {
         self.path.parent().unwrap_or(Path::new(""))
     }
 
-    /// Where the key stands, or the nearest above it that does.
+    /// Returns a fault at the place of a key, or of the nearest key above it that the file has; if it has none, the place is the file.
     pub fn fault(&self, keys: &[&str], message: String, hint: Option<String>) -> Fault {
         let found = (0..=keys.len()).rev().find_map(|length| {
             let keys: Vec<String> = keys.iter().take(length).map(|key| (*key).to_owned()).collect();
@@ -83,7 +87,8 @@ impl File {
     }
 }
 
-/// As compilers name one.
+/// Returns a place as compilers write it, `PATH:LINE:COLUMN`, counted from 1, with columns in characters. `at` is an offset in bytes; `None`: only
+/// the path is known.
 fn place(path: &Path, text: &str, at: Option<usize>) -> String {
     let Some(before) = at.and_then(|at| text.get(..at)) else {
         return path.display().to_string();
@@ -93,7 +98,7 @@ fn place(path: &Path, text: &str, at: Option<usize>) -> String {
     format!("{}:{line}:{column}", path.display())
 }
 
-/// What the parser says, without the line that it is about, which may have a secret in it.
+/// Returns the parser's error as a fault, without the line of the file that the parser quotes: it may contain a secret.
 fn refusal(path: &Path, text: &str, error: &toml::de::Error) -> Fault {
     let place = place(path, text, error.span().map(|span| span.start));
     let said = error.message().trim();
@@ -119,6 +124,7 @@ fn refusal(path: &Path, text: &str, error: &toml::de::Error) -> Fault {
     }
 }
 
+/// Adds the places of a table's keys, and of all below them; `above`: the keys of the table itself.
 fn note_table(table: &DeTable<'_>, above: &[String], places: &mut HashMap<Vec<String>, usize>) {
     for (key, value) in table {
         let keys = [above, &[key.get_ref().to_string()]].concat();
@@ -127,6 +133,7 @@ fn note_table(table: &DeTable<'_>, above: &[String], places: &mut HashMap<Vec<St
     }
 }
 
+/// Adds the places below a value; `keys`: those of the value itself.
 fn note_value(value: &DeValue<'_>, keys: &[String], places: &mut HashMap<Vec<String>, usize>) {
     match value {
         DeValue::Table(table) => note_table(table, keys, places),

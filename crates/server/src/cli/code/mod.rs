@@ -14,26 +14,28 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::Args;
 
+use super::exit_code::{DIFFERENT, UNKNOWN};
 use super::output::{Output, tell};
-use super::{Access, DIFFERENT, Target, UNKNOWN, explain, explain_begin};
+use super::target::Target;
+use crate::database::{Access, explain, explain_begin};
 use apply::{Outcome, Wishes};
 use export::Secrets;
 use file::File;
 use state::State;
 
-/// Write the configuration as TOML: webhooks, event types of one's own, wordings and event sources
+/// Write the configuration as a TOML file: webhooks, your own event types, wordings and event sources
 ///
-/// Never a secret: the file says which variable of the environment, or which file, has it when it is applied.
+/// The file contains no secret. In place of each, it names the environment variable or the file that apply reads it from.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   zentry-notify export zentry.toml
   zentry-notify export --secrets-dir secrets zentry.toml")]
 pub struct Export {
-    /// Where to [default: standard output]
+    /// File to write [default: standard output]
     #[arg(value_name = "FILE")]
     file: Option<PathBuf>,
-    /// Secrets are to be files in this directory, relative to FILE [default: variables of the environment]
+    /// Name files in this directory, which is relative to FILE, in place of secrets [default: environment variables]
     #[arg(long, value_name = "DIRECTORY")]
     secrets_dir: Option<PathBuf>,
 }
@@ -56,16 +58,16 @@ impl Export {
     }
 }
 
-/// What both do
+/// The arguments of `diff` and `apply`
 #[derive(Debug, Args)]
 struct Given {
-    /// As export writes it
+    /// TOML file in the format of export
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Take away what is not in the file
+    /// Remove what is not in the file
     #[arg(long)]
     prune: bool,
-    /// Leave the secrets of webhooks that are registered as they are, and ask for none of them
+    /// Keep the secrets of registered webhooks, without reading those that the file names
     #[arg(long)]
     keep_secrets: bool,
 }
@@ -79,9 +81,9 @@ impl Given {
     }
 }
 
-/// Show what apply would change: exit code 1 if anything, 0 if nothing
+/// Show what apply would change; the exit code is 1 if there is anything, else 0
 ///
-/// It is done, looked at and undone, so it needs the rights and the secrets that apply needs.
+/// The changes are made and rolled back, so diff needs the same rights and secrets as apply.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -109,7 +111,7 @@ impl Diff {
         let mut connection = target.connect().await?;
         let session = connection.begin(Access::Write).await.map_err(explain_begin)?;
         let outcome = apply::apply(&session, &file, self.given.wishes()).await?;
-        // The transaction ends here, and with it all that was done.
+        // This rolls the transaction back, and with it every change.
         drop(session);
         let outcome = accepted(outcome)?;
         show(&outcome, output, "Nothing would be changed.")?;
@@ -117,7 +119,7 @@ impl Diff {
     }
 }
 
-/// Make the configuration what a file says, in one transaction; what is the same is not touched
+/// Change the configuration to what a file says, in one transaction
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -141,7 +143,10 @@ impl Apply {
     }
 }
 
-/// All that is wrong at once.
+/// Returns the outcome.
+///
+/// # Errors
+/// When it has faults: one error with all of them.
 fn accepted(outcome: Outcome) -> Result<Outcome> {
     if outcome.faults.is_empty() {
         return Ok(outcome);
@@ -150,10 +155,11 @@ fn accepted(outcome: Outcome) -> Result<Outcome> {
     anyhow::bail!("{}\nNothing was changed.", faults.join("\nerror: "))
 }
 
+/// Prints the changes, or `nothing` if there are none (as JSON: an empty list), and to standard error what is not in the file and stays.
 fn show(outcome: &Outcome, output: &Output, nothing: &str) -> Result<()> {
     for what in &outcome.left {
         tell(format_args!(
-            "{what} is not in the file, and stays (--prune takes it away)"
+            "{what} is not in the file, and stays (--prune removes it)"
         ));
     }
     if outcome.changes.is_empty() && !output.is_json() {

@@ -1,4 +1,4 @@
-//! Registering, changing, trying and deleting integrations.
+//! Registering, changing, testing and deleting integrations.
 
 use serde_json::Value;
 use tokio_postgres::Error;
@@ -7,7 +7,7 @@ use tokio_postgres::types::ToSql;
 use super::super::settings::{Rules, named};
 use crate::database::Session;
 
-/// What a new integration is made of. What is left out has the function's default.
+/// The arguments for a new integration. `None`: the function's default.
 #[derive(Clone, Debug, Default)]
 pub struct New {
     pub name: String,
@@ -17,17 +17,17 @@ pub struct New {
     pub event_types: Option<Vec<String>>,
     pub is_active: Option<bool>,
     pub rules: Rules,
-    /// What to sign by; none: one is made.
+    /// The signing secret; `None`: one is generated.
     pub secret: Option<String>,
-    /// Of its requests besides: names and values.
+    /// Additional headers of its requests: names and values.
     pub headers: Option<Value>,
     /// The application's user who registers it.
     pub created_by: Option<i64>,
 }
 
 impl New {
-    /// What is wrong with this field is known: it is left out, to hear of the others. Type and URL have to be there; the database looks
-    /// at these last, so that what is said of them again is said when all else is right.
+    /// Leaves a field out whose error is known already, to find errors of others. Name, type and URL are required and get an invalid value; the
+    /// database checks type and URL last, so errors of others come first.
     pub fn leave_out(&mut self, field: &str) {
         match field {
             "name" => "?".clone_into(&mut self.name),
@@ -43,7 +43,7 @@ impl New {
     }
 }
 
-/// Its id.
+/// Registers an integration and returns its id.
 pub async fn create(session: &Session<'_>, new: &New) -> Result<i64, Error> {
     let rules = new.rules.parameters();
     let sql = format!(
@@ -67,25 +67,25 @@ pub async fn create(session: &Session<'_>, new: &New) -> Result<i64, Error> {
     Ok(row.get(0))
 }
 
-/// What is to be changed; none: it stays.
+/// The changes of an integration; `None`: unchanged.
 #[derive(Clone, Debug, Default)]
 pub struct Change {
     pub name: Option<String>,
     pub webhook_type: Option<String>,
-    /// The redacted URL that a read has shown means: as it is.
+    /// The redacted URL, as shown, means unchanged.
     pub webhook_url: Option<String>,
-    /// Some(None): every project.
+    /// `Some(None)`: events of all projects.
     pub project: Option<Option<i64>>,
     pub event_types: Option<Vec<String>>,
     pub is_active: Option<bool>,
-    /// What is empty, or 0, is taken away.
+    /// Empty values and 0 remove a setting.
     pub rules: Rules,
-    /// All that its requests have besides; empty: none.
+    /// All additional headers of its requests; empty: none.
     pub headers: Option<Value>,
 }
 
 impl Change {
-    /// What is wrong with this field is known: it is left as it is, to hear of the others.
+    /// Leaves a field unchanged whose error is known already, to find errors of others.
     pub fn leave_out(&mut self, field: &str) {
         match field {
             "name" => self.name = None,
@@ -127,7 +127,7 @@ pub async fn update(session: &Session<'_>, id: i64, change: &Change) -> Result<(
     session.query_one(&sql, &values).await.map(drop)
 }
 
-/// What one that was registered just now signs by, if that was made: it is made once more, to be shown.
+/// Returns the signing secret of an integration that was registered just now, if it was generated: a new one is generated, to be shown.
 pub async fn first_secret(session: &Session<'_>, id: i64, new: &New) -> Result<Option<String>, Error> {
     let is_given = new.secret.as_ref().is_some_and(|secret| !secret.is_empty());
     if !crate::vendors::has(&new.webhook_type, "secret") || is_given {
@@ -136,7 +136,7 @@ pub async fn first_secret(session: &Session<'_>, id: i64, new: &New) -> Result<O
     new_secret(session, id, None, Some("0")).await.map(Some)
 }
 
-/// Give it a new secret to sign by, the given one or one that is made, and return it: nothing else ever shows it.
+/// Sets a new signing secret, given or generated, and returns it; it is never shown again.
 pub async fn new_secret(
     session: &Session<'_>,
     id: i64,
@@ -149,7 +149,7 @@ pub async fn new_secret(
     Ok(row.get(0))
 }
 
-/// Have what waits sent now, whatever its endpoint has asked for.
+/// Makes waiting deliveries due now, even if the endpoint has asked to wait.
 pub async fn resume(session: &Session<'_>, id: i64) -> Result<(), Error> {
     session
         .query_one("SELECT zentry_resume($1::bigint)::text", &[&id])

@@ -1,4 +1,4 @@
-//! The history of a delivery.
+//! The attempts of a delivery.
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -13,24 +13,25 @@ use tokio_postgres::Error;
 pub struct Attempt {
     /// Its place among those of the delivery, from 1
     pub number: i32,
-    /// When the answer came, or was not waited for any longer
+    /// When the response came, or the request timed out
     #[serde(serialize_with = "times::iso")]
     #[schema(value_type = String, format = DateTime)]
     pub attempted_at: Timestamp,
-    /// Which attempt it was, from 1; null: a rate limit, or a way out that led nowhere while there was another, which is no attempt
+    /// Number of the attempt, from 1; null: the request does not count as an attempt (a rate limit, or a proxy that could not be reached while
+    /// another one could)
     pub attempt: Option<i32>,
-    /// The HTTP status of the answer; null: none came
+    /// The HTTP status of the response; null: no response
     pub response_status_code: Option<i32>,
-    /// What went wrong
+    /// The error
     pub error_message: String,
-    /// When it was to be tried again; null: it was given up
+    /// The planned time of the next attempt; null: none, the delivery failed for good
     #[serde(serialize_with = "times::iso_or_null")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub next_attempt_at: Option<Timestamp>,
 }
 
 impl Attempt {
-    /// What people read where it is no attempt.
+    /// The text for requests that do not count as attempts.
     pub fn in_place_of_a_number(&self) -> &'static str {
         match self.response_status_code {
             Some(_) => "rate limit",
@@ -39,7 +40,7 @@ impl Attempt {
     }
 }
 
-/// Those of a delivery, in order: the first fifty, and the last when it was given up.
+/// Returns the unsuccessful requests for a delivery, in order: the first fifty, and the last one if it failed for good.
 pub async fn attempts(session: &Session<'_>, id: i64) -> Result<Vec<Attempt>, Error> {
     const SQL: &str = "SELECT a.number, a.attempted_at, a.attempt, a.response_status_code, a.error_message, a.next_attempt_at \
                          FROM zentry_notify.attempts a WHERE a.log_id = $1 ORDER BY a.number";

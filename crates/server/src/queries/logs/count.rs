@@ -1,29 +1,29 @@
-//! How many deliveries fit a filter.
+//! The number of deliveries that match a filter.
 
 use serde_json::Value;
 use tokio_postgres::Error;
 use tokio_postgres::types::ToSql;
 
-use super::{Filter, Status, webhooks};
+use super::filter::{Filter, Status};
 use crate::database::Session;
 
-/// How many there are.
+/// A count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Count {
     Exact(i64),
     Estimate(i64),
-    /// Of a search, which looks no further than to the page's end.
+    /// For a search, which stops at the end of the page.
     Unknown,
 }
 
-/// The exact number where the planner thinks that counting is cheap, else what it thinks.
+/// Returns the exact number if the planner estimates that counting is cheap, else its estimate.
 pub async fn count(session: &Session<'_>, filter: &Filter) -> Result<Count, Error> {
-    // In the planner's unit, a page read in sequence: a few milliseconds, some 50,000 rows by an index.
+    // In the planner's unit, a sequential page read: a few milliseconds, or about 50,000 rows by an index.
     const CHEAP: f64 = 1_000.0;
     if filter.is_search() {
         return Ok(Count::Unknown);
     }
-    let webhooks = webhooks(session, filter).await?;
+    let webhooks = filter.webhooks(session).await?;
     let conditions = Conditions::of(filter, webhooks.as_deref());
     let ids = conditions.ids();
     let plan = session
@@ -45,7 +45,7 @@ pub async fn count(session: &Session<'_>, filter: &Filter) -> Result<Count, Erro
     Ok(Count::Exact(row.get(0)))
 }
 
-/// Conditions of a filter, with their values.
+/// The conditions of a filter, with their values.
 struct Conditions {
     sql: Vec<String>,
     values: Vec<Box<dyn ToSql + Sync + Send>>,
@@ -63,7 +63,7 @@ impl Conditions {
         if let Some(name) = &filter.event_type {
             conditions.push("l.event_type = $::text", name.clone());
         }
-        // Literal: the planner has to see which partial index it means.
+        // A literal, so that the planner recognizes the partial index.
         match filter.status {
             Some(status @ (Status::Pending | Status::Retry)) => {
                 let name = status.name();
@@ -78,19 +78,19 @@ impl Conditions {
         conditions
     }
 
-    /// A condition with one value, which stands where the `$` is.
+    /// Adds a condition with one value, in the place of `$`.
     fn push(&mut self, condition: &str, value: impl ToSql + Sync + Send + 'static) {
         let parameter = self.parameter(value);
         self.sql.push(condition.replace('$', &parameter));
     }
 
-    /// The name of a value in the statement.
+    /// Adds a value and returns its placeholder.
     fn parameter(&mut self, value: impl ToSql + Sync + Send + 'static) -> String {
         self.values.push(Box::new(value));
         format!("${}", self.values.len())
     }
 
-    /// The ids that fit.
+    /// Returns the query for the ids that match.
     fn ids(&self) -> String {
         format!(
             "SELECT l.id FROM zentry_notify.logs l WHERE {}",

@@ -1,12 +1,14 @@
-//! What is looked for row by row: a time, or a text. An index finds the candidates.
+//! Searches for a time or a text, row by row. An index finds the candidates.
 
 use jiff::{SignedDuration, Timestamp};
 use tokio_postgres::Error;
 
-use super::{COLUMNS, Entry, Filter, Start, Window};
+use super::entry::{COLUMNS, Entry};
+use super::filter::Filter;
+use super::window::{Start, Window};
 use crate::database::Session;
 
-/// What an index finds of a filter.
+/// The part of a filter that an index can find.
 pub(super) struct Candidates<'a> {
     pub session: &'a Session<'a>,
     pub webhooks: Option<Vec<i64>>,
@@ -15,7 +17,7 @@ pub(super) struct Candidates<'a> {
 }
 
 impl Candidates<'_> {
-    /// Newest first: the newest below `before`, or with `after` the oldest above it.
+    /// Returns candidates, newest first: the newest below `before`, or with `after` the oldest above it.
     pub async fn ids(&self, before: Option<i64>, after: Option<i64>, most: i64) -> Result<Vec<i64>, Error> {
         const IDS: &str = "SELECT l.id FROM unnest($3::text[]) AS s (status) \
              CROSS JOIN LATERAL zentry_notify.log_ids($1::bigint[], $2::text, s.status, $4::bigint, $5::bigint, $6::bigint) AS l (id)";
@@ -45,7 +47,7 @@ impl Candidates<'_> {
     }
 }
 
-/// Looks at the candidates one after the other until enough fit; at so many at most, so that nobody waits for long.
+/// Checks candidates until enough match, up to a maximum number of candidates, so that a search does not take long.
 pub(super) async fn search(
     candidates: &Candidates<'_>,
     filter: &Filter,
@@ -54,7 +56,7 @@ pub(super) async fn search(
 ) -> Result<Window, Error> {
     const MOST: usize = 50_000;
     let session = candidates.session;
-    // Ids follow the time, but for transactions that were open for long.
+    // Ids follow the time, except for long transactions.
     let low = match filter.since {
         Some(since) => first_of(session, since.checked_sub(SLACK).unwrap_or(since)).await?,
         None => i64::MIN,
@@ -101,7 +103,7 @@ pub(super) async fn search(
         chunk = 5_000;
     }
     if upwards {
-        // The nearest ones.
+        // The nearest matches.
         let far = entries.len().saturating_sub(wanted);
         entries.drain(..far);
     } else {
@@ -113,10 +115,10 @@ pub(super) async fn search(
     Ok(window)
 }
 
-/// How much later than its event a delivery may be written.
+/// The maximum time from an event to the write of its delivery.
 const SLACK: SignedDuration = SignedDuration::from_hours(1);
 
-/// The first delivery from a time on, by halves: each step is a look at one of them.
+/// Returns the first delivery from a time on, by binary search; each step reads one delivery.
 async fn first_of(session: &Session<'_>, at: Timestamp) -> Result<i64, Error> {
     const SQL: &str = "WITH RECURSIVE step (low, high) AS ( \
            SELECT (SELECT l.id FROM zentry_notify.logs l ORDER BY l.id LIMIT 1), \
@@ -133,9 +135,9 @@ async fn first_of(session: &Session<'_>, at: Timestamp) -> Result<i64, Error> {
     Ok(row.get(0))
 }
 
-/// Those of these that fit, newest first.
+/// Returns the matching ones of these, newest first.
 async fn fitting(session: &Session<'_>, filter: &Filter, ids: &[i64]) -> Result<Vec<Entry>, Error> {
-    // What people have read is the data's values; their keys nobody has.
+    // Only values of the data are searched, since users do not see the keys.
     let sql = format!(
         "SELECT {COLUMNS} FROM zentry_notify.logs l \
           WHERE l.id = ANY ($1::bigint[]) \
@@ -152,7 +154,7 @@ async fn fitting(session: &Session<'_>, filter: &Filter, ids: &[i64]) -> Result<
     Ok(rows.iter().map(Entry::from).collect())
 }
 
-/// For LIKE: the text anywhere.
+/// Returns the pattern for LIKE that matches the text anywhere.
 fn pattern(text: &str) -> String {
     let mut pattern = String::from("%");
     for letter in text.chars() {

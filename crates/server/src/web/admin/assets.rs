@@ -1,4 +1,4 @@
-//! Style sheet, script and icon. Their addresses have a digest, so that browsers may keep them.
+//! Style sheet, script and icon. Their addresses contain a digest, so that browsers can cache them.
 
 use std::sync::LazyLock;
 
@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use crate::web::Error;
 
-/// With rules for each service: what the chosen one has no place for is not asked for.
+/// The style sheet, with rules that hide the fields that the chosen service does not support.
 static STYLE: LazyLock<String> = LazyLock::new(|| {
     let mut style = include_str!("assets/style.css").to_owned();
     for service in crate::vendors::names() {
@@ -36,7 +36,7 @@ pub async fn get(Path(name): Path<String>) -> Result<Response, Error> {
     Ok((headers, text).into_response())
 }
 
-/// The address of one.
+/// Returns the address of an asset.
 pub fn address(name: &str) -> String {
     static VERSION: LazyLock<String> = LazyLock::new(|| {
         let digest = Sha256::new()

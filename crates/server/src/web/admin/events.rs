@@ -6,12 +6,12 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::event_type::{found, previews};
 use super::frame::{Frame, Notice, Section};
-use super::preview::Message;
 use super::visitor::Visitor;
 use super::{input, parts};
-use crate::database::{Access, Session};
-use crate::queries::events::{self, EventType, Source, TROUBLE};
+use crate::database::Access;
+use crate::queries::events::{self, Source, TROUBLE};
 use crate::queries::integrations;
 use crate::queries::rights::{Deed, Rights};
 use crate::queries::status::{self, Finding};
@@ -40,7 +40,7 @@ pub async fn list(visitor: Visitor) -> Result<Markup, Error> {
                         td data-label="Message" { (kind.emoji) " " (kind.title) }
                         td data-label="Fired by" {
                             @for source in tables() { div { (source.relation) } }
-                            @if kind.name == TROUBLE { span.muted { "webhooks in trouble" } }
+                            @if kind.name == TROUBLE { span.muted { "webhooks that fail" } }
                             @else if tables().next().is_none() { span.muted { "no table" } }
                         }
                         td data-label="State" { (states(&kind.name, &findings)) }
@@ -55,7 +55,7 @@ pub async fn list(visitor: Visitor) -> Result<Markup, Error> {
         .render(content))
 }
 
-/// What the database says of the tables that fire it.
+/// The event sources of the type.
 fn states(event_type: &str, findings: &[Finding]) -> Markup {
     let subject = format!("event {event_type}");
     html! {
@@ -98,13 +98,13 @@ pub async fn show(visitor: Visitor, Name(name): Name, mut filters: Filters) -> R
             (states(&name, &findings))
             @let tables = || sources.iter().filter(|source| source.event_type == name);
             @for source in tables() { (table_of(source)) }
-            @if name == TROUBLE { p.empty { "None: webhooks in trouble fire it." } }
+            @if name == TROUBLE { p.empty { "None: webhooks that fail fire it." } }
             @else if tables().next().is_none() { p.empty { "None: no table is attached for it." } }
         }
         section {
-            h2 { "What its messages look like" }
+            h2 { "Preview" }
             form.filters method="get" {
-                (input::choice("webhook", "In the words of", Some("the installation"), ids.iter().map(|(id, name)| (id.as_str(), *name)), &chosen))
+                (input::choice("webhook", "Wording of", Some("the installation"), ids.iter().map(|(id, name)| (id.as_str(), *name)), &chosen))
                 button { "Show" }
             }
             div.columns {
@@ -122,7 +122,7 @@ pub async fn show(visitor: Visitor, Name(name): Name, mut filters: Filters) -> R
             section {
                 h2 { "Send a sample" }
                 p {
-                    @if name == TROUBLE { "To every active integration that is told of others' trouble." }
+                    @if name == TROUBLE { "To every active integration that gets notices about others." }
                     @else { "To every active integration that hears this event in the project." }
                 }
                 form.inline method="post" action={ "/admin/events/" (name) "/sample/" } {
@@ -136,34 +136,6 @@ pub async fn show(visitor: Visitor, Name(name): Name, mut filters: Filters) -> R
             }
         }
     }))
-}
-
-pub(super) async fn found(session: &Session<'_>, name: &str) -> Result<EventType, Error> {
-    let types = events::types(session).await?;
-    types
-        .into_iter()
-        .find(|kind| kind.name == name)
-        .ok_or_else(Error::not_found)
-}
-
-/// In every format; or in that of one integration, in its words.
-pub(super) async fn previews(
-    session: &Session<'_>,
-    name: &str,
-    webhook: Option<i64>,
-) -> Result<Vec<(String, Message)>, Error> {
-    if let Some(id) = webhook {
-        let integration = integrations::get(session, id).await?;
-        let kind = integration.ok_or_else(Error::not_found)?.webhook_type;
-        let message = Message::of(events::preview(session, name, "discord", None, webhook).await?);
-        return Ok(vec![(crate::vendors::name(&kind).to_owned(), message)]);
-    }
-    let mut previews = Vec::new();
-    for format in crate::vendors::all().iter().flat_map(|vendor| &vendor.formats) {
-        let message = events::preview(session, name, &format.format, None, None).await?;
-        previews.push((format.label.clone(), Message::of(message)));
-    }
-    Ok(previews)
 }
 
 fn table_of(source: &Source) -> Markup {
@@ -182,12 +154,12 @@ fn table_of(source: &Source) -> Markup {
     }
 }
 
-/// A column, or what it takes to get there.
+/// Returns a column or lookup as text.
 fn origin(from: &Value) -> String {
     from.as_str().map_or_else(|| from.to_string(), ToOwned::to_owned)
 }
 
-/// What the sample's form sends.
+/// The fields of the form that sends a sample.
 #[derive(Debug, Deserialize)]
 pub struct Sample {
     #[serde(default)]
@@ -203,7 +175,7 @@ pub async fn send_sample(
         "" => None,
         id => Some(
             id.parse()
-                .map_err(|_| Error::refused("A project is a number here."))?,
+                .map_err(|_| Error::refused("The id of a project is a number here."))?,
         ),
     };
     let mut connection = visitor.connection().await?;

@@ -1,4 +1,4 @@
-//! What is around every page's content.
+//! The frame of every page.
 
 use maud::{DOCTYPE, Markup, html};
 
@@ -6,7 +6,7 @@ use super::assets;
 use super::visitor::Visitor;
 use crate::web::error::Fields;
 
-/// The parts of the site, as the navigation has them.
+/// The sections of the site, in the order of the navigation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Section {
     Integrations,
@@ -27,7 +27,7 @@ impl Section {
         Self::Guide,
     ];
 
-    /// Whether the visitor has anything to see there.
+    /// Returns whether the visitor may see the section.
     fn is_for(self, visitor: &Visitor) -> bool {
         self != Self::Tokens || visitor.sees_tokens()
     }
@@ -44,7 +44,7 @@ impl Section {
     }
 }
 
-/// Something that was done by the request before.
+/// The result of the previous request, shown after a redirect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Notice {
     Registered,
@@ -77,7 +77,7 @@ impl Notice {
         (
             Self::SwitchedOff,
             "off",
-            "The integration is switched off. What waits for it is held back.",
+            "The integration is switched off. Its waiting deliveries are held back.",
         ),
         (
             Self::Deleted,
@@ -88,7 +88,7 @@ impl Notice {
         (
             Self::Resumed,
             "resumed",
-            "It is tried now: what waits for it is on its way.",
+            "Its waiting deliveries are being sent now.",
         ),
         (
             Self::SampleSent,
@@ -108,14 +108,14 @@ impl Notice {
         (
             Self::ManySwitchedOff,
             "many-off",
-            "The selected integrations are switched off. What waits for them is held back.",
+            "The selected integrations are switched off. Their waiting deliveries are held back.",
         ),
-        (Self::NoneSelected, "none", "None was selected."),
-        (Self::Worded, "worded", "The words are saved."),
+        (Self::NoneSelected, "none", "Nothing was selected."),
+        (Self::Worded, "worded", "The wording is saved."),
         (
             Self::WordsReset,
             "words-reset",
-            "The words are taken back: its messages say what they said before.",
+            "The wording is removed: messages have the texts of the event type again.",
         ),
         (Self::LanguageSet, "language", "The language is set."),
         (
@@ -125,7 +125,7 @@ impl Notice {
         ),
     ];
 
-    /// What an address has to show it.
+    /// Returns the query that shows it.
     pub fn query(self) -> String {
         let code = Self::ALL
             .iter()
@@ -160,7 +160,7 @@ pub struct Frame<'a> {
 }
 
 impl<'a> Frame<'a> {
-    /// For who is not, or may not be, signed in.
+    /// Returns a page for visitors who are not signed in.
     pub fn outside(title: &'a str) -> Self {
         Self {
             title,
@@ -185,7 +185,7 @@ impl<'a> Frame<'a> {
         Self { notice, ..self }
     }
 
-    /// What is wrong with a form's fields, to be named at the top.
+    /// Sets the errors of a form's fields, which are listed at the top.
     pub fn problems(self, problems: &'a Fields) -> Self {
         Self {
             problems: (!problems.is_empty()).then_some(problems),
@@ -193,7 +193,7 @@ impl<'a> Frame<'a> {
         }
     }
 
-    /// The page that this one belongs to.
+    /// Sets the parent page.
     pub fn under(self, address: &str, name: &str) -> Self {
         let above = html! { nav.above aria-label="Where this is" { a href=(address) { "← " (name) } } };
         Self {
@@ -202,7 +202,7 @@ impl<'a> Frame<'a> {
         }
     }
 
-    /// What can be done, beside the title.
+    /// Sets the actions beside the title.
     pub fn actions(self, actions: Markup) -> Self {
         Self {
             actions: Some(actions),
@@ -262,7 +262,7 @@ impl<'a> Frame<'a> {
     }
 }
 
-/// Links to the fields that are wrong.
+/// Returns links to the invalid fields.
 fn summary(problems: &Fields) -> Markup {
     html! {
         div.problems role="alert" {

@@ -1,4 +1,4 @@
-//! The guide, as the program has it: pages link to it wherever the server runs, and nothing is loaded from elsewhere.
+//! The guide, compiled into the program, so that the pages can link to it without access to other sites.
 
 use maud::{Escaper, Markup, PreEscaped, html};
 use pulldown_cmark::{Alignment, CodeBlockKind, Event, Options, Parser, Tag, TagEnd};
@@ -9,7 +9,7 @@ use super::visitor::Visitor;
 use crate::web::Error;
 use crate::web::path::Name;
 
-/// Its pages: the name, and the text as Markdown.
+/// The pages of the guide: name and Markdown text.
 const PAGES: [(&str, &str); 27] = [
     ("README", include_str!("../../../../../docs/guide/README.md")),
     (
@@ -82,10 +82,10 @@ const PAGES: [(&str, &str); 27] = [
     ),
 ];
 
-/// The page that has links to the others.
+/// The page with links to the others.
 const INDEX: &str = "README";
 
-/// A link to a page of it.
+/// Returns a link to a page of the guide.
 pub fn link(name: &str, words: &str) -> Markup {
     html! { a href={ "/admin/guide/" (name) "/" } { (words) } "." }
 }
@@ -110,7 +110,7 @@ fn page(visitor: &Visitor, name: &str) -> Result<Markup, Error> {
     Ok(frame.render(html! { article.guide { (content) } }))
 }
 
-/// The title, and what stands below it as HTML. HTML of the page's own is left out: it is for other readers.
+/// Returns the title, and the rest of the page as HTML. HTML in the Markdown is left out.
 fn rendered(markdown: &str) -> (String, Markup) {
     let options = Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH;
     let events: Vec<Event<'_>> = Parser::new_ext(markdown, options).collect();
@@ -125,15 +125,15 @@ fn rendered(markdown: &str) -> (String, Markup) {
 struct Page {
     title: String,
     out: String,
-    /// Within the title, which the page has elsewhere.
+    /// Whether it is within the title, which is shown elsewhere.
     in_title: bool,
-    /// Within an image, of which nothing is shown.
+    /// Whether it is within an image, which is not shown.
     in_image: bool,
     in_table_head: bool,
-    /// How the columns of the table stand, and the column.
+    /// The alignments of the table's columns, and the current column.
     alignments: Vec<Alignment>,
     column: usize,
-    /// Of each link that is open, whether it leads anywhere here.
+    /// For each open link, whether its target exists here.
     links: Vec<bool>,
 }
 
@@ -262,7 +262,7 @@ impl Page {
     }
 }
 
-/// The words of the heading that begins there.
+/// Returns the text of the heading that begins there.
 fn words(rest: &[Event<'_>]) -> String {
     let within = rest
         .iter()
@@ -274,7 +274,7 @@ fn words(rest: &[Event<'_>]) -> String {
     texts.collect()
 }
 
-/// The name by which links find a heading.
+/// Returns the anchor of a heading.
 fn slug(heading: &str) -> String {
     let kept = heading
         .to_lowercase()
@@ -284,7 +284,7 @@ fn slug(heading: &str) -> String {
     kept.replace(' ', "-")
 }
 
-/// Where a link of the guide leads here; none: to what the program does not have.
+/// Returns the target of the guide's link here; `None`: the program does not have it.
 fn address(link: &str) -> Option<String> {
     if link.starts_with("https://") || link.starts_with('#') {
         return Some(link.to_owned());

@@ -1,24 +1,24 @@
-//! Fields of forms, each with its label, its hint and what is wrong with it.
+//! Fields of forms, each with label, hint and errors.
 
 use maud::{Markup, Render, html};
 
 use crate::web::error::Fields;
 
-/// A field of one line.
+/// A single-line field.
 #[derive(Debug)]
 pub struct TextField<'a> {
-    /// Its name in the form; its id, too.
+    /// The name and id of the field.
     pub name: &'a str,
     pub label: &'a str,
-    /// The input's type.
+    /// The `type` of the input element.
     pub kind: &'a str,
     pub value: &'a str,
     pub hint: Markup,
     pub required: bool,
     pub autocomplete: &'a str,
-    /// Where the script asks whether the value is right while it is typed.
+    /// The address at which the script validates the value while it is typed.
     pub check: Option<&'a str>,
-    /// The id of a list of what may be typed.
+    /// The id of a list of suggestions.
     pub list: Option<&'a str>,
 }
 
@@ -57,7 +57,7 @@ impl TextField<'_> {
     }
 }
 
-/// What is wrong with a field; there in any case, for the script to fill.
+/// Returns the element for a field's errors, which exists in any case, for the script.
 pub fn problem_text(name: &str, problem: Option<&Vec<String>>) -> Markup {
     html! {
         p.problem id={ (name) "-problem" } aria-live="polite" {
@@ -66,7 +66,7 @@ pub fn problem_text(name: &str, problem: Option<&Vec<String>>) -> Markup {
     }
 }
 
-/// Projects to choose from, for fields that take the id of one; nothing where the role may not read them.
+/// Returns the list of projects for fields that take a project's id; empty if the role may not read them.
 pub fn projects(known: &[(i64, String)]) -> Markup {
     html! {
         datalist id=(PROJECTS) {
@@ -75,10 +75,10 @@ pub fn projects(known: &[(i64, String)]) -> Markup {
     }
 }
 
-/// The list's id.
+/// The id of the list.
 pub const PROJECTS: &str = "projects";
 
-/// A box to tick.
+/// Returns a checkbox.
 pub fn tick_box(name: &str, value: &str, label: impl Render, ticked: bool) -> Markup {
     html! {
         label.tick {
@@ -88,7 +88,7 @@ pub fn tick_box(name: &str, value: &str, label: impl Render, ticked: bool) -> Ma
     }
 }
 
-/// A list to choose from; the first choice, of the empty value, is `none` if there is one.
+/// Returns a select element; `none`: the label of a first option with an empty value.
 pub fn choice<'a>(
     name: &str,
     label: &str,

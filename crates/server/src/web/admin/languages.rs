@@ -1,4 +1,4 @@
-//! Languages of messages: of all integrations, and of those that have another.
+//! Languages of messages: for all integrations, and for those with another one.
 
 use axum::Form;
 use axum::http::StatusCode;
@@ -19,13 +19,13 @@ use crate::web::Error;
 use crate::web::error::Fields;
 use crate::web::filters::Filters;
 
-/// What messages say where nobody has set a language.
+/// The language if none is set.
 const USUAL: &str = "en";
 
-/// What is set, and what there is to choose from.
+/// The languages that are set, and those that are available.
 struct Spoken {
     known: Vec<String>,
-    /// Of all integrations, then of single ones.
+    /// Those of all integrations first, then those of single ones.
     set: Vec<(Option<i64>, String)>,
     names: Vec<(i64, String)>,
     may_set: bool,
@@ -46,7 +46,7 @@ impl Spoken {
     }
 }
 
-/// A language in English, and as its speakers call it.
+/// Returns the name of a language in English and in itself.
 fn name(code: &str) -> String {
     let name = match code {
         "en" => "English",
@@ -74,13 +74,13 @@ pub async fn show(visitor: Visitor, mut filters: Filters) -> Result<Markup, Erro
     Ok(page(&visitor, &spoken, notice, &asked, &Fields::new()))
 }
 
-/// What the form sends.
+/// The fields of the form.
 #[derive(Debug, Deserialize)]
 pub struct Language {
     /// An integration's id; empty: all.
     #[serde(default)]
     webhook: String,
-    /// Empty: as if none had been set.
+    /// Empty: removes the language.
     #[serde(default)]
     language: String,
 }
@@ -126,7 +126,7 @@ fn page(
     let problem = wrong.get("language");
     frame.render(html! {
         p {
-            "The words of the events that come with the extension, and in all messages numbers, dates and buttons. Words that somebody has set stay. "
+            "The language of the built-in events' texts, and of numbers, dates and buttons in all messages. Wordings that were set stay as they are. "
             (guide::link("languages", "Languages"))
         }
         (parts::table("Languages of messages", html! {
@@ -148,7 +148,7 @@ fn page(
                 div.field {
                     label for="language" { "Language" }
                     select id="language" name="language" aria-describedby="language-problem" aria-invalid=[problem.map(|_| "true")] {
-                        option value="" { "none of its own: English, or for one integration what all have" }
+                        option value="" { "default: English, or for one integration the language of all" }
                         @for code in &spoken.known { option value=(code) selected[*code == asked.language] { (name(code)) } }
                     }
                     (problem_text("language", problem))

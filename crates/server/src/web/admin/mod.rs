@@ -9,6 +9,7 @@
 //! - `integrations`, `logs`, `events`, `wordings`, `languages`, `status`, `tokens`: the pages, one directory or file a noun.
 
 pub mod assets;
+mod event_type;
 mod events;
 pub mod frame;
 mod guide;
@@ -35,11 +36,9 @@ use axum::response::{IntoResponse, Redirect};
 use axum::routing::{get, post};
 use tower_http::csrf::CsrfLayer;
 
+use self::visitor::ROOT;
 use super::app::App;
 use super::error::Error;
-
-/// What paths of pages begin with.
-const ROOT: &str = "/admin";
 
 /// The pages. `public_url` is where forms come from when a proxy in front of the server changes the header `Host`.
 pub fn router(public_url: Option<&str>) -> Result<Router<App>> {

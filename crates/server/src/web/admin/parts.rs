@@ -1,4 +1,4 @@
-//! Small pieces that several pages have.
+//! Parts that several pages use.
 
 use jiff::Timestamp;
 use maud::{Markup, html};
@@ -9,14 +9,14 @@ use crate::queries::logs::Entry;
 use crate::web::filters::Filters;
 use crate::web::page::Page;
 
-/// In UTC, to the second.
+/// Returns a time in UTC, to the second.
 pub fn time(at: Timestamp) -> Markup {
     html! {
         time datetime=(at.strftime("%Y-%m-%dT%H:%M:%SZ")) { (at.strftime("%Y-%m-%d %H:%M:%S")) " UTC" }
     }
 }
 
-/// A state in a word, with a sign of its own beside its colour.
+/// Returns a state in a word, with a symbol, so that it does not depend on colour.
 pub fn state(word: &str) -> Markup {
     let (class, sign) = match word {
         "active" | "sent" | "ok" => ("good", "✓"),
@@ -29,7 +29,7 @@ pub fn state(word: &str) -> Markup {
     html! { span.state.(class) { span.sign aria-hidden="true" { (sign) } (word) } }
 }
 
-/// A project by id and, where the role may read it, name.
+/// Returns a project's id and, if the role may read it, name.
 pub fn project(id: Option<i64>, name: Option<&str>) -> Markup {
     html! {
         @match (id, name) {
@@ -40,7 +40,7 @@ pub fn project(id: Option<i64>, name: Option<&str>) -> Markup {
     }
 }
 
-/// JSON as people read it, in a box that the keyboard can scroll.
+/// Returns formatted JSON in a box that can be scrolled with the keyboard.
 pub fn json(label: &str, value: &Value) -> Markup {
     text_box(label, &format!("{value:#}"))
 }
@@ -49,12 +49,12 @@ pub fn text_box(label: &str, text: &str) -> Markup {
     html! { pre tabindex="0" role="group" aria-label=(label) { code { (text) } } }
 }
 
-/// What the request before has done.
+/// Returns the result of the previous request.
 pub fn notice(filters: &mut Filters) -> Option<Notice> {
     Notice::parse(filters.text("said").as_deref())
 }
 
-/// A table that scrolls by itself where the screen is narrow.
+/// Returns a table that scrolls horizontally on narrow screens.
 pub fn table(caption: &str, content: Markup) -> Markup {
     html! {
         div.table role="group" aria-label=(caption) tabindex="0" {
@@ -63,7 +63,7 @@ pub fn table(caption: &str, content: Markup) -> Markup {
     }
 }
 
-/// Deliveries, newest first. With boxes to tick where `may_retry` and they can be sent again.
+/// Returns a table of deliveries, newest first; with `may_retry`, it has checkboxes for those that can be re-sent.
 pub fn deliveries(caption: &str, entries: &[Entry], may_retry: bool) -> Markup {
     table(
         caption,
@@ -112,7 +112,7 @@ fn delivery(entry: &Entry, may_retry: bool) -> Markup {
     }
 }
 
-/// Where the pages before and after this one are, and how many rows there are.
+/// Returns links to the previous and the next page, and the number of rows.
 pub fn pager<T>(page: &Page<T>, what: &str) -> Markup {
     html! {
         nav.pager aria-label="Pages of the list" {
@@ -129,7 +129,7 @@ pub fn pager<T>(page: &Page<T>, what: &str) -> Markup {
     }
 }
 
-/// A number with its thousands apart.
+/// Returns a number with separated thousands.
 pub fn grouped(number: i64) -> String {
     let digits = number.unsigned_abs().to_string();
     let mut text = String::from(if number < 0 { "-" } else { "" });
@@ -144,7 +144,97 @@ pub fn grouped(number: i64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    fn entry(status: &str) -> Entry {
+        Entry {
+            id: 77,
+            webhook_integration: 5,
+            webhook_integration_name: None,
+            webhook_type: Some("discord".into()),
+            event_type: "task_completed".into(),
+            payload: json!({"task_title": "Ship it"}),
+            status: status.into(),
+            response_status_code: Some(404),
+            response_body: String::new(),
+            error_message: String::new(),
+            retry_count: 0,
+            created_at: Timestamp::UNIX_EPOCH,
+            sent_at: None,
+            retried_as: None,
+            retry_of: Some(70),
+        }
+    }
+
+    #[test]
+    fn deliveries_can_be_ticked_where_they_can_be_sent_again() {
+        let entries = [entry("failed")];
+        let html = deliveries("The last ones", &entries, true).into_string();
+        for piece in [
+            "aria-label=\"The last ones\"",
+            "<input type=\"checkbox\" name=\"id\" value=\"77\"",
+            "<a href=\"/admin/logs/77/\">77</a>",
+            "1970-01-01 00:00:00 UTC",
+            "Ship it",
+            "integration 5",
+            "404",
+            "repeats <a href=\"/admin/logs/70/\">70</a>",
+        ] {
+            assert!(html.contains(piece), "{piece}: {html}");
+        }
+        for html in [
+            deliveries("The last ones", &entries, false),
+            deliveries("The last ones", &[entry("sent")], true),
+        ] {
+            assert!(!html.into_string().contains("checkbox"));
+        }
+    }
+
+    #[test]
+    fn a_list_says_how_long_it_is_and_where_it_goes_on() {
+        let mut page = Page {
+            count: 1234,
+            count_is_estimate: None,
+            count_is_unknown: false,
+            reached: None,
+            next: Some("/b".into()),
+            previous: Some("/a".into()),
+            results: vec![()],
+        };
+        let html = pager(&page, "deliveries").into_string();
+        for piece in [
+            "<span>1,234 deliveries</span>",
+            "href=\"/a\" rel=\"prev\"",
+            "href=\"/b\" rel=\"next\"",
+        ] {
+            assert!(html.contains(piece), "{piece}: {html}");
+        }
+        (page.count_is_estimate, page.next, page.previous) = (Some(true), None, None);
+        let html = pager(&page, "deliveries").into_string();
+        assert!(html.contains("about 1,234") && !html.contains("href"), "{html}");
+        page.count_is_unknown = true;
+        assert!(
+            pager(&page, "deliveries")
+                .into_string()
+                .contains("more than a page of deliveries")
+        );
+    }
+
+    #[test]
+    fn what_was_done_before_is_said() {
+        assert_eq!(
+            notice(&mut Filters::of(&[("said", "saved")])),
+            Some(Notice::Saved)
+        );
+        assert_eq!(notice(&mut Filters::of(&[])), None);
+        let html = json("The data", &json!({"a": "<b>"})).into_string();
+        assert!(
+            html.contains("aria-label=\"The data\"") && html.contains("&lt;b&gt;"),
+            "{html}"
+        );
+    }
 
     #[test]
     fn a_state_has_its_colour_and_its_sign() {

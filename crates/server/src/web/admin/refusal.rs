@@ -8,16 +8,16 @@ use axum::response::{IntoResponse, Redirect, Response};
 use maud::html;
 
 use super::frame::Frame;
-use super::{ROOT, visitor};
+use super::visitor::{self, ROOT};
 use crate::web::{App, Error};
 
-/// Nothing but this site's own style sheet and script, in no other site's frame.
+/// The Content-Security-Policy: only this site's style sheet and script, and no framing by other sites.
 pub const POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; \
      frame-ancestors 'none'",
 );
 
-/// Around every request: of pages, an error's answer becomes a page.
+/// Middleware: shows errors of the admin pages as pages.
 pub async fn surround(State(app): State<App>, request: Request, next: Next) -> Response {
     let path = request.uri().path();
     let of_pages = path
@@ -38,7 +38,7 @@ pub async fn surround(State(app): State<App>, request: Request, next: Next) -> R
     }
     let headers = response.headers_mut();
     headers.insert(CONTENT_SECURITY_POLICY, POLICY);
-    // Without a referrer at all, browsers send no origin with forms, by which those of other sites are told apart.
+    // Without any referrer, browsers send no origin with forms, by which forms of other sites are recognized.
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
     response
 }

@@ -15,7 +15,7 @@ use crate::web::Error;
 use crate::web::app::App;
 use crate::web::error::Fields;
 
-/// Where to go after signing in.
+/// The query: where to go after signing in.
 #[derive(Debug, Default, Deserialize)]
 pub struct Next {
     #[serde(default)]
@@ -23,10 +23,14 @@ pub struct Next {
 }
 
 impl Next {
-    /// A page of this site, whatever was asked for.
+    /// Returns the requested path if it is one of the admin pages, else the start page. Paths with `..` are refused, also percent-encoded
+    /// (<https://url.spec.whatwg.org/#double-dot-path-segment>): they could lead to another database's pages.
     fn path(&self) -> &str {
-        let inside = self.next.starts_with("/admin/") && !self.next.contains(['\\', '\r', '\n']);
-        if inside {
+        let path = self.next.split(['?', '#']).next().unwrap_or_default();
+        let path = path.to_ascii_lowercase().replace("%2e", ".");
+        let climbs = path.split('/').any(|part| part == "..");
+        let inside = self.next.starts_with("/admin/") && !self.next.contains(['\\', '\r', '\n', '\t']);
+        if inside && !climbs {
             &self.next
         } else {
             "/admin/integrations/"
@@ -38,7 +42,7 @@ pub async fn show_form(Query(next): Query<Next>) -> Response {
     form(&next, &Fields::new(), StatusCode::OK)
 }
 
-/// What the form sends.
+/// The fields of the form.
 #[derive(Debug, Deserialize)]
 pub struct SignIn {
     #[serde(default)]
@@ -77,7 +81,7 @@ fn form(next: &Next, wrong: &Fields, status: StatusCode) -> Response {
             input type="hidden" name="next" value=(next.path());
             (TextField {
                 name: "token", label: "Token", kind: "password", required: true, autocomplete: "current-password",
-                hint: html! { "What " code { "zentry_create_api_token" } " has shown once. You can do here what its role may do." },
+                hint: html! { "The text that " code { "zentry_create_api_token" } " has shown once. You can do here what the token's role may do." },
                 ..TextField::default()
             }.render(wrong))
             button.primary { "Sign in" }
@@ -100,7 +104,9 @@ mod tests {
             .path()
             .to_owned()
         };
-        assert_eq!(path("/admin/logs/?status=failed"), "/admin/logs/?status=failed");
+        for here in ["/admin/logs/?status=failed", "/admin/events/a..b/?search=/../"] {
+            assert_eq!(path(here), here);
+        }
         for elsewhere in [
             "",
             "https://evil.example/",
@@ -108,6 +114,10 @@ mod tests {
             "/\\evil.example",
             "/api/",
             "/admin/\\@x",
+            "/admin/../../shop/admin/",
+            "/admin/.%2E/x",
+            "/admin/..?x",
+            "/admin/.\t./x",
         ] {
             assert_eq!(path(elsewhere), "/admin/integrations/", "{elsewhere}");
         }

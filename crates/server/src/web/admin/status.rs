@@ -12,7 +12,7 @@ use crate::queries::status::{self, Finding};
 use crate::web::Error;
 use crate::web::filters::Filters;
 
-/// How much the plots show: what the form says, its words, and how many hours that is.
+/// The periods of the plots: value in the form, label, and number of hours.
 const SPANS: [(&str, &str, i32); 3] = [
     ("day", "24 hours", 24),
     ("days", "3 days", 72),
@@ -38,9 +38,9 @@ pub async fn show(visitor: Visitor, mut filters: Filters) -> Result<Markup, Erro
         findings.iter().partition(|finding| finding.state == "ok");
     Ok(Frame::new(&visitor, Section::Status, "Status").render(html! {
         p.verdict { (verdict(&findings)) }
-        p.muted { "Times within the words are in UTC; those without a date are today's." }
+        p.muted { "Times in these texts are in UTC; those without a date are today's." }
         @if !problems.is_empty() {
-            section { h2 { "What to look at" } (page.table("What needs attention", &problems)) }
+            section { h2 { "Needs attention" } (page.table("What needs attention", &problems)) }
         }
         form.filters method="get" {
             (input::choice("span", "Plots of the last", None, SPANS.map(|(code, words, _)| (code, words)), code))
@@ -50,7 +50,7 @@ pub async fn show(visitor: Visitor, mut filters: Filters) -> Result<Markup, Erro
             section { h2 { "Sent and failed, last " (words) } (plot::sent_and_failed(&hours)) }
             section { h2 { "Latency, last " (words) } (plot::latency(&hours)) }
         }
-        section { h2 { "What works, along the way from the write to the message" } (page.table("What works", &well)) }
+        section { h2 { "Works, in the order from a write to its message" } (page.table("What works", &well)) }
     }))
 }
 
@@ -67,7 +67,7 @@ fn verdict(findings: &[Finding]) -> Markup {
     }
 }
 
-/// What findings are called by those who do not know ids and SQL.
+/// Names of findings for users who do not know ids and SQL.
 struct Words {
     names: Vec<(i64, String)>,
     rights: Rights,
@@ -78,13 +78,13 @@ impl Words {
         parts::table(
             caption,
             html! {
-                thead { tr { @for head in ["What", "State", "In words"] { th scope="col" { (head) } } } }
+                thead { tr { @for head in ["Part", "State", "Finding"] { th scope="col" { (head) } } } }
                 tbody {
                     @for finding in findings {
                         tr {
-                            th scope="row" data-label="What" { (self.subject(&finding.subject)) }
+                            th scope="row" data-label="Part" { (self.subject(&finding.subject)) }
                             td data-label="State" { (parts::state(&finding.state)) }
-                            td.words data-label="In words" { (finding.detail) (self.remedy(finding)) }
+                            td.words data-label="Finding" { (finding.detail) (self.remedy(finding)) }
                         }
                     }
                 }
@@ -92,7 +92,7 @@ impl Words {
         )
     }
 
-    /// A link to its page, by its name.
+    /// Returns a link to the object's page, with its name.
     fn subject(&self, subject: &str) -> Markup {
         let (kind, rest) = subject.split_once(' ').unwrap_or((subject, ""));
         let named = |id: &str| {
@@ -110,7 +110,7 @@ impl Words {
         }
     }
 
-    /// A button or a link where the pages can do it, and the SQL for who has to.
+    /// Returns a button or link, if the pages can resolve it, and the SQL.
     fn remedy(&self, finding: &Finding) -> Markup {
         let deed = Remedy::of(&finding.remedy);
         let may = match &deed {
@@ -125,20 +125,20 @@ impl Words {
             @match deed {
                 Remedy::Nothing => {},
                 Remedy::Note(note) => p.muted { (note) },
-                Remedy::Look => p { a href="/admin/logs/?status=waiting" { "See what waits" } },
+                Remedy::Look => p { a href="/admin/logs/?status=waiting" { "Show waiting deliveries" } },
                 Remedy::Resume(id) if may => {
                     form method="post" action={ "/admin/integrations/" (id) "/resume/" } { button { "Try now" } }
                 },
                 Remedy::NewUrl(id) if may => {
-                    p { a.button href={ "/admin/integrations/" (id) "/edit/" } { "Give it a new URL" } " and send again what has failed, on the "
+                    p { a.button href={ "/admin/integrations/" (id) "/edit/" } { "Set a new URL" } " and send failed deliveries again, on the "
                         a href={ "/admin/logs/?status=failed&webhook=" (id) } { "log" } "." }
                 },
                 Remedy::Register if may => p { a.button href="/admin/integrations/new/" { "New integration" } },
                 Remedy::RetryFailed if may => {
-                    p { a href="/admin/logs/?status=failed" { "See what has failed" } }
+                    p { a href="/admin/logs/?status=failed" { "Show failed deliveries" } }
                     form method="post" action="/admin/logs/retry-failed/" {
                         input type="hidden" name="since" value="day";
-                        button { "Send all of it again" }
+                        button { "Send all of them again" }
                     }
                 },
                 _ => (for_administrators(&finding.remedy)),
@@ -147,7 +147,7 @@ impl Words {
     }
 }
 
-/// What mends it, beside the tables: as a page that has no buttons for it says it.
+/// Returns how to resolve it, for pages without buttons for it.
 pub fn remedy(finding: &Finding) -> Markup {
     html! {
         @match Remedy::of(&finding.remedy) {
@@ -160,12 +160,12 @@ pub fn remedy(finding: &Finding) -> Markup {
 
 fn for_administrators(sql: &str) -> Markup {
     html! {
-        p.muted { "An administrator of the database mends it:" }
-        (parts::text_box("What mends it", sql))
+        p.muted { "An administrator of the database can resolve it by:" }
+        (parts::text_box("SQL that resolves it", sql))
     }
 }
 
-/// What a statement that mends something comes to in the pages.
+/// What the pages offer for a statement that resolves a finding.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Remedy<'a> {
     Nothing,

@@ -1,4 +1,4 @@
-//! Tokens of the REST API and of these pages: which there are, a new one, which is shown once, and one that is taken back.
+//! Tokens of the REST API and the admin pages: the list, creating one, which is shown once, and revoking one.
 
 use axum::Form;
 use axum::http::StatusCode;
@@ -20,10 +20,10 @@ use crate::web::Error;
 use crate::web::error::Fields;
 use crate::web::filters::Filters;
 
-/// What a form offers: nobody thinks of it again.
+/// The default validity of a new token, in days.
 const USUAL_DAYS: i32 = 90;
 
-/// The page without the form's content.
+/// Returns the page around the content of the form.
 struct Kept {
     tokens: Vec<Listed>,
     roles: Vec<String>,
@@ -47,7 +47,7 @@ pub async fn list(visitor: Visitor, mut filters: Filters) -> Result<Markup, Erro
     let kept = Kept::of(&session).await?;
     let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
     let usual = today.checked_add(USUAL_DAYS.days()).unwrap_or(today);
-    // Not longer than the visitor's own.
+    // Not later than the visitor's own token.
     let until = match kept.last_day(visitor.key()) {
         Some(last) => last.min(usual),
         None => usual,
@@ -61,7 +61,7 @@ pub async fn list(visitor: Visitor, mut filters: Filters) -> Result<Markup, Erro
 }
 
 impl Kept {
-    /// The last whole day on which the token of this key is good; none: there is no end to it.
+    /// Returns the last whole day on which the token with this key is valid; `None`: it does not expire.
     fn last_day(&self, key: &str) -> Option<Date> {
         let own = self.tokens.iter().find(|one| one.key == key)?;
         let end = own.expires_at?.to_zoned(TimeZone::UTC).date();
@@ -69,20 +69,20 @@ impl Kept {
     }
 }
 
-/// What the form of a new token sends.
+/// The fields of the form for a new token.
 #[derive(Debug, Deserialize)]
 pub struct Draft {
     #[serde(default)]
     name: String,
     #[serde(default)]
     role: String,
-    /// The last day on which it is good; empty: until it is revoked.
+    /// The last day on which it is valid; empty: until it is revoked.
     #[serde(default)]
     expires_at: String,
 }
 
 impl Draft {
-    /// When it stops being good: the day after begins, in UTC.
+    /// Returns when it expires: at the beginning of the next day, in UTC.
     fn expiry(&self) -> Result<Option<Timestamp>, Error> {
         let text = self.expires_at.trim();
         if text.is_empty() {
@@ -98,7 +98,7 @@ impl Draft {
     }
 }
 
-/// Makes a token and shows it, this once.
+/// Creates a token and shows it once.
 pub async fn make(visitor: Visitor, Form(draft): Form<Draft>) -> Result<Response, Error> {
     let clean = |text: &str| text.replace('\0', "").trim().to_owned();
     let (name, role) = (clean(&draft.name), clean(&draft.role));
@@ -145,10 +145,10 @@ fn page(visitor: &Visitor, kept: &Kept, notice: Option<Notice>, draft: &Draft, w
         .problems(wrong);
     frame.render(html! {
         p {
-            "Who shows a token, to these pages or to the REST API, may do what its role may do. "
+            "Whoever has a token may do what its role may do, in these pages and by the REST API. "
             (guide::link("rest-api", "The REST API"))
         }
-        @if kept.tokens.is_empty() { p.empty { "There is no token." } } @else { (table(kept)) }
+        @if kept.tokens.is_empty() { p.empty { "There are no tokens." } } @else { (table(kept)) }
         @if kept.rights.may(Deed::MakeToken) { (form(visitor, kept, draft, wrong)) }
     })
 }
@@ -158,7 +158,7 @@ fn table(kept: &Kept) -> Markup {
     let time = |at: Option<Timestamp>| html! { @match at { Some(at) => (parts::time(at)), None => span.muted { "never" } } };
     let content = html! {
         thead { tr {
-            @for head in ["Token", "Role", "State", "Made", "Expires", "Last used"] { th scope="col" { (head) } }
+            @for head in ["Token", "Role", "State", "Created", "Expires", "Last used"] { th scope="col" { (head) } }
             @if may_revoke { th scope="col" { span.hidden { "Revoke" } } }
         } }
         tbody {
@@ -167,11 +167,11 @@ fn table(kept: &Kept) -> Markup {
                     th scope="row" data-label="Token" { (one.name) div.muted { "zentry_" (one.key) "_…" } }
                     td data-label="Role" { (one.role) }
                     td data-label="State" { @if one.state == "good" { (parts::state("ok")) } @else { (parts::state("broken")) " " (one.state) } }
-                    td data-label="Made" { (parts::time(one.created_at)) div.muted { "by " (one.created_by) } }
+                    td data-label="Created" { (parts::time(one.created_at)) div.muted { "by " (one.created_by) } }
                     td data-label="Expires" { (time(one.expires_at)) }
                     td data-label="Last used" { (time(one.last_used_at)) }
                     @if may_revoke {
-                        // Only who has the role's privileges may, and what is left of a role that is gone anybody here.
+                        // Only visitors with the role's privileges may revoke it; if the role no longer exists, every visitor of this page.
                         td.end {
                             @if kept.roles.contains(&one.role) || one.state == "role is gone" {
                                 a.button.danger href={ "/admin/tokens/revoke/?" (query(&one.name)) } { "Revoke" span.hidden { " " (one.name) } }
@@ -191,20 +191,20 @@ fn form(visitor: &Visitor, kept: &Kept, draft: &Draft, wrong: &Fields) -> Markup
         name: "name",
         label: "Name",
         value: &draft.name,
-        hint: html! { "Who or what uses it, such as front end." },
+        hint: html! { "It says who or what uses the token, such as front end." },
         required: true,
         ..TextField::default()
     };
     let expires_at = TextField {
         name: "expires_at",
-        label: "Good until the end of",
+        label: "Valid until the end of",
         kind: "date",
         value: &draft.expires_at,
         hint: html! {
             "A day, in UTC. "
             @match kept.last_day(visitor.key()) {
                 Some(last) => { "Not after " (last) ": it must not outlive the token that you are signed in by." },
-                None => "Left empty, it is good until it is revoked.",
+                None => "Leave it empty for a token that is valid until it is revoked.",
             }
         },
         ..TextField::default()
@@ -215,14 +215,14 @@ fn form(visitor: &Visitor, kept: &Kept, draft: &Draft, wrong: &Fields) -> Markup
             (name.render(wrong))
             div.field {
                 label for="role" { "Role" }
-                p.hint id="role-hint" { "What it may do is what this role may do." }
+                p.hint id="role-hint" { "The token may do what this role may do." }
                 select id="role" name="role" aria-describedby="role-hint role-problem" aria-invalid=[problem.map(|_| "true")] {
                     @for role in &kept.roles { option value=(role) selected[*role == draft.role] { (role) } }
                 }
                 (problem_text("role", problem))
             }
             (expires_at.render(wrong))
-            button.primary { "Make it" }
+            button.primary { "Create" }
         }
     }
 }
@@ -248,7 +248,7 @@ pub async fn ask(visitor: Visitor, mut filters: Filters) -> Result<Markup, Error
     let frame = Frame::new(&visitor, Section::Tokens, &title).under("/admin/tokens/", "Tokens");
     Ok(frame.render(html! {
         p {
-            "The next request with it is refused: of programs that use it, and of who is signed in by it"
+            "The next request with it is refused: of programs that use it, and of everybody who is signed in with it"
             @if one.key == visitor.key() { ", which is you" } ". This can't be undone."
         }
         form.inline method="post" action="/admin/tokens/revoke/" {
@@ -259,7 +259,7 @@ pub async fn ask(visitor: Visitor, mut filters: Filters) -> Result<Markup, Error
     }))
 }
 
-/// What the question's form sends.
+/// The fields of the confirmation form.
 #[derive(Debug, Deserialize)]
 pub struct Revoked {
     #[serde(default)]

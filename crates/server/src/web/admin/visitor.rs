@@ -1,4 +1,4 @@
-//! Who is signed in: a cookie has the token, and every page looks at it anew.
+//! The visitor: a cookie holds the token, which is checked with each request.
 
 use std::net::SocketAddr;
 
@@ -8,14 +8,16 @@ use axum::http::request::Parts;
 use axum_extra::extract::CookieJar;
 use axum_extra::extract::cookie::{Cookie, SameSite};
 
-use super::ROOT;
 use crate::database::Connection;
 use crate::web::app::App;
 use crate::web::uri::Secure;
 use crate::web::{Caller, Error};
 
-/// The cookie's name with TLS. By this prefix a browser takes it from this very host alone, by TLS, and for all its paths: no neighbour in
-/// the domain can plant one.
+/// What paths of pages begin with.
+pub const ROOT: &str = "/admin";
+
+/// The cookie's name with TLS. With this prefix, browsers accept it only from this host, by TLS and for all paths, so that other hosts of the domain
+/// cannot set it.
 const SECURE_COOKIE: &str = "__Host-zentry_token";
 const PLAIN_COOKIE: &str = "zentry_token";
 
@@ -24,17 +26,17 @@ const PLAIN_COOKIE: &str = "zentry_token";
 pub struct Visitor(Caller);
 
 impl Visitor {
-    /// A connection whose sessions run as the visitor's role.
+    /// Returns a connection whose sessions run as the visitor's role.
     pub async fn connection(&self) -> Result<Connection, Error> {
         self.0.connection().await
     }
 
-    /// The same for trying a webhook.
+    /// Returns such a connection for a test of a webhook.
     pub async fn trial(&self) -> Result<Connection, Error> {
         self.0.trial().await
     }
 
-    /// The token's key: no secret.
+    /// Returns the token's key, which is not secret.
     pub fn key(&self) -> &str {
         self.0.key()
     }
@@ -60,7 +62,7 @@ impl FromRequestParts<App> for Visitor {
     }
 }
 
-/// From where a request comes.
+/// The site that a request comes from.
 pub struct Peer(SocketAddr);
 
 impl Peer {
@@ -82,7 +84,7 @@ impl FromRequestParts<App> for Peer {
     }
 }
 
-/// Whether browsers reach this server by TLS, its own or a proxy's.
+/// Returns whether browsers reach this server by TLS, its own or a proxy's.
 pub fn is_secure(app: &App, own: Secure) -> bool {
     match app.options().public_url.as_deref() {
         Some(url) => url.starts_with("https://"),
@@ -90,7 +92,7 @@ pub fn is_secure(app: &App, own: Secure) -> bool {
     }
 }
 
-/// The same for a request.
+/// Returns whether the browser has sent this request by TLS.
 pub fn has_come_secure(app: &App, extensions: &Extensions) -> bool {
     is_secure(app, extensions.get::<Secure>().copied().unwrap_or(Secure(false)))
 }
@@ -99,7 +101,7 @@ fn cookie_name(secure: bool) -> &'static str {
     if secure { SECURE_COOKIE } else { PLAIN_COOKIE }
 }
 
-/// No script reads it, no other site's page makes a browser send it, and it ends with the browser.
+/// Returns the cookie: hidden from scripts, not sent with requests of other sites, and deleted when the browser is closed.
 pub fn cookie(token: String, secure: bool) -> Cookie<'static> {
     Cookie::build((cookie_name(secure), token))
         .path(if secure { "/" } else { ROOT })
@@ -109,7 +111,7 @@ pub fn cookie(token: String, secure: bool) -> Cookie<'static> {
         .build()
 }
 
-/// Makes the browser forget the token.
+/// Returns the cookie that deletes the token.
 pub fn forget(secure: bool) -> CookieJar {
     let mut cookie = cookie(String::new(), secure);
     cookie.make_removal();
@@ -132,5 +134,41 @@ mod tests {
         );
         assert!(cookie("x".to_owned(), false).to_string().contains("Path=/admin"));
         assert!(!text.contains("Max-Age") && !text.contains("Expires"), "{text}");
+    }
+
+    /// Where the address of browsers is known it decides, because a proxy may have ended TLS; else the connection does.
+    #[test]
+    fn a_request_is_secure_if_the_browser_has_sent_it_by_tls() {
+        for (public_url, own, expected) in [
+            (None, None, false),
+            (None, Some(false), false),
+            (None, Some(true), true),
+            (Some("https://notify.example.com"), Some(false), true),
+            (Some("http://notify.example.com"), Some(true), false),
+        ] {
+            let app = App::unconnected(|options| options.public_url = public_url.map(str::to_owned));
+            let mut extensions = Extensions::new();
+            if let Some(own) = own {
+                extensions.insert(Secure(own));
+            }
+            let found = has_come_secure(&app, &extensions);
+            assert_eq!(found, expected, "{public_url:?}, by TLS: {own:?}");
+        }
+    }
+
+    /// A browser deletes the cookie of this name and path.
+    #[test]
+    fn who_signs_out_is_forgotten() {
+        for secure in [true, false] {
+            let (jar, given) = (forget(secure), cookie("x".to_owned(), secure));
+            let removal: Vec<_> = jar.iter().collect();
+            assert_eq!(removal.len(), 1);
+            assert_eq!(
+                (removal[0].name(), removal[0].path()),
+                (given.name(), given.path())
+            );
+            assert_eq!(removal[0].value(), "");
+            assert!(removal[0].max_age().is_some_and(|age| age.is_zero()));
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! Other words for an event: what is set, for all integrations or for one, a form that changes it, and how it would look.
+//! Wordings: the section that lists those of an event, the form that changes one, for all integrations or for one, and its preview.
 
 mod draft;
 mod fields;
@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
 use serde_json::Value;
 
-use super::events::{found, previews};
+use super::event_type::{found, previews};
 use super::frame::{Frame, Notice, Section};
 use super::input::problem_text;
 use super::preview::Message;
@@ -31,18 +31,20 @@ pub(super) use section::section;
 use whose::address;
 pub(super) use whose::{webhook_choice, whose};
 
-/// What a page of the form is about.
+/// What the form changes: the wording of an event, for one integration or for all (`webhook` is `None`).
 struct Subject {
     event: String,
     webhook: Option<i64>,
+    /// The integration's name, or words for all.
     name: String,
-    /// What its messages say now.
+    /// The texts in force, by the name of the part.
     now: Value,
-    /// Something is set.
+    /// Whether a wording is set.
     is_set: bool,
 }
 
 impl Subject {
+    /// Returns the subject and the words that are set for it. If there is no such event type or integration, the error has status 404.
     async fn of(session: &Session<'_>, event: &str, webhook: Option<i64>) -> Result<(Self, Words), Error> {
         found(session, event).await?;
         let names = integrations::names(session).await?;
@@ -63,7 +65,7 @@ impl Subject {
         Ok((subject, there.map(|there| there.words).unwrap_or_default()))
     }
 
-    /// A part of what is said now, for people.
+    /// Returns a text in force, for display; empty if there is none.
     fn now(&self, name: &str) -> String {
         match &self.now[name] {
             Value::String(text) => text.clone(),
@@ -91,7 +93,7 @@ pub async fn show(visitor: Visitor, Name(event): Name, mut filters: Filters) -> 
     ))
 }
 
-/// Saves what was written, takes back what is there, or shows what was written without keeping it.
+/// Saves the wording, removes it, or previews it without saving.
 pub async fn send(
     visitor: Visitor,
     Name(event): Name,
@@ -142,7 +144,7 @@ pub async fn send(
         return Ok(back(Notice::Worded));
     }
     let shown = previews(&session, &event, webhook).await?;
-    // Not committed: nothing of it stays.
+    // The transaction is not committed, so nothing is saved.
     drop(session);
     Ok(page(&visitor, &subject, &draft, &shown, true, &Fields::new()).into_response())
 }
@@ -155,7 +157,7 @@ fn page(
     is_trial: bool,
     wrong: &Fields,
 ) -> Markup {
-    let title = format!("Words of {} for {}", subject.event, subject.name);
+    let title = format!("Wording of {} for {}", subject.event, subject.name);
     let above = format!("/admin/events/{}/", subject.event);
     let frame = Frame::new(visitor, Section::Events, &title)
         .under(&above, &subject.event)
@@ -163,19 +165,19 @@ fn page(
     frame.render(html! {
         form.sheet method="post" action=(address(&subject.event, subject.webhook)) novalidate {
             p.hint {
-                "What is left empty stays as it is without these words. "
+                "Leave a part empty to keep what messages have without this wording. "
                 (super::guide::link("own-event-type", "Templates, and what they can say"))
             }
             @for part in &PARTS { (field(part, subject, draft, wrong)) }
             div.inline {
                 button.primary name="do" value="save" { "Save" }
                 button name="do" value="preview" { "Preview" }
-                @if subject.is_set { button.danger name="do" value="reset" { "Take back" } }
+                @if subject.is_set { button.danger name="do" value="reset" { "Reset" } }
                 a.button href=(above) { "Cancel" }
             }
         }
         section #preview {
-            h2 { @if is_trial { "What its messages would say" } @else { "What its messages say" } }
+            h2 { @if is_trial { "Preview" } @else { "Messages" } }
             @if is_trial { p.notice role="status" { "Nothing is saved yet." } }
             div.columns {
                 @for (format, message) in previews { div { h3 { (format) } (message.draw()) } }

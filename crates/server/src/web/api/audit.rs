@@ -5,8 +5,8 @@ use serde::Deserialize;
 use utoipa::openapi::schema::Schema;
 use utoipa::{IntoParams, ToSchema};
 
-use super::or_empty;
 use super::responses::{Missing, NotAllowed, Refused};
+use super::schemas::or_empty;
 use crate::database::Access;
 use crate::queries::audit::{self, Change, Filter, OBJECT_TYPES};
 use crate::web::filters::Filters;
@@ -14,7 +14,7 @@ use crate::web::page::{Number, Page};
 use crate::web::uri::Here;
 use crate::web::{Caller, Error};
 
-/// What was changed
+/// The type of an object of the configuration
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[allow(dead_code, reason = "describes a string")]
@@ -26,7 +26,7 @@ enum ObjectType {
     ApiToken,
 }
 
-/// Which changes are wanted
+/// Filters of the list
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[allow(dead_code, reason = "describes what Filters reads")]
@@ -40,18 +40,18 @@ pub struct ListParams {
 }
 
 fn page() -> Schema {
-    or_empty::<i64>("From 1")
+    or_empty::<i64>("Number of the page, from 1")
 }
 
 fn webhook() -> Schema {
-    or_empty::<i64>("Those of this integration, its secrets and its wordings")
+    or_empty::<i64>("Changes of this integration, its secrets and its wordings")
 }
 
 fn object_type() -> Schema {
-    or_empty::<ObjectType>("What was changed")
+    or_empty::<ObjectType>("Changes of objects of this type")
 }
 
-/// Who changed what of the configuration, newest first
+/// Changes of the configuration, newest first
 #[utoipa::path(
     get, path = "/audit-log", operation_id = "list_changes", tag = "Audit log", params(ListParams),
     responses((status = 200, body = Page<Change>), Refused, NotAllowed, Missing)

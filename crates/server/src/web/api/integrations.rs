@@ -33,7 +33,7 @@ pub async fn list(caller: Caller, here: Here, mut filters: Filters) -> Result<Js
         webhook_type: filters.choice("webhook_type", &crate::vendors::names()),
         project: filters.number("project"),
         is_active: filters.flag("is_active"),
-        state: filters.choice("state", super::WebhookState::NAMES),
+        state: filters.choice("state", super::schemas::WebhookState::NAMES),
         notices: filters.flag("notices"),
         notify_webhook_id: filters.number("notify_webhook_id"),
         rate_group: filters.text("rate_group"),
@@ -48,12 +48,12 @@ pub async fn list(caller: Caller, here: Here, mut filters: Filters) -> Result<Js
     Ok(Json(Page::new(number, count, results, &here)?))
 }
 
-/// What was registered
+/// The new integration
 #[derive(Serialize, ToSchema)]
 pub struct Registered {
     #[serde(flatten)]
     webhook: Webhook,
-    /// Of type `webhook`, if none was given: what it signs by. It is not shown again
+    /// The signing secret that was generated, for type `webhook`. It is not shown again
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     secret: Option<String>,
@@ -102,7 +102,7 @@ pub async fn create(caller: Caller, mut form: Form) -> Result<(StatusCode, Json<
 
 /// One integration
 #[utoipa::path(
-    get, path = "/webhook-integrations/{id}", operation_id = "get_integration", tag = "Webhook integrations", params(super::IdParams),
+    get, path = "/webhook-integrations/{id}", operation_id = "get_integration", tag = "Webhook integrations", params(super::schemas::IdParams),
     responses((status = 200, body = Webhook), NotAllowed, Missing)
 )]
 pub async fn get(caller: Caller, Id(id): Id) -> Result<Json<Webhook>, Error> {
@@ -111,9 +111,9 @@ pub async fn get(caller: Caller, Id(id): Id) -> Result<Json<Webhook>, Error> {
     found(&session, id).await.map(Json)
 }
 
-/// Change an integration, as PATCH does
+/// Change an integration; the same as PATCH
 #[utoipa::path(
-    put, path = "/webhook-integrations/{id}", operation_id = "put_integration", tag = "Webhook integrations", params(super::IdParams),
+    put, path = "/webhook-integrations/{id}", operation_id = "put_integration", tag = "Webhook integrations", params(super::schemas::IdParams),
     request_body = Option<IntegrationChange>,
     responses((status = 200, body = Webhook), Refused, NotAllowed, Missing)
 )]
@@ -123,7 +123,7 @@ pub async fn put(caller: Caller, id: Id, form: Form) -> Result<Json<Webhook>, Er
 
 /// Change an integration
 #[utoipa::path(
-    patch, path = "/webhook-integrations/{id}", operation_id = "patch_integration", tag = "Webhook integrations", params(super::IdParams),
+    patch, path = "/webhook-integrations/{id}", operation_id = "patch_integration", tag = "Webhook integrations", params(super::schemas::IdParams),
     request_body = Option<IntegrationChange>,
     responses((status = 200, body = Webhook), Refused, NotAllowed, Missing)
 )]
@@ -164,9 +164,9 @@ async fn change(caller: Caller, Id(id): Id, mut form: Form) -> Result<Json<Webho
     Ok(Json(changed))
 }
 
-/// Delete an integration, its log, and what still waits for it
+/// Delete an integration with its log and its waiting deliveries
 #[utoipa::path(
-    delete, path = "/webhook-integrations/{id}", operation_id = "delete_integration", tag = "Webhook integrations", params(super::IdParams),
+    delete, path = "/webhook-integrations/{id}", operation_id = "delete_integration", tag = "Webhook integrations", params(super::schemas::IdParams),
     responses((status = 204), NotAllowed, Missing)
 )]
 pub async fn delete(caller: Caller, Id(id): Id) -> Result<StatusCode, Error> {

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::openapi::schema::Schema;
 use utoipa::{IntoParams, ToSchema};
 
-use super::or_empty;
 use super::responses::{Missing, NotAllowed, Refused};
+use super::schemas::or_empty;
 use crate::database::Access;
 use crate::queries::integrations;
 use crate::queries::logs::{self, Attempt, Entry, Filter, Status};
@@ -17,7 +17,7 @@ use crate::web::path::Id;
 use crate::web::uri::Here;
 use crate::web::{Caller, Error};
 
-/// Which page is wanted
+/// The page of the list
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[allow(dead_code, reason = "describes what Filters reads")]
@@ -31,33 +31,33 @@ pub struct PageParams {
 }
 
 fn page() -> Schema {
-    or_empty::<super::PageNumber>(
-        "From 1, or `last`. Pages after the 500th are found by the links `next` and `previous` alone",
+    or_empty::<super::schemas::PageNumber>(
+        "Number of the page from 1, or `last`. Pages after the 500th can be reached by the links `next` and `previous` only",
     )
 }
 
 fn before() -> Schema {
-    or_empty::<i64>("Of such links: the page starts with what is older than this delivery")
+    or_empty::<i64>("In such links: the page begins with the newest delivery that is older than this one")
 }
 
 fn after() -> Schema {
-    or_empty::<i64>("Of such links: the page ends with what is newer than this delivery")
+    or_empty::<i64>("In such links: the page ends with the oldest delivery that is newer than this one")
 }
 
 fn status() -> Schema {
-    or_empty::<super::Status>("What became of it")
+    or_empty::<super::schemas::Status>("Its status")
 }
 
-/// Which deliveries are wanted
+/// Filters of the list
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[allow(dead_code, reason = "describes what Filters reads")]
 pub struct FilterParams {
     #[param(schema_with = status)]
-    status: Option<super::Status>,
+    status: Option<super::schemas::Status>,
     event_type: Option<String>,
-    #[param(schema_with = super::webhook_type)]
-    webhook_type: Option<super::WebhookType>,
+    #[param(schema_with = super::schemas::webhook_type)]
+    webhook_type: Option<super::schemas::WebhookType>,
 }
 
 /// Deliveries, newest first
@@ -84,7 +84,7 @@ pub async fn list(caller: Caller, here: Here, mut filters: Filters) -> Result<Js
 
 /// Deliveries of one integration, newest first
 #[utoipa::path(
-    get, path = "/webhook-integrations/{id}/logs", operation_id = "list_integration_logs", tag = "Webhook integrations", params(super::IdParams, PageParams),
+    get, path = "/webhook-integrations/{id}/logs", operation_id = "list_integration_logs", tag = "Webhook integrations", params(super::schemas::IdParams, PageParams),
     responses((status = 200, body = Page<Entry>), Refused, NotAllowed, Missing)
 )]
 pub async fn list_of_integration(
@@ -109,7 +109,7 @@ pub async fn list_of_integration(
 
 /// One delivery
 #[utoipa::path(
-    get, path = "/notification-logs/{id}", operation_id = "get_log", tag = "Notification logs", params(super::IdParams),
+    get, path = "/notification-logs/{id}", operation_id = "get_log", tag = "Notification logs", params(super::schemas::IdParams),
     responses((status = 200, body = Entry), NotAllowed, Missing)
 )]
 pub async fn get(caller: Caller, Id(id): Id) -> Result<Json<Entry>, Error> {
@@ -119,9 +119,9 @@ pub async fn get(caller: Caller, Id(id): Id) -> Result<Json<Entry>, Error> {
     entry.map(Json).ok_or_else(Error::not_found)
 }
 
-/// The requests for a delivery that came to nothing, in order: the first fifty, and the last when it was given up
+/// Failed requests for a delivery, in order: the first fifty, and the last one if the delivery was given up
 #[utoipa::path(
-    get, path = "/notification-logs/{id}/attempts", operation_id = "list_attempts", tag = "Notification logs", params(super::IdParams),
+    get, path = "/notification-logs/{id}/attempts", operation_id = "list_attempts", tag = "Notification logs", params(super::schemas::IdParams),
     responses((status = 200, body = Vec<Attempt>), NotAllowed, Missing)
 )]
 pub async fn attempts(caller: Caller, Id(id): Id) -> Result<Json<Vec<Attempt>>, Error> {
@@ -134,19 +134,19 @@ pub async fn attempts(caller: Caller, Id(id): Id) -> Result<Json<Vec<Attempt>>, 
     Ok(Json(attempts))
 }
 
-/// A delivery that is sent again
+/// The result of a re-send
 #[derive(Serialize, ToSchema)]
 pub struct Retried {
     message: String,
-    /// The delivery that does it; the same one if it was waiting for its next attempt
+    /// The id of the new delivery; the same id if the delivery was waiting for its next attempt
     new_log_id: i64,
     /// Its status
     status: String,
 }
 
-/// Send a failed delivery again, at most 3 times; one that waits for its next attempt is made due now
+/// Re-send a failed delivery, at most three times; one that waits for its next attempt is tried now
 #[utoipa::path(
-    post, path = "/notification-logs/{id}/retry", operation_id = "retry_log", tag = "Notification logs", params(super::IdParams),
+    post, path = "/notification-logs/{id}/retry", operation_id = "retry_log", tag = "Notification logs", params(super::schemas::IdParams),
     responses((status = 200, body = Retried), Refused, NotAllowed, Missing)
 )]
 pub async fn retry(caller: Caller, Id(id): Id) -> Result<Json<Retried>, Error> {

@@ -12,7 +12,7 @@ pub struct Detail {
     detail: String,
 }
 
-/// The name of each field that is wrong, with what is wrong with it; or `detail` or `error` with a sentence
+/// Error messages by field; or one message, as `detail` or `error`
 #[derive(Serialize, ToSchema)]
 #[allow(dead_code, reason = "describes web::Error")]
 #[serde(untagged)]
@@ -25,7 +25,7 @@ pub enum Problem {
 #[derive(IntoResponses)]
 #[allow(dead_code, reason = "describes web::Error")]
 pub enum Refused {
-    /// The request is not right
+    /// The request is invalid
     #[response(status = 400)]
     Invalid(Problem),
     /// The body is too large
@@ -51,7 +51,7 @@ pub enum NotAllowed {
     /// The database is not available
     #[response(status = 503)]
     Unavailable(Detail),
-    /// The database, or the webhook that is tried, took too long
+    /// The database, or the webhook that is tested, took too long
     #[response(status = 504)]
     TookTooLong(Detail),
 }
@@ -59,7 +59,7 @@ pub enum NotAllowed {
 #[derive(IntoResponses)]
 #[allow(dead_code, reason = "describes web::Error")]
 pub enum Missing {
-    /// There is no such thing
+    /// There is no object of this id or name
     #[response(status = 404)]
     NotFound(Detail),
 }
@@ -67,7 +67,7 @@ pub enum Missing {
 #[derive(IntoResponses)]
 #[allow(dead_code, reason = "describes web::Error")]
 pub enum Unwell {
-    /// The database is not available
+    /// The database is not available, or its extension is missing or too old
     #[response(status = 503)]
     Unavailable(Detail),
     /// The database took too long

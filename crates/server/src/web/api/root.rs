@@ -1,4 +1,4 @@
-//! What there is, and whether it works.
+//! The addresses of the lists, and the status of the installation.
 
 use axum::Json;
 use serde::Serialize;
@@ -10,7 +10,7 @@ use crate::queries::status::{self, Finding};
 use crate::web::uri::Here;
 use crate::web::{Caller, Error};
 
-/// Addresses of the lists
+/// URLs of the lists
 #[derive(Serialize, ToSchema)]
 pub struct Root {
     #[serde(rename = "webhook-integrations")]
@@ -26,10 +26,10 @@ pub struct Root {
     api_tokens: String,
 }
 
-/// Where the lists are
+/// URLs of the lists
 #[utoipa::path(get, path = "/api/notifications/api", operation_id = "root", tag = "Status", responses((status = 200, body = Root), NotAllowed))]
 pub async fn root(caller: Caller, here: Here) -> Result<Json<Root>, Error> {
-    // Whoever has a token.
+    // Any valid token suffices: the list has no data of the database.
     drop(caller);
     Ok(Json(Root {
         webhook_integrations: here.below("webhook-integrations"),
@@ -42,7 +42,7 @@ pub async fn root(caller: Caller, here: Here) -> Result<Json<Root>, Error> {
     }))
 }
 
-/// Whether everything works, as `zentry_status()` says: the parts of the way from the write to the message
+/// The findings of `zentry_status()`: whether each part of the way from a write to its message works
 #[utoipa::path(get, path = "/status", operation_id = "status", tag = "Status", responses((status = 200, body = Vec<Finding>), NotAllowed))]
 pub async fn status(caller: Caller) -> Result<Json<Vec<Finding>>, Error> {
     let mut connection = caller.connection().await?;

@@ -24,22 +24,22 @@ pub async fn list(caller: Caller) -> Result<Json<Vec<Listed>>, Error> {
     Ok(Json(tokens::list(&session).await?))
 }
 
-/// What a new token is made of
+/// A new token
 #[derive(Deserialize, ToSchema)]
 #[allow(dead_code, reason = "describes what Form reads")]
 pub struct NewToken {
-    /// What it is for
+    /// Its name, which says what it is for
     #[schema(min_length = 1, max_length = 100, example = "front end")]
     name: String,
-    /// The role that requests with it run as: one whose privileges the caller has
+    /// The role that requests with it run as. The caller must have its privileges
     #[schema(min_length = 1, example = "team_lead")]
     role: String,
-    /// Until when it is good; null, or left out: until it is revoked
+    /// When it expires; null or left out: it is valid until it is revoked
     #[schema(value_type = Option<String>, format = DateTime)]
     expires_at: Option<String>,
 }
 
-/// A token that was made
+/// The new token
 #[derive(Serialize, ToSchema)]
 pub struct Made {
     name: String,
@@ -48,7 +48,7 @@ pub struct Made {
     token: String,
 }
 
-/// Make a token
+/// Create a token
 #[utoipa::path(
     post, path = "/api-tokens", operation_id = "create_token", tag = "API tokens", request_body = NewToken,
     responses((status = 201, body = Made), Refused, NotAllowed)
@@ -75,7 +75,7 @@ pub struct NameParams {
     name: String,
 }
 
-/// Take a token back: the next request with it is refused
+/// Revoke a token: the next request with it is refused
 #[utoipa::path(
     delete, path = "/api-tokens/{name}", operation_id = "revoke_token", tag = "API tokens", params(NameParams),
     responses((status = 204), NotAllowed, Missing)

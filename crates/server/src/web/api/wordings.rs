@@ -1,4 +1,4 @@
-//! `wordings/`, `event-types/` and `languages/`: what messages say instead of what the event types have.
+//! `wordings/`, `event-types/` and `languages/`: the texts of messages.
 
 use axum::Json;
 use axum::http::StatusCode;
@@ -8,8 +8,8 @@ use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, SchemaType, Type};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
 
-use super::or_empty;
 use super::responses::{Missing, NotAllowed, Refused};
+use super::schemas::or_empty;
 use crate::database::{Access, Session};
 use crate::queries::events;
 use crate::queries::wordings::{self, ALL_EVENTS};
@@ -19,11 +19,11 @@ use crate::web::form::Form;
 use crate::web::path::Name;
 use crate::web::{Caller, Error};
 
-/// Other words for an event
+/// A wording of an event type
 #[derive(Serialize, ToSchema)]
 pub struct Wording {
     event_type: String,
-    /// The integration whose messages say so; null: all
+    /// The integration that it is for; null: all
     webhook_integration: Option<i64>,
     #[serde(flatten)]
     words: Words,
@@ -39,7 +39,7 @@ impl From<wordings::Wording> for Wording {
     }
 }
 
-/// Whose words are meant
+/// The integration that is meant
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[allow(dead_code, reason = "describes what Filters reads")]
@@ -49,7 +49,7 @@ pub struct WhoseParams {
 }
 
 fn webhook_integration() -> Schema {
-    or_empty::<i64>("The integration's; else those of all")
+    or_empty::<i64>("The wording of this integration; left out: the one for all")
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -59,7 +59,7 @@ pub struct EventParams {
     event_type: String,
 }
 
-/// All other words that are set, those of all integrations first
+/// Wordings, those for all integrations first
 #[utoipa::path(
     get, path = "/wordings", operation_id = "list_wordings", tag = "Wordings",
     responses((status = 200, body = Vec<Wording>), NotAllowed)
@@ -80,7 +80,7 @@ impl PartialSchema for GivenWords {
         let mut schema = Words::schema();
         if let RefOr::T(Schema::Object(words)) = &mut schema {
             words.description = Some(
-                "The words of an event; null, or left out: as before. An empty text is none at all"
+                "The parts of a wording; null or left out: as the event type has it. An empty text removes the part from the message"
                     .to_owned(),
             );
             words.properties.insert("fields".to_owned(), fields().into());
@@ -103,7 +103,7 @@ fn fields() -> Schema {
         .into()
 }
 
-/// Set the words of an event, in the place of those that are set
+/// Set the wording of an event type, in place of the present one
 #[utoipa::path(
     put, path = "/wordings/{event_type}", operation_id = "put_wording", tag = "Wordings", params(EventParams, WhoseParams), request_body = GivenWords,
     responses((status = 200, body = Wording), Refused, NotAllowed, Missing)
@@ -132,11 +132,11 @@ pub async fn put(
     wordings::replace(&session, &wording).await?;
     let set = there(&session, &wording.event_type, webhook).await?;
     session.commit().await?;
-    // As it is kept; of nothing, nothing is.
+    // The answer has the wording as it is stored. One without any words is not stored, so it is returned as it was sent.
     Ok(Json(set.unwrap_or(wording).into()))
 }
 
-/// Take back the words of an event
+/// Remove the wording of an event type
 #[utoipa::path(
     delete, path = "/wordings/{event_type}", operation_id = "reset_wording", tag = "Wordings", params(EventParams, WhoseParams),
     responses((status = 204), Refused, NotAllowed, Missing)
@@ -156,18 +156,18 @@ pub async fn delete(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// How a message is wanted
+/// The format of the message
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[allow(dead_code, reason = "describes what Filters reads")]
 pub struct PreviewParams {
     #[param(schema_with = webhook_integration)]
     webhook_integration: Option<i64>,
-    #[param(schema_with = super::webhook_type)]
-    webhook_type: Option<super::WebhookType>,
+    #[param(schema_with = super::schemas::webhook_type)]
+    webhook_type: Option<super::schemas::WebhookType>,
 }
 
-/// The message of an event's sample as it would be posted: to an integration, in its format and its words, or as a type of webhooks has it
+/// The message of the event type's sample, as it would be posted: in the format and wording of an integration, or in the format of a webhook type
 #[utoipa::path(
     get, path = "/event-types/{event_type}/preview", operation_id = "preview_event", tag = "Wordings", params(EventParams, PreviewParams),
     responses((status = 200, body = Object), Refused, NotAllowed, Missing)
@@ -189,19 +189,19 @@ pub async fn preview(
     ))
 }
 
-/// The language of messages
+/// A language of messages
 #[derive(Serialize, ToSchema)]
 pub struct Language {
-    /// The integration's; null: of all that have none of their own
+    /// The integration that it is for; null: all that have no language of their own
     webhook_integration: Option<i64>,
     language: String,
 }
 
-/// Which languages are set, and which there are
+/// Languages that are set, and those that are available
 #[derive(Serialize, ToSchema)]
 pub struct Languages {
     available: Vec<String>,
-    /// That of all integrations first; `en` unless it is set
+    /// The one for all integrations first, by default `en`
     results: Vec<Language>,
 }
 
@@ -242,19 +242,19 @@ async fn spoken(session: &Session<'_>) -> Result<Languages, Error> {
     })
 }
 
-/// Which language is wanted
+/// The language to set
 #[derive(Deserialize, ToSchema)]
 #[allow(dead_code, reason = "describes what Form reads")]
 pub struct GivenLanguage {
-    /// Null: of all, English; of one integration, as the others have it
+    /// Null: for all, English; for one integration, the language of the others
     #[schema(example = "de")]
     language: Option<String>,
-    /// Null, or left out: all
+    /// The integration; null or left out: all
     #[schema(minimum = 1)]
     webhook_integration: Option<i64>,
 }
 
-/// Set the language of messages, of all integrations or of one
+/// Set the language of messages, for all integrations or for one
 #[utoipa::path(
     put, path = "/languages", operation_id = "put_language", tag = "Wordings", request_body = GivenLanguage,
     responses((status = 200, body = Languages), Refused, NotAllowed, Missing)
@@ -271,13 +271,14 @@ pub async fn put_language(caller: Caller, mut form: Form) -> Result<Json<Languag
     Ok(Json(spoken))
 }
 
-/// An event type that there is not is not found.
+/// Returns an error with status 404 if there is no such event type.
 async fn require(session: &Session<'_>, name: &str) -> Result<(), Error> {
     let types = events::types(session).await?;
     let found = types.iter().any(|kind| kind.name == name);
     found.then_some(()).ok_or_else(Error::not_found)
 }
 
+/// Returns the wording that is set for an event, of one integration or of all (`None`); `None` if none is set.
 async fn there(
     session: &Session<'_>,
     event_type: &str,

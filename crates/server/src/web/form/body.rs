@@ -1,4 +1,4 @@
-//! The bodies that a form is read from: JSON, and HTML's two kinds.
+//! The request bodies that a form is read from: JSON, and the two media types of HTML forms.
 
 use std::collections::BTreeSet;
 
@@ -16,7 +16,7 @@ impl FromRequest<App> for Form {
     type Rejection = Error;
 
     async fn from_request(request: Request, app: &App) -> Result<Self, Error> {
-        // One that says that it is too large is not waited for.
+        // A body whose declared length is too large is refused before it is read.
         if request.body().size_hint().lower() > app.options().max_body as u64 {
             return Err(Error::too_large());
         }
@@ -60,16 +60,18 @@ impl FromRequest<App> for Form {
 }
 
 impl Form {
+    /// Returns a form with the values of a JSON object.
     pub(super) fn of(values: Map<String, Value>) -> Self {
         Self {
             values,
             is_html: false,
+            files: BTreeSet::new(),
             known: BTreeSet::new(),
             wrong: Fields::new(),
         }
     }
 
-    /// The fields of a form: of several of a name, a list.
+    /// Returns a form with the fields of an HTML form; the values of a repeated field become a list.
     pub(super) fn html(fields: impl Iterator<Item = (String, Value)>) -> Self {
         let mut values = Map::new();
         for (name, value) in fields {
@@ -95,7 +97,7 @@ impl Form {
         let mut parts = Multipart::from_request(request, app)
             .await
             .map_err(|error| refused(error.status(), error.body_text()))?;
-        let mut fields = Vec::new();
+        let (mut fields, mut files) = (Vec::new(), BTreeSet::new());
         while let Some(part) = parts
             .next_field()
             .await
@@ -104,24 +106,23 @@ impl Form {
             let Some(name) = part.name().map(str::to_owned) else {
                 continue;
             };
-            let is_file = part.file_name().is_some();
+            if part.file_name().is_some() {
+                files.insert(name.clone());
+            }
             let text = part
                 .text()
                 .await
                 .map_err(|error| refused(error.status(), error.body_text()))?;
-            // A file is of no type that a field has.
-            let value = if is_file {
-                Value::Object(Map::new())
-            } else {
-                Value::String(text)
-            };
-            fields.push((name, value));
+            fields.push((name, Value::String(text)));
         }
-        Ok(Self::html(fields.into_iter()))
+        Ok(Self {
+            files,
+            ..Self::html(fields.into_iter())
+        })
     }
 }
 
-/// What a value's type is called in Python; none: null.
+/// Returns the name of a value's type in Python, as the messages of Django REST Framework have it; `None` for null.
 fn python_type(value: &Value) -> Option<&'static str> {
     Some(match value {
         Value::Null => return None,
@@ -134,7 +135,7 @@ fn python_type(value: &Value) -> Option<&'static str> {
     })
 }
 
-/// Without its parameters.
+/// Returns the media type of the body in lower case, without its parameters; empty if the header is missing.
 fn media_type(headers: &HeaderMap) -> String {
     let text = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let essence = text.unwrap_or_default().split(';').next().unwrap_or_default();
@@ -174,5 +175,74 @@ mod tests {
         ] {
             assert_eq!(python_type(&value), name, "{value}");
         }
+    }
+
+    /// Returns the form in a body of this media type, of at most 100 bytes, or the error.
+    async fn read(media_type: &str, body: &str) -> Result<Form, (StatusCode, String)> {
+        let app = App::unconnected(|options| options.max_body = 100);
+        let request = Request::post("/")
+            .header(CONTENT_TYPE, media_type)
+            .body(body.to_owned().into())
+            .unwrap();
+        let form = Form::from_request(request, &app).await;
+        form.map_err(|error| (error.status(), error.words()))
+    }
+
+    #[tokio::test]
+    async fn a_form_is_json_or_what_html_sends() {
+        let multipart = "--x\r\nContent-Disposition: form-data; name=\"name\"\r\n\r\nTeam\r\n--x--\r\n";
+        for (media_type, body) in [
+            ("application/json", r#"{"name": "Team"}"#),
+            ("Application/JSON; charset=utf-8", r#"{"name": "Team"}"#),
+            ("application/x-www-form-urlencoded", "name=%54eam"),
+            ("multipart/form-data; boundary=x", multipart),
+        ] {
+            let mut form = read(media_type, body).await.unwrap();
+            assert_eq!(form.text("name").as_deref(), Some("Team"), "{media_type}");
+            assert!(form.finish().is_ok());
+        }
+        // Nothing is an empty form, whatever it is said to be.
+        assert!(read("image/png", "").await.unwrap().finish().is_ok());
+        // A file is no text.
+        let file = multipart.replace("name=\"name\"", "name=\"name\"; filename=\"a\"");
+        let mut form = read("multipart/form-data; boundary=x", &file).await.unwrap();
+        assert_eq!(form.text("name"), None);
+        assert!(form.finish().is_err());
+    }
+
+    #[tokio::test]
+    async fn a_body_that_is_no_form_is_refused() {
+        let json = "application/json";
+        let longest = format!("{{\"a\":\"{}\"}}", "x".repeat(92));
+        assert_eq!(longest.len(), 100);
+        assert!(read(json, &longest).await.is_ok());
+        let invalid = StatusCode::BAD_REQUEST;
+        for (media_type, body, status, words) in [
+            (
+                json,
+                &*format!("{longest} "),
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "The body is too large.",
+            ),
+            (
+                "image/png",
+                "x",
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "Unsupported media type \"image/png\" in request.",
+            ),
+            (
+                json,
+                "[1]",
+                invalid,
+                "Invalid data. Expected a dictionary, but got list.",
+            ),
+            (json, "null", invalid, "No data provided"),
+        ] {
+            let refused = read(media_type, body).await.unwrap_err();
+            assert_eq!(refused, (status, words.to_owned()), "{body}");
+        }
+        let (status, words) = read(json, "{").await.unwrap_err();
+        assert_eq!(status, invalid);
+        assert!(words.starts_with("JSON parse error - "), "{words}");
     }
 }

@@ -18,13 +18,13 @@ fn html(fields: &[(&str, &str)]) -> Form {
     Form::html(fields.collect::<Vec<_>>().into_iter())
 }
 
-/// What is wrong, by field.
+/// Returns the errors by field, those of one field as one text.
 fn wrong(form: Form) -> Vec<(String, String)> {
     let wrong = form.wrong().into_iter();
     wrong.map(|(name, texts)| (name, texts.join(" "))).collect()
 }
 
-/// That this value is refused, in these words.
+/// Asserts that this value is refused with this message.
 #[track_caller]
 fn refused<T: std::fmt::Debug>(value: Value, read: impl FnOnce(&mut Form) -> Option<T>, words: &str) {
     let mut form = form(json!({ "f": value }));
@@ -33,7 +33,7 @@ fn refused<T: std::fmt::Debug>(value: Value, read: impl FnOnce(&mut Form) -> Opt
     assert_eq!(wrong(form), [("f".to_owned(), words.to_owned())]);
 }
 
-/// What is read of this value, and that nothing is wrong with it.
+/// Returns what is read from this value, and asserts that there are no errors.
 #[track_caller]
 fn taken<T>(value: Value, read: impl FnOnce(&mut Form) -> T) -> T {
     let mut form = form(json!({ "f": value }));
@@ -200,22 +200,29 @@ fn lists_and_objects_hold_texts() {
     assert_eq!(pairs(json!({"a": "b"})), Some(json!({"a": "b"})));
     assert_eq!(pairs(json!([{"name": "a"}])), Some(json!([{"name": "a"}])));
     assert_eq!(pairs(json!(null)), None);
-    for value in [json!("x"), json!({"a": "\u{0}"})] {
+    // This is a backslash, and no null character.
+    assert_eq!(pairs(json!({"a": "\\u0000"})), Some(json!({"a": "\\u0000"})));
+    for value in [
+        json!("x"),
+        json!({"a": "\u{0}"}),
+        json!({"\u{0}": "a"}),
+        json!([{"name": "a", "value": "\u{0}"}]),
+    ] {
         refused(value, |form| form.pairs("f"), "Expected an object of strings.");
     }
 }
 
 #[test]
 fn a_form_of_html_has_texts_alone() {
-    // The last of a name counts.
+    // Of a repeated field, the last value counts.
     assert_eq!(html(&[("f", "a"), ("f", "b")]).text("f").as_deref(), Some("b"));
-    // What is empty is null where there is null.
+    // An empty text is null where null is allowed.
     assert_eq!(html(&[("f", "")]).whole_or_null("f"), Some(0));
     assert_eq!(html(&[("f", "")]).id("f"), Some(None));
     assert_eq!(html(&[("f", "7")]).id("f"), Some(Some(7)));
     assert_eq!(html(&[("f", "")]).names("f"), Some(vec![]));
     assert_eq!(form(json!({"f": ""})).whole_or_null("f"), None);
-    // A list is JSON, or the name several times.
+    // A list is written as JSON or as a repeated field.
     for fields in [
         [("f", "a"), ("f", "b"), ("f", "c")].as_slice(),
         &[("f", r#" ["a", "b", "c"] "#)],
@@ -228,7 +235,7 @@ fn a_form_of_html_has_texts_alone() {
     let object = html(&[("f", r#"{"a": "b"}"#)]).texts_or_null("f");
     assert_eq!(object, Some(json!({"a": "b"})));
     assert_eq!(html(&[("f", "")]).texts_or_null("f"), Some(json!({})));
-    // JSON has lists of its own: a text is none.
+    // In a JSON body, a text is not parsed as a list.
     assert_eq!(form(json!({"f": "[1]"})).numbers_or_null("f"), None);
 }
 
@@ -250,4 +257,38 @@ fn what_nobody_knows_is_wrong() {
     );
     assert!(super::tests::form(json!({"x": 1})).finish().is_err());
     assert!(super::tests::form(json!({})).finish().is_ok());
+}
+
+/// A field that was sent as a file is neither taken as something else nor as missing, whatever the file contains.
+#[test]
+fn no_field_is_a_file() {
+    let refuses = |takes: fn(&mut Form) -> bool| {
+        let mut form = Form {
+            files: BTreeSet::from(["f".to_owned()]),
+            ..html(&[("f", "{}")])
+        };
+        let is_taken = takes(&mut form);
+        let words = "The submitted data was a file, which this field cannot take.";
+        assert!(!is_taken);
+        assert_eq!(wrong(form), [("f".to_owned(), words.to_owned())]);
+    };
+    refuses(|form| !form.required_text("f").is_empty());
+    refuses(|form| form.text("f").is_some());
+    refuses(|form| form.text_or_null("f").is_some());
+    refuses(|form| form.words("f").is_some());
+    refuses(|form| form.required_text_or_null("f").is_some());
+    refuses(|form| form.pairs("f").is_some());
+    refuses(|form| form.whole("f").is_some());
+    refuses(|form| form.whole_or_null("f").is_some());
+    refuses(|form| form.texts_or_null("f").is_some());
+    refuses(|form| form.numbers_or_null("f").is_some());
+    refuses(|form| form.id("f").is_some());
+    refuses(|form| form.flag("f").is_some());
+    refuses(|form| form.names("f").is_some());
+    let mut ignored = Form {
+        files: BTreeSet::from(["f".to_owned()]),
+        ..html(&[("f", "")])
+    };
+    ignored.ignore(&["f"]);
+    assert_eq!(wrong(ignored), []);
 }

@@ -1,4 +1,4 @@
-//! Which of several databases can be reached: for who asks whether all is well, and for Prometheus.
+//! Which of several databases can be used, for `/healthz` and Prometheus.
 
 use std::collections::BTreeMap;
 
@@ -10,19 +10,19 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use serde::Serialize;
 
-/// Whether each database can be reached, by its name.
+/// Whether each database can be used, by its name.
 pub type Health = BTreeMap<String, bool>;
 
-/// What `/healthz` says.
+/// The body of `/healthz`.
 #[derive(Serialize)]
 pub struct Said {
-    /// `ok`, or `degraded` where one of them cannot be reached.
+    /// `ok`, or `degraded` if at least one database cannot be used.
     status: &'static str,
     /// `ok` or `down`, by name.
     databases: BTreeMap<String, &'static str>,
 }
 
-/// Returns the answer: 200 as long as one can be reached, since the others have paths of their own to ask.
+/// Returns the response of `/healthz`: 200 if at least one database can be used, else 503. `/NAME/healthz` is about one database.
 pub fn answer(health: Health) -> (StatusCode, Json<Said>) {
     let all = health.values().all(|well| *well);
     let status = match health.values().any(|well| *well) {

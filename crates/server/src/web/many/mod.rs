@@ -1,7 +1,7 @@
-//! Several databases behind one server: each is below a path of its own name all that a server of one database is.
+//! Several databases behind one server: below `/NAME/`, each has everything that a server of one database has.
 //!
-//! Nothing is shared but the process and the place where it listens: connections, tokens and their counts are each database's own. What is
-//! inside knows nothing of the path before it: on the way in, it is taken away, and on the way out it is put in front of the site's own addresses.
+//! They share the process and its listening address; connections, tokens and the limit on wrong tokens are each database's own. The routers of the
+//! databases do not know their prefix: it is removed from requests, and added to the site's own addresses in responses.
 
 mod health;
 mod place;
@@ -12,24 +12,26 @@ use anyhow::{Context, Result, ensure};
 use axum::Router;
 use axum::extract::{OriginalUri, Request, State};
 use axum::http::header::CONTENT_SECURITY_POLICY;
-use axum::http::{HeaderMap, Uri};
+use axum::http::{HeaderMap, Method, Uri};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use maud::html;
 use tokio::task::JoinSet;
-use tokio::time::timeout;
 use tower::ServiceExt;
+use tower_http::normalize_path::NormalizePath;
 
 use self::health::Health;
 use super::app::App;
 use super::error::Error;
-use super::{admin, monitoring, uri};
+use super::headers::with_headers;
+use super::request_log::logged;
+use super::{admin, monitoring, routes, uri};
 use crate::database::Name;
 
-/// What paths of a server of one database begin with, and therefore no name may be.
+/// The first segments of a server's own paths, which cannot be names of databases.
 const TAKEN: [&str; 6] = ["admin", "api", "docs", "healthz", "metrics", "openapi.json"];
 
-/// A database, and all that a server of it alone is.
+/// A database, and the routes of a server for it alone.
 #[derive(Clone, Debug)]
 struct Site {
     name: Name,
@@ -37,14 +39,14 @@ struct Site {
     router: Router,
 }
 
-/// All of them.
+/// All databases.
 #[derive(Clone, Debug)]
 struct Sites(Arc<[Site]>);
 
-/// Returns the routes of several databases. Each app has its name.
+/// Returns the routes for several databases, each of which must have a name.
 ///
 /// # Errors
-/// As [`super::router`]; and when a name is a path of the server's own.
+/// Those of [`routes::router`]; and an error if a name is one of the server's own paths.
 pub fn router(apps: Vec<App>, secure: uri::Secure) -> Result<Router> {
     let is_secure = apps.iter().all(|app| admin::is_secure(app, secure));
     let sites = apps.into_iter().map(|app| {
@@ -55,22 +57,28 @@ pub fn router(apps: Vec<App>, secure: uri::Secure) -> Result<Router> {
             "the database {name} cannot be called so: /{name} is a path of the server's own\n\
              hint: Give it another name."
         );
-        let router = super::router(app.clone(), secure)?;
+        let router = routes::router(app.clone(), secure)?;
         Ok(Site { name, app, router })
     });
     let sites = Sites(sites.collect::<Result<_>>()?);
-    let routes = Router::new()
+    // Like the routes of each database, these are logged and accept a trailing slash.
+    let own = Router::new()
         .route("/", get(index))
         .route("/admin", get(async || Redirect::to("/")))
-        .route("/admin/", get(async || Redirect::to("/")))
         .route("/admin/assets/{name}", get(admin::assets::get))
         .route("/healthz", get(healthz))
         .route("/metrics", get(metrics))
-        .fallback(pass);
-    Ok(super::with_headers(routes, is_secure).with_state(sites))
+        .route("/{name}", get(to_pages))
+        .fallback(async || Error::not_found())
+        .method_not_allowed_fallback(async |method: Method| Error::method_not_allowed(&method))
+        .layer(logged(String::new()));
+    let own = NormalizePath::trim_trailing_slash(own.with_state(sites.clone()));
+    let own = Router::new().fallback_service(own);
+    let all = Router::new().fallback(pass);
+    Ok(with_headers(all, is_secure).with_state((sites, own)))
 }
 
-/// Where to go.
+/// The start page: links to the databases.
 async fn index(State(sites): State<Sites>) -> impl IntoResponse {
     let page = admin::frame::Frame::outside("Databases").render(html! {
         ul {
@@ -82,17 +90,27 @@ async fn index(State(sites): State<Sites>) -> impl IntoResponse {
     ([(CONTENT_SECURITY_POLICY, admin::POLICY)], page)
 }
 
+/// Redirects `/NAME` to the database's admin pages.
+async fn to_pages(State(sites): State<Sites>, uri: Uri) -> Result<Redirect, Error> {
+    let found = sites.find(uri.path()).map(|(Site { name, .. }, _)| name);
+    let name = found.ok_or_else(Error::not_found)?;
+    Ok(Redirect::to(&format!("/{name}/admin/")))
+}
+
 impl Sites {
-    /// Asks all of them at once, so that one that is silent takes no longer than its own time limit.
+    /// Returns the database that a path belongs to, and the rest of the path after its name.
+    fn find<'a>(&self, path: &'a str) -> Option<(&Site, &'a str)> {
+        let (name, below) = place::taken_apart(path)?;
+        let site = self.0.iter().find(|site| site.name.as_str() == name)?;
+        Some((site, below))
+    }
+
+    /// Checks all databases concurrently, so that together they take no longer than the time limit of one.
     async fn health(&self) -> Health {
         let mut asked = JoinSet::new();
         for Site { name, app, .. } in self.0.iter() {
             let (name, app) = (name.to_string(), app.clone());
-            asked.spawn(async move {
-                let limit = app.options().request_timeout;
-                let well = timeout(limit, monitoring::reach(&app)).await;
-                (name, matches!(well, Ok(Ok(()))))
-            });
+            asked.spawn(async move { (name, app.health().fault().await.is_none()) });
         }
         asked.join_all().await.into_iter().collect()
     }
@@ -102,37 +120,37 @@ async fn healthz(State(sites): State<Sites>) -> impl IntoResponse {
     health::answer(sites.health().await)
 }
 
-/// Which databases can be reached. What is in them is a token's to see, at `/NAME/metrics`.
+/// `/metrics`: which databases can be reached. Metrics of a database are at `/NAME/metrics`, and need a token.
 async fn metrics(State(sites): State<Sites>, headers: HeaderMap) -> Result<Response, Error> {
     let up = sites.health().await;
     monitoring::shown(health::registry(up), &headers)
 }
 
-/// What is below a name goes to that database's server.
-async fn pass(State(sites): State<Sites>, mut request: Request) -> Response {
-    let nowhere = || Error::not_found().into_response();
+/// Passes requests below a name to that database's routes, and all others to the server's own.
+async fn pass(State((sites, own)): State<(Sites, Router)>, mut request: Request) -> Response {
     let uri = request.uri().clone();
-    let Some((name, below)) = place::taken_apart(uri.path()) else {
-        return nowhere();
+    let found = sites.find(uri.path());
+    let found = found.filter(|(_, below)| !matches!(*below, "" | "/"));
+    let Some((Site { name, router, .. }, below)) = found else {
+        return answered(own, request).await;
     };
-    let Some(site) = sites.0.iter().find(|site| site.name.as_str() == name) else {
-        return nowhere();
-    };
-    if matches!(below, "" | "/") {
-        return Redirect::to(&format!("/{name}/admin/")).into_response();
-    }
     let query = uri.query().map_or_else(String::new, |query| format!("?{query}"));
     let mut inner = uri.clone().into_parts();
     inner.path_and_query = format!("{below}{query}").parse().ok();
     let Ok(inner) = Uri::from_parts(inner) else {
-        return nowhere();
+        return Error::not_found().into_response();
     };
     *request.uri_mut() = inner;
-    // Links in answers lead to where they came to.
+    // Links in responses are made from the original address.
     request.extensions_mut().insert(OriginalUri(uri));
-    place::choose_cookies(request.headers_mut(), &site.name);
-    match site.router.clone().oneshot(request).await {
-        Ok(response) => place::placed(response, &site.name).await,
+    place::choose_cookies(request.headers_mut(), name);
+    let response = answered(router.clone(), request).await;
+    place::placed(response, name).await
+}
+
+async fn answered(router: Router, request: Request) -> Response {
+    match router.oneshot(request).await {
+        Ok(response) => response,
         Err(never) => match never {},
     }
 }

@@ -1,4 +1,4 @@
-//! What goes in to a database's own server, and comes out of it, where that is below a path of the database's name.
+//! Translates paths, cookies and links between `/NAME/...` and a database's own routes, which do not know the prefix.
 
 use axum::body::Body;
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, COOKIE, LOCATION, SET_COOKIE};
@@ -9,9 +9,9 @@ use maud::html;
 use crate::database::Name;
 use crate::web::Error;
 
-/// More than a page or a description has.
+/// The maximum size of a page, in bytes; no page is nearly as large.
 const LARGEST: usize = 64 << 20;
-/// Where the pages name addresses of this site. No text of anybody's can look like it: a quote in a text is escaped.
+/// How addresses of this site begin in the pages' HTML. Other text cannot match, because quotes in it are escaped.
 const LINKS: [&str; 5] = [
     " href=\"/",
     " action=\"/",
@@ -20,14 +20,14 @@ const LINKS: [&str; 5] = [
     " data-check=\"/",
 ];
 
-/// Returns the name that a path begins with, and what is below it: `/sales/docs/` is `sales` and `/docs/`.
+/// Splits a path into its first segment and the rest: `/sales/docs/` into `sales` and `/docs/`.
 pub fn taken_apart(path: &str) -> Option<(&str, &str)> {
     let path = path.strip_prefix('/')?;
     let end = path.find('/').unwrap_or(path.len());
     Some(path.split_at(end))
 }
 
-/// Leaves of the cookies this database's own, under the name that it gave them: `x_NAME` is its `x`.
+/// Keeps only this database's cookies, under their original names: `x_NAME` becomes `x`.
 pub fn choose_cookies(headers: &mut HeaderMap, name: &Name) {
     let ending = format!("_{name}");
     let own: Vec<String> = headers
@@ -48,7 +48,7 @@ pub fn choose_cookies(headers: &mut HeaderMap, name: &Name) {
     }
 }
 
-/// Puts the path in front of the site's own addresses, and the name behind those of cookies.
+/// Returns the response with the prefix `/NAME` before the site's own addresses, and the suffix `_NAME` on names of cookies.
 pub async fn placed(mut response: Response, name: &Name) -> Response {
     let headers = response.headers_mut();
     let location = headers.get(LOCATION).and_then(|to| to.to_str().ok());
@@ -83,14 +83,15 @@ pub async fn placed(mut response: Response, name: &Name) -> Response {
     Response::from_parts(parts, Body::from(placed_page(&text, name)))
 }
 
-/// `x=...; Path=/admin` becomes `x_NAME=...; Path=/NAME/admin`. What must be for all paths stays so.
+/// Returns the cookie for this database: `x=...; Path=/admin` becomes `x_NAME=...; Path=/NAME/admin`. `Path=/`, which the prefix `__Host-` requires,
+/// stays.
 fn placed_cookie(cookie: &str, name: &Name) -> Option<String> {
     let (key, rest) = cookie.split_once('=')?;
     let rest = rest.replace("Path=/admin", &format!("Path=/{name}/admin"));
     Some(format!("{key}_{name}={rest}"))
 }
 
-/// Links below the name, and says at the top which database it is, with the way to the others.
+/// Returns the page with its links below the name, and with the database's name and a link to the list of databases at the top.
 fn placed_page(page: &str, name: &Name) -> String {
     let mut page = page.to_owned();
     for link in LINKS {

@@ -1,15 +1,15 @@
-//! The two formats that collectors read: OpenMetrics, and the text format of before.
+//! The two formats of metrics: OpenMetrics, and the older text format of Prometheus.
 
-/// How the metrics are written.
+/// A format of metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     OpenMetrics,
-    /// Version 0.0.4
+    /// Prometheus' text format, version 0.0.4
     Text,
 }
 
 impl Format {
-    /// What headers `Accept` ask for; OpenMetrics where either will do.
+    /// Returns the format that headers `Accept` prefer; OpenMetrics if they prefer neither or name neither.
     pub fn accepted<'a>(headers: impl Iterator<Item = &'a str>) -> Self {
         let (mut open, mut text) = (0.0, 0.0);
         for range in headers.flat_map(|header| header.split(',')) {
@@ -38,7 +38,7 @@ impl Format {
         }
     }
 
-    /// What is in OpenMetrics, in this format.
+    /// Converts metrics in OpenMetrics to this format.
     pub fn of(self, metrics: String) -> String {
         match self {
             Self::OpenMetrics => metrics,
@@ -47,7 +47,8 @@ impl Format {
     }
 }
 
-/// The samples are the same. What is said of a family stands under its samples' name, and of the types there are fewer.
+/// Converts OpenMetrics to the text format. The samples are the same. `HELP` and `TYPE` have the name of the samples, with `_total` or `_info`,
+/// instead of the family's; types that the text format does not have are replaced, and other lines with `#` are left out.
 fn as_text(metrics: &str) -> String {
     let mut text = String::new();
     let mut help = "";
@@ -98,6 +99,17 @@ mod tests {
             ("text/html", OpenMetrics),
         ] {
             assert_eq!(accepted(header), format, "{header}");
+        }
+    }
+
+    /// A collector chooses its parser by the content type, with its version: 0.0.4 of the text format, 1.0.0 of OpenMetrics.
+    #[test]
+    fn each_format_is_named_with_its_version() {
+        let text = "text/plain; version=0.0.4; charset=utf-8";
+        let open = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+        for (format, named) in [(Format::Text, text), (Format::OpenMetrics, open)] {
+            assert_eq!(format.content_type(), named);
+            assert_eq!(accepted(named), format);
         }
     }
 

@@ -1,4 +1,4 @@
-//! What is measured, and how it is called.
+//! The metrics with their names, help texts and labels.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -20,7 +20,7 @@ use crate::database::{Name, Session};
 use crate::queries::metrics::{self, Source, State, Total, Versions, Waiting, WayOut};
 use crate::queries::status::{self, Finding};
 
-/// Of what the database says at one moment.
+/// The values of all metrics, as they are read from the database in one transaction.
 pub struct Snapshot {
     waiting: Vec<Waiting>,
     totals: Vec<Total>,
@@ -33,6 +33,7 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    /// Reads the values; the role of the session decides which webhooks they cover.
     pub async fn take(session: &Session<'_>) -> Result<Self, Error> {
         Ok(Self {
             waiting: metrics::waiting(session).await?,
@@ -46,7 +47,8 @@ impl Snapshot {
         })
     }
 
-    /// `database`: what it is called where there are several.
+    /// Returns the registry to encode. `database`: the value of the label `database` of all metrics, where the server has several databases;
+    /// `None`: they have no such label.
     pub fn registry(self, database: Option<&Name>) -> Registry {
         let label = database.map(|name| (Cow::from("database"), Cow::from(name.to_string())));
         let mut registry = Registry::with_prefix_and_labels("zentry_notify", label.into_iter());
@@ -90,7 +92,7 @@ impl From<&Source> for Labels {
     }
 }
 
-/// Of what is of a webhook as a whole.
+/// The labels of metrics that count all event types of a webhook together.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct WebhookLabels {
     webhook_id: i64,
@@ -198,6 +200,7 @@ fn what_became_of_it(registry: &mut Registry, totals: &[Total]) {
     );
 }
 
+/// Returns the value of a counter; negative numbers become 0.
 fn count(number: i64) -> u64 {
     u64::try_from(number).unwrap_or_default()
 }
@@ -228,7 +231,7 @@ fn what_webhooks_do(registry: &mut Registry, webhooks: Vec<State>) {
     registry.register("webhook_state", "1 for the state that a webhook is in", states);
 }
 
-/// Of each subject the worst.
+/// Registers the status of each subject of `zentry_status()`: the worst of its findings.
 fn what_works(registry: &mut Registry, findings: Vec<Finding>) {
     let mut worst: BTreeMap<String, i64> = BTreeMap::new();
     for finding in findings {
@@ -295,19 +298,20 @@ fn what_left_by_which_way(registry: &mut Registry, ways: Vec<WayOut>) {
     );
 }
 
-/// Of exemplars, of which there are none.
+/// The type of the labels of exemplars, which the encoder requires although there are no exemplars.
 type NoLabels = Vec<(String, String)>;
 
-/// How long deliveries took, of each webhook.
+/// Histograms of the latencies of sent deliveries, one for each webhook.
 #[derive(Debug)]
 struct Latencies(Vec<Latency>);
 
 #[derive(Debug)]
 struct Latency {
     labels: WebhookLabels,
+    /// The sum of the latencies, in seconds
     sum: f64,
     count: u64,
-    /// Upper bounds, and how many took as long; the last bound is infinite.
+    /// The upper bound of each bucket in seconds, and the number of deliveries in this bucket alone; the last bound is infinite.
     buckets: Vec<(f64, u64)>,
 }
 
@@ -326,7 +330,8 @@ impl Latencies {
     }
 }
 
-/// Every second of the bounds, so that one is twice the one before: each is a series of its own for whoever collects them.
+/// Returns the buckets of every second bound, so that each bound is twice the one before. Half of the bounds are left out because each bucket
+/// is a time series of its own for the collector. A bucket also has the count of the bound that is left out before it.
 fn buckets(bounds: &[f64], counts: &[i64]) -> Vec<(f64, u64)> {
     let mut counts = counts.iter().map(|number| count(*number));
     let mut buckets = Vec::new();
@@ -374,7 +379,7 @@ mod tests {
             buckets(&bounds, &[1, 2, 3, 4, 5]),
             [(1.0, 1), (2.0, 5), (f64::INFINITY, 9)]
         );
-        // Empty ones at the end are left out in the database.
+        // The database leaves out empty buckets at the end.
         assert_eq!(
             buckets(&bounds, &[0, 7]),
             [(1.0, 0), (2.0, 7), (f64::INFINITY, 0)]

@@ -1,4 +1,4 @@
-//! One connection to a server of NATS: how it is made, and questions that are asked over it.
+//! A connection to a server of NATS, and requests over it.
 
 use std::collections::HashMap;
 use std::io;
@@ -16,44 +16,44 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::AbortHandle;
 use tokio_rustls::TlsConnector;
 
+use super::unacknowledged::{Failure, answer};
 use super::wire::{self, Connect, Info, Message, Said, Wire};
-use super::{Failure, answer};
 use crate::endpoint::SecretUrl;
 use crate::nats::{Credentials, Login};
 use crate::outcome::TransportError;
 
-/// What a server may send since it was last told something: answers have a hundred bytes, and what a stream is like has a mebibyte at most.
+/// The maximum number of bytes that a server may send after a request: answers have a hundred, and a stream's configuration has a mebibyte at most.
 const MOST_UNASKED: u64 = 16 * 1024 * 1024;
-/// The same in lines and messages, each of which costs something, however short: an answer for each question that waits, and now and then a ping.
+/// The maximum number of lines and messages, however short: an answer for each request that waits, and some pings.
 const MOST_UNASKED_TIMES: u32 = 10_000;
-/// What it may say before it has let us in.
+/// The maximum number of lines before the login is accepted.
 const MOST_BEFORE: usize = 100;
-/// Refusals of the server that are kept.
+/// The maximum number of refusals of the server that are kept.
 const KEPT: usize = 32;
-/// Orders that wait for the connection to take them.
+/// The maximum number of orders that wait to be written.
 const ORDERS: usize = 16;
 
-/// Where a server is, and what its certificate has to be for.
+/// The address of a server, and the name that its certificate has to be for.
 #[derive(Clone, Debug)]
 pub(super) struct Target {
     pub address: SocketAddr,
     pub name: ServerName<'static>,
 }
 
-/// How to come in.
+/// What is needed to connect and log in.
 #[derive(Debug)]
 pub(super) struct Entry<'a> {
     pub tls: &'a Arc<ClientConfig>,
-    /// Encrypted, whatever the server says.
+    /// Whether the connection uses TLS from the beginning, whatever the server says.
     pub encrypted: bool,
     pub credentials: Option<&'a Credentials>,
     pub url: &'a SecretUrl,
 }
 
-/// Why there is no connection.
+/// Why a connection could not be made.
 #[derive(Debug)]
 pub(super) enum Unopened {
-    /// The server does not accept whom it takes us for. In its words.
+    /// The server does not accept the credentials, with its own words.
     Refused(String),
     Failed(io::Error),
 }
@@ -64,15 +64,15 @@ impl From<io::Error> for Unopened {
     }
 }
 
-/// It ends when this is dropped.
+/// A connection, which is closed when this is dropped.
 #[derive(Debug)]
 pub(super) struct Connection {
     orders: mpsc::Sender<Vec<u8>>,
-    /// What subjects of answers begin with.
+    /// The prefix of subjects of answers.
     inbox: String,
     next: AtomicU64,
     shared: Arc<Shared>,
-    /// Bytes of a message that the server takes.
+    /// The maximum size of a message, in bytes, that the server accepts; 0: unknown.
     pub max_payload: usize,
     url: SecretUrl,
     task: AbortHandle,
@@ -80,15 +80,15 @@ pub(super) struct Connection {
 
 #[derive(Debug, Default)]
 struct Shared {
-    /// Who waits for which answer.
+    /// The requests that wait for an answer, by number.
     waiting: Mutex<HashMap<u64, oneshot::Sender<Message>>>,
     news: watch::Sender<News>,
 }
 
-/// What the server says that is no answer to anything.
+/// What the server has said that was not an answer.
 #[derive(Debug, Default)]
 struct News {
-    /// Why there is no connection any more.
+    /// Why the connection has ended.
     lost: Option<String>,
     refusals: Vec<String>,
 }
@@ -97,7 +97,7 @@ impl Connection {
     /// Connects and logs in.
     ///
     /// # Errors
-    /// See [`Unopened`]. What the server says stands there as it is.
+    /// See [`Unopened`]. The server's words in it are not masked.
     pub(super) async fn open(target: Target, entry: &Entry<'_>) -> Result<Self, Unopened> {
         let stream = TcpStream::connect(target.address).await?;
         stream.set_nodelay(true)?;
@@ -141,7 +141,7 @@ impl Connection {
         self.shared.news.borrow().lost.is_none()
     }
 
-    /// Publishes and waits for the answer, and hears what the server says meanwhile: it answers nothing that the user may not ask.
+    /// Publishes, and waits for the answer or for a refusal, since the server does not answer what the user may not ask.
     pub(super) async fn ask(
         &self,
         subject: &str,
@@ -154,7 +154,7 @@ impl Connection {
         let _forgotten = Forgotten(&self.shared, number);
         let asked = format!("to \"{subject}\"");
         let mut news = self.shared.news.subscribe();
-        // What was refused before may be allowed by now.
+        // Earlier refusals do not count: permissions may have changed.
         self.shared
             .news
             .send_modify(|news| news.refusals.retain(|refusal| !refusal.contains(&asked)));
@@ -164,7 +164,7 @@ impl Connection {
         };
         let reply = format!("{}.{number}", self.inbox);
         let order = wire::publish(subject, &reply, headers, payload);
-        // One that has ended says so in its news.
+        // If the connection has ended, its news say why.
         let _ = self.orders.send(order).await;
         let heard = news
             .wait_for(|news| news.lost.is_some() || news.refusals.iter().any(|refusal| concerns(refusal)));
@@ -227,7 +227,7 @@ impl Shared {
     }
 }
 
-/// Whatever ends the task, those who wait hear of it.
+/// Tells the requests that wait when the task ends, for whatever reason.
 #[derive(Debug)]
 struct End(Arc<Shared>);
 
@@ -237,7 +237,7 @@ impl Drop for End {
     }
 }
 
-/// Nobody waits for that answer any more.
+/// Removes a request that no longer waits for its answer.
 struct Forgotten<'a>(&'a Shared, u64);
 
 impl Drop for Forgotten<'_> {
@@ -264,7 +264,7 @@ async fn run(
                 Said::Message(message) => {
                     let number = message.subject.strip_prefix(prefix).and_then(|number| number.parse().ok());
                     let waits = number.and_then(|number: u64| shared.waiting().remove(&number));
-                    // Who does not wait any more does not hear it.
+                    // The request may have stopped waiting.
                     let _ = waits.map(|waits| waits.send(message));
                 }
                 Said::Error(reason) => shared.refuse(reason),
@@ -289,7 +289,7 @@ fn closed(said: io::Result<Said>) -> io::Result<Said> {
     })
 }
 
-/// Until the server has let us in.
+/// Waits until the server has accepted the login.
 async fn admitted(wire: &mut Wire) -> Result<(), Unopened> {
     for _ in 0..MOST_BEFORE {
         match wire.hear().await? {
@@ -313,7 +313,7 @@ async fn admitted(wire: &mut Wire) -> Result<(), Unopened> {
     .into())
 }
 
-/// Who we are, and a question that is answered when that is accepted.
+/// Returns the login, followed by a ping, which is answered when the login is accepted.
 fn login(credentials: Option<&Credentials>, info: &Info, tls_required: bool) -> io::Result<Vec<u8>> {
     let mut connect = Connect {
         tls_required,
@@ -353,7 +353,7 @@ fn login(credentials: Option<&Credentials>, info: &Info, tls_required: bool) -> 
     Ok(format!("CONNECT {connect}\r\nPING\r\n").into_bytes())
 }
 
-/// What nobody guesses.
+/// Returns a random text, so that subjects of answers cannot be guessed.
 fn random() -> io::Result<String> {
     let mut bytes = [0_u8; 16];
     let filled = SystemRandom::new().fill(&mut bytes);

@@ -1,7 +1,7 @@
-//! The protocol of NATS, as far as a publisher needs it, with a bound for all that a server may say.
+//! The part of NATS' protocol that a publisher needs, with limits for what a server may send.
 //!
-//! Source: docs.nats.io, "Client Protocol". The usual client (async-nats 0.51) is not used: it reads a line and a message of whatever length into memory,
-//! and a few odd bytes end it by a panic, so a server that means harm, or who is in between, could have taken the memory of the database's host.
+//! Source: docs.nats.io, "Client Protocol". The usual client (async-nats 0.51) is not used: it reads lines and messages of any length into memory,
+//! and panics at some malformed ones, so a hostile server, or whoever is in between, could use up the memory of the database's host.
 
 use std::fmt;
 use std::io;
@@ -10,53 +10,53 @@ use bytes::{Buf, Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-/// Bytes of a line: a greeting has the addresses of a whole cluster.
+/// The maximum length of a line, in bytes: a greeting has the addresses of a whole cluster.
 const MAX_LINE: usize = 64 * 1024;
-/// Bytes of a message: what JetStream says of a stream of thousands of subjects. A server's own limit is this one unless it is told otherwise.
+/// The maximum length of a message, in bytes, such as the configuration of a stream with thousands of subjects. It is also the default of a server's own limit.
 const MAX_MESSAGE: usize = 1024 * 1024;
-/// Read at once.
-const CHUNK: usize = 8 * 1024;
+/// The number of bytes that are read at once.
+const CHUNK: usize = 8_192;
 
 /// A connection, encrypted or not.
 pub(super) trait Channel: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Channel for T {}
 
-/// What a server says.
+/// A line or message of a server.
 #[derive(Debug, PartialEq)]
 pub(super) enum Said {
-    /// Of itself.
+    /// The greeting.
     Info(Info),
-    /// To a subject.
+    /// A message to a subject.
     Message(Message),
-    /// Why it does not do something.
+    /// A refusal.
     Error(String),
     Ping,
     Pong,
-    /// Nothing that concerns us.
+    /// Anything else, which is ignored.
     Nothing,
 }
 
-/// The greeting, as far as it matters.
+/// The part of the greeting that is used.
 #[derive(Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub(super) struct Info {
     pub tls_required: bool,
-    /// Bytes of a message, headers included.
+    /// The maximum size of a message, in bytes, headers included.
     pub max_payload: usize,
-    /// What is to be signed.
+    /// The text that the login has to sign.
     pub nonce: String,
 }
 
 #[derive(Debug, PartialEq)]
 pub(super) struct Message {
     pub subject: String,
-    /// 503: nobody hears what was published.
+    /// The status in the headers; 503: the subject has no subscriber.
     pub status: Option<u16>,
     pub payload: Bytes,
 }
 
-/// Who logs in, and how it speaks.
+/// The login: the user, and options of the protocol.
 #[derive(Default, Serialize)]
 pub(super) struct Connect<'a> {
     pub verbose: bool,
@@ -83,11 +83,11 @@ pub(super) struct Connect<'a> {
     pub sig: Option<String>,
 }
 
-/// Lines and messages of a connection.
+/// Reads and writes the lines and messages of a connection.
 pub(super) struct Wire {
     channel: Box<dyn Channel>,
     read: BytesMut,
-    /// Bytes that have come.
+    /// The number of bytes that were received.
     received: u64,
 }
 
@@ -108,15 +108,15 @@ impl Wire {
         }
     }
 
-    /// Bytes that have come so far.
+    /// Returns the number of bytes that were received.
     pub(super) fn received(&self) -> u64 {
         self.received
     }
 
-    /// The connection itself, to go on encrypted.
+    /// Returns the connection, to continue with TLS.
     ///
     /// # Errors
-    /// When more has come than was read: it would be taken for what comes encrypted.
+    /// When more was received than was read, which would be taken as part of the encrypted connection.
     pub(super) fn into_channel(self) -> io::Result<Box<dyn Channel>> {
         if self.read.is_empty() {
             Ok(self.channel)
@@ -125,10 +125,10 @@ impl Wire {
         }
     }
 
-    /// The next thing that is said. Whoever stops waiting loses nothing.
+    /// Returns the next line or message. Nothing is lost if the future is dropped.
     ///
     /// # Errors
-    /// At the end of the connection, and for what no server says.
+    /// At the end of the connection, and for what is not part of the protocol.
     pub(super) async fn hear(&mut self) -> io::Result<Said> {
         loop {
             if let Some(said) = parse(&mut self.read)? {
@@ -143,15 +143,17 @@ impl Wire {
         }
     }
 
+    /// Writes bytes to the connection.
+    ///
     /// # Errors
-    /// When the connection does not take it.
+    /// When the connection has ended.
     pub(super) async fn say(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.channel.write_all(bytes).await?;
         self.channel.flush().await
     }
 }
 
-/// Takes the next thing that is said out of what has come; None: it is not all there.
+/// Takes the next line or message out of the received bytes; `None`: it is not complete.
 fn parse(read: &mut BytesMut) -> io::Result<Option<Said>> {
     let end = read.iter().take(MAX_LINE + 1).position(|byte| *byte == b'\n');
     let Some(end) = end else {
@@ -179,7 +181,7 @@ fn parse(read: &mut BytesMut) -> io::Result<Option<Said>> {
     Ok(Some(said))
 }
 
-/// `subject sid [reply] [bytes of the headers] bytes`, and behind the line as many bytes.
+/// Takes a message: a line `subject sid [reply] [bytes of the headers] bytes`, followed by that many bytes.
 fn message(read: &mut BytesMut, end: usize, line: &str, has_headers: bool) -> io::Result<Option<Said>> {
     let bad = || odd("a message that is none");
     let words: Vec<&str> = line.split_ascii_whitespace().collect();
@@ -198,7 +200,7 @@ fn message(read: &mut BytesMut, end: usize, line: &str, has_headers: bool) -> io
         return Err(bad());
     }
     let begin = end + 1;
-    // Behind it is the end of a line.
+    // The payload is followed by a line end.
     if read.len() < begin + size + 2 {
         return Ok(None);
     }
@@ -214,14 +216,14 @@ fn message(read: &mut BytesMut, end: usize, line: &str, has_headers: bool) -> io
     })))
 }
 
-/// `NATS/1.0 503`
+/// Returns the status of headers that begin with a line such as `NATS/1.0 503`.
 fn status(headers: &[u8]) -> Option<u16> {
     let first = headers.split(|byte| *byte == b'\r').next()?;
     let status = std::str::from_utf8(first).ok()?.strip_prefix("NATS/1.0")?;
     status.split_ascii_whitespace().next()?.parse().ok()
 }
 
-/// What is published, as it is sent; `headers` are names and values that were checked.
+/// Returns a message to publish, as it is sent. The names and values of `headers` must have been checked.
 pub(super) fn publish(subject: &str, reply: &str, headers: &[(&str, &str)], payload: &[u8]) -> Vec<u8> {
     let mut head = String::new();
     if !headers.is_empty() {

@@ -26,6 +26,15 @@ fn what_is_no_url_is_refused() {
     ] {
         assert_eq!(error(text), EndpointError::OtherScheme, "{text}");
     }
+    for (text, words) in [
+        ("discord", "it does not begin with https://"),
+        ("https://", "it has no host"),
+        ("https://a:65536/", "its port is not a number"),
+        ("https://[::1", "its host is not an IP address"),
+        ("https://a b/", "characters that no host has"),
+    ] {
+        assert!(error(text).to_string().contains(words), "{text}: {}", error(text));
+    }
     let longest = format!("https://discord.com/{}", "a".repeat(2028));
     assert!(!matches!(error(&longest), EndpointError::TooLong { .. }));
     let long = format!("https://discord.com/{}", "a".repeat(2048));
@@ -59,6 +68,7 @@ fn other_hosts_and_ports_are_refused_with_what_to_set() {
         "https://disc\u{043e}rd.com/",
         "https://evil.example\\@discord.com/",
         "https://2130706433/",
+        "https://evil.example:8443/",
     ] {
         let error = error(url);
         assert!(
@@ -103,6 +113,21 @@ fn a_private_address_is_refused_in_every_notation() {
         assert!(
             matches!(error, EndpointError::NotPublic { .. }),
             "{host}: {error}"
+        );
+    }
+}
+
+#[test]
+fn a_public_address_needs_no_permission_but_its_place_in_the_list() {
+    let policy = UrlPolicy {
+        allowed_hosts: parse_host_patterns("8.8.8.8, [2606:4700::1]").unwrap(),
+        ..UrlPolicy::default()
+    };
+    for host in ["8.8.8.8", "[2606:4700::1]"] {
+        let url = format!("https://{host}/x");
+        assert!(
+            Endpoint::parse(WebhookType::Webhook, &url, &policy).is_ok(),
+            "{host}"
         );
     }
 }
@@ -163,6 +188,7 @@ fn public_and_other_addresses() {
         "2606:4700::1",
         "2a00::1",
         "2001:200::1",
+        "3fff:1000::1",
         "64:ff9b::162.159.128.233",
     ] {
         assert!(is_public(address.parse().unwrap()), "{address}");
@@ -202,10 +228,12 @@ fn public_and_other_addresses() {
         "2001::1",
         "2001:2::1",
         "2001:10::1",
+        "2001:1ff::1",
         "2001:db8::1",
         "2002:7f00:1::",
         "2002:101:101::",
         "3fff::1",
+        "3fff:fff::1",
         "5f00::1",
         "fc00::1",
         "fd12::1",

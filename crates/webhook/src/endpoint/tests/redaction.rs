@@ -35,6 +35,11 @@ fn what_is_the_same_for_everybody_is_shown() {
             "https://127.0.0.1:8443/webhook?token=x".into(),
             "https://127.0.0.1:8443/webhook?***",
         ),
+        // A version has up to three digits, and nothing else.
+        ("https://h.example/v999/x".into(), "https://h.example/v999/***"),
+        ("https://h.example/v1000/x".into(), "https://h.example/***"),
+        ("https://h.example/vip/x".into(), "https://h.example/***"),
+        ("https://h.example/v/x".into(), "https://h.example/***"),
         (
             "http://user:secret@proxy.example:3128/".into(),
             "http://proxy.example:3128/",
@@ -43,6 +48,40 @@ fn what_is_the_same_for_everybody_is_shown() {
     ] {
         assert_eq!(secret(&url).to_string(), shown);
         assert_eq!(format!("{:?}", secret(&url)), format!("SecretUrl({shown})"));
+    }
+}
+
+#[test]
+fn a_place_is_scheme_host_and_port() {
+    for (url, place) in [
+        ("https://a.example:443/x?y=z", "https://a.example"),
+        ("http://user:secret@a.example:8080/x", "http://a.example:8080"),
+        ("https://[::1]:8443/x", "https://[::1]:8443"),
+        (
+            "nats://a.example:4222/zentry?servers=b.example:1",
+            "nats://a.example:4222",
+        ),
+        ("tls://a.example:4222/zentry", "tls://a.example:4222"),
+    ] {
+        assert_eq!(secret(url).origin(), place);
+    }
+}
+
+#[test]
+fn any_text_is_shown_without_what_may_be_its_secret() {
+    for (text, shown) in [
+        (
+            format!("https://discord.com/api/webhooks/{ID}/{TOKEN}"),
+            format!("https://discord.com/api/webhooks/{ID}/***"),
+        ),
+        (TOKEN.into(), "***".into()),
+        (
+            "nats://a.example:1,b.example".into(),
+            "nats://a.example:1,b.example:4222/zentry".into(),
+        ),
+        ("nats://user:secret@a.example".into(), "***".into()),
+    ] {
+        assert_eq!(redact(&text), shown);
     }
 }
 

@@ -1,6 +1,7 @@
 //! The shapes of Slack's, Google Chat's and Mattermost's URLs.
 
 use super::*;
+use crate::schedule::Policy;
 
 fn parsed(webhook_type: WebhookType, url: &str, hosts: &str) -> Result<Endpoint, EndpointError> {
     Endpoint::parse(webhook_type, url, &relaxed(hosts))
@@ -40,7 +41,7 @@ fn vendors_count_requests_on_their_own_hosts() {
         let hosts =
             "hooks.slack.com, chat.googleapis.com, ntfy.sh, *.environment.api.powerplatform.com, own.example";
         let vendor = parsed(webhook_type, url, hosts).unwrap().vendor();
-        let told = vendor.rate(&policy).map(|rate| rate.to_string());
+        let told = policy.rate_of(vendor).map(|rate| rate.to_string());
         assert_eq!(told.as_deref(), rate, "{url}");
         assert_eq!(vendor == Vendor::Of(webhook_type), rate.is_some(), "{url}");
     }
@@ -236,5 +237,11 @@ mod programs {
         assert_eq!(stream.subject_prefix(), Some("acme.app"));
         let program = parsed(WebhookType::Webhook, "https://a.example/x", "a.example").unwrap();
         assert_eq!(program.subject_prefix(), None);
+    }
+
+    #[test]
+    fn an_endpoint_has_a_place_for_what_its_type_has() {
+        let program = parsed(WebhookType::Webhook, "https://a.example/x", "a.example").unwrap();
+        assert!(program.has(Setting::Secret) && !program.has(Setting::Credentials));
     }
 }

@@ -1,13 +1,13 @@
-//! Where marks of bold text may stand.
+//! The places at which marks of bold text are possible.
 
 use std::ops::Range;
 
-use super::{Dialect, is_blank};
+use super::super::dialect::Dialect;
 use crate::rich_text::RichText;
 
-/// The text in pieces that are bold or not, without two that are not bold side by side.
+/// Returns the text in pieces that are bold or not, without two that are not bold in a row.
 ///
-/// White space stays outside of the marks and no bold part crosses a line: CommonMark knows neither.
+/// White space is left outside of the marks, and no bold part continues on another line, since CommonMark permits neither.
 pub(super) fn runs(text: &RichText, dialect: Dialect) -> Vec<(Range<usize>, bool)> {
     let whole = text.as_str();
     let mut runs: Vec<(Range<usize>, bool)> = Vec::new();
@@ -49,8 +49,8 @@ pub(super) fn runs(text: &RichText, dialect: Dialect) -> Vec<(Range<usize>, bool
     runs
 }
 
-/// The part of a bold text that CommonMark's marks can enclose: where no white space is outside of them, a letter
-/// has to be inside. (Between punctuation a mark could open as well as close, and next to a letter it does neither.)
+/// Returns the part of a bold text that CommonMark's marks can enclose: if there is no white space outside of them, there has to be a letter
+/// inside. (Between punctuation a mark could open as well as close, and next to a letter it does neither.)
 fn flanked(text: &str, is_free_before: bool, is_free_after: bool) -> Range<usize> {
     let first = if is_free_before {
         Some(0)
@@ -68,7 +68,7 @@ fn flanked(text: &str, is_free_before: bool, is_free_after: bool) -> Range<usize
     }
 }
 
-/// Whether a mark may come after the text without a letter behind it. To a phone only ASCII has white space, and an indent is none.
+/// Whether a mark can follow the text without a letter after it. Phones recognise only ASCII white space, and not an indent.
 fn is_free_before(text: &str, dialect: Dialect) -> bool {
     let last = text.chars().next_back();
     if dialect == Dialect::AdaptiveCard {
@@ -79,7 +79,7 @@ fn is_free_before(text: &str, dialect: Dialect) -> bool {
     last.is_none_or(char::is_whitespace)
 }
 
-/// Whether a mark may come before the text without a letter in front of it.
+/// Whether a mark can precede the text without a letter before it.
 fn is_free_after(text: &str, dialect: Dialect) -> bool {
     text.chars().next().is_none_or(|c| {
         if dialect == Dialect::AdaptiveCard {
@@ -90,8 +90,13 @@ fn is_free_after(text: &str, dialect: Dialect) -> bool {
     })
 }
 
-/// As CommonMark sees it: letters in circles and squares are of Unicode's symbols, and so punctuation.
+/// Whether a character is punctuation by CommonMark's definition, which includes Unicode's symbols, such as letters in circles and squares.
 fn is_letter_or_digit(c: char) -> bool {
     let is_symbol = matches!(c, 'Ⓐ'..='ⓩ' | '🄰'..='🅉' | '🅐'..='🅩' | '🅰'..='🆉');
     c.is_alphanumeric() && !is_symbol
+}
+
+/// Whether it is a space or a tab, which CommonMark calls blank.
+pub(super) fn is_blank(byte: u8) -> bool {
+    byte == b' ' || byte == b'\t'
 }

@@ -14,7 +14,7 @@ from zentry_notify_django.models import WebhookIntegration
 
 
 def configured(name: str) -> str | None:
-    """A URL of Django's settings, or else of the environment."""
+    """Returns a URL from Django's settings, or else from the environment."""
     return getattr(settings, name, None) or os.environ.get(name)
 
 
@@ -27,14 +27,14 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Those of ``zentry-notify setup-webhooks``."""
+        """Adds the options of ``zentry-notify setup-webhooks``."""
         parser.add_argument("--discord-url", metavar="URL", help="the webhook's URL in Discord")
         parser.add_argument("--teams-url", metavar="URL", help="the webhook's URL in Microsoft Teams")
         parser.add_argument("--project-id", type=int, metavar="ID", help="the project whose events are sent (default: every project's)")
-        parser.add_argument("--event-type", action="append", metavar="EVENT", help="an event that is sent; may be repeated (default: all)")
+        parser.add_argument("--event-type", action="append", metavar="EVENT", help="an event type that is sent; may be repeated (default: all)")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Both or none."""
+        """Registers the webhooks, all of them or none."""
         urls = {
             ("Discord", "discord"): options["discord_url"] or configured("DISCORD_WEBHOOK_URL"),
             ("Microsoft Teams", "teams"): options["teams_url"] or configured("TEAMS_WEBHOOK_URL"),

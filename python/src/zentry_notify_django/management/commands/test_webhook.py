@@ -1,4 +1,4 @@
-"""``manage.py test_webhook``: a sample event, and what became of it."""
+"""``manage.py test_webhook``: sends a sample event and reports the outcome."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from zentry_notify_django.models import NotificationLog
 
 
 class Command(BaseCommand):
-    """Sends a sample to every webhook that would hear it."""
+    """Sends a sample event to every webhook that subscribes to it."""
 
-    help = "Send a sample of an event to every webhook that would hear it, and wait until it is sent."
+    help = "Send a sample of an event type to every webhook that subscribes to it, and wait until it is sent."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Those of ``zentry-notify test-webhook``."""
-        parser.add_argument("--event-type", default="task_completed", metavar="EVENT", help="the event (default: task_completed)")
-        parser.add_argument("--project-id", type=int, metavar="ID", help="the project that it happens in (default: the first that a webhook has)")
+        """Adds the options of ``zentry-notify test-webhook``."""
+        parser.add_argument("--event-type", default="task_completed", metavar="EVENT", help="the event type (default: task_completed)")
+        parser.add_argument("--project-id", type=int, metavar="ID", help="the project of the event (default: the first that a webhook has)")
         parser.add_argument("--wait", type=float, default=30, metavar="SECONDS", help="how long to wait for the outcome (default: 30)")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Fails unless all of them are sent."""
+        """Fails unless all deliveries are sent."""
         try:
             numbers = functions.test_event(router.db_for_write(NotificationLog), options["event_type"], options["project_id"])
         except functions.Refused as refused:

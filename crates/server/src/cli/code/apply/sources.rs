@@ -1,4 +1,4 @@
-//! Event sources: attached, detached and left out of as the file says.
+//! Attaches and detaches event sources, and omits keys of their data, as the file says.
 
 use std::collections::BTreeSet;
 
@@ -9,15 +9,16 @@ use crate::cli::code::document::Source;
 use crate::queries::sources::{self, Attachment};
 
 impl Work<'_> {
+    /// Attaches the event sources of the file, and detaches the others, or lists them as left if [`Wishes::prune`](super::Wishes::prune) is not set.
     pub(super) async fn sources(&mut self) -> Result<()> {
-        // Those that are made by themselves, and are not there yet.
         let file = self.file;
+        // The built-in event sources that are not attached, or not as built-in ones.
         let mut missing = Vec::new();
         let mut named = BTreeSet::new();
         for (number, one) in file.content.source.iter().enumerate() {
             let number = number.to_string();
             let keys = ["source", &number];
-            // A name that can be none is an error.
+            // PostgreSQL raises an error for a name that it cannot parse, and returns null for a table that does not exist.
             self.begin().await?;
             let relation = sources::relation(self.session, &one.table).await;
             let Some(relation) = self.end(relation, &["source", &number, "table"]).await? else {
@@ -34,7 +35,7 @@ impl Work<'_> {
             if !named.insert((one.event_type.clone(), relation)) {
                 self.complain(
                     &keys,
-                    format!("{} of {} is here twice", one.event_type, one.table),
+                    format!("{} of {} is in the file twice", one.event_type, one.table),
                     None,
                 );
                 continue;
@@ -43,7 +44,7 @@ impl Work<'_> {
                 if one.says_more() {
                     self.complain(
                         &["source", &number, "built_in"],
-                        "a source that is built in has no mapping of its own".to_owned(),
+                        "a built-in source cannot have a mapping".to_owned(),
                         Some("Leave out built_in, or everything but event_type, table and omit.".to_owned()),
                     );
                 } else if !self
@@ -81,6 +82,7 @@ impl Work<'_> {
         Ok(())
     }
 
+    /// Returns event type and table of the attached event sources that are not among `named`.
     fn not_named(&self, named: &BTreeSet<(String, u32)>) -> Vec<(String, u32)> {
         let there = self.state.sources.iter();
         there
@@ -89,7 +91,8 @@ impl Work<'_> {
             .collect()
     }
 
-    /// With a mapping of its own. What is the same to the letter is not attached again, which would lock the table.
+    /// Attaches an event source with a mapping of its own, and omits its keys. One whose arguments are literally the same is not attached again,
+    /// because that would lock the table.
     async fn attach(&mut self, keys: &[&str], one: &Source, relation: u32) -> Result<()> {
         let given = Attachment {
             columns: one.columns(),
@@ -116,6 +119,7 @@ impl Work<'_> {
         self.omit(keys, one, relation).await
     }
 
+    /// Sets the omitted keys of an event source, if they are not the same.
     async fn omit(&mut self, keys: &[&str], one: &Source, relation: u32) -> Result<()> {
         let there = self.state.source(&one.event_type, relation);
         if there.map_or(&[][..], |there| &there.omit) == one.omit {
@@ -127,7 +131,8 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// `zentry_attach()` makes all five; those that nobody wants go again.
+    /// Attaches the `missing` built-in event sources: each with its index in the file, and the OID of its table. `zentry_attach()` attaches all
+    /// five that are built in; those that were not attached before, and are not among `named`, are detached again.
     async fn attach_built_in(
         &mut self,
         missing: &[(String, &Source, u32)],
@@ -167,7 +172,7 @@ impl Work<'_> {
                 self.complain(
                     &keys,
                     format!("{} of {} is not attached: {state}", one.event_type, one.table),
-                    Some("Leave out built_in, and say where its data come from.".to_owned()),
+                    Some("Leave out built_in, and add the mapping.".to_owned()),
                 );
             }
         }

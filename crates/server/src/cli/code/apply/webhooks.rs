@@ -1,4 +1,4 @@
-//! Webhooks with their secrets and wordings.
+//! Registers and changes webhooks, their secrets and wordings.
 
 use anyhow::Result;
 
@@ -10,7 +10,7 @@ use crate::queries::wordings::{self, Wording};
 use crate::queries::words::Words;
 
 impl Work<'_> {
-    /// What the file does not say of it is taken away.
+    /// Sets a wording for a webhook, or with `None` for all webhooks. Parts that are not in the file are removed.
     pub(super) async fn wording(
         &mut self,
         event: &str,
@@ -28,14 +28,14 @@ impl Work<'_> {
         if is_of_all && wording.words != Words::default() || !is_of_all && wording.language.is_some() {
             self.complain(
                 keys,
-                "the language is that of all events, and words are those of one".to_owned(),
-                Some("Write the language alone, in the wording of \"*\".".to_owned()),
+                "a language is set for all events, and texts only for one".to_owned(),
+                Some("In the wording of \"*\", give nothing but the language.".to_owned()),
             );
             return Ok(());
         }
         let lacks = match self.state.wording(event, webhook) {
             Some(there) if *there == wording => return Ok(()),
-            // A wording can only be taken back as a whole.
+            // Single parts cannot be removed: the whole wording is reset before it is set again.
             Some(there) => there.words.has_more_than(&wording.words),
             None => false,
         };
@@ -51,6 +51,7 @@ impl Work<'_> {
         Ok(())
     }
 
+    /// Registers or changes a webhook, and sets its secrets, but neither `notify_webhook` nor its wordings.
     pub(super) async fn webhook(&mut self, name: &str, one: &Webhook, known: &Known) -> Result<()> {
         let keys = ["webhook", name];
         let Some(id) = self.ids.get(name).copied() else {
@@ -78,7 +79,7 @@ impl Work<'_> {
             self.complain(
                 &["webhook", name, "created_by_id"],
                 "who registered a webhook can't be changed".to_owned(),
-                Some("Leave it out; or delete the webhook, and it is registered anew.".to_owned()),
+                Some("Leave it out; or delete the webhook first, so that it is registered again.".to_owned()),
             );
             return Ok(());
         }
@@ -103,7 +104,8 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// What needs that all webhooks are there.
+    /// Sets a webhook's `notify_webhook`, which may be any other webhook, and its wordings, after all webhooks are registered. Skips a webhook that
+    /// was refused.
     pub(super) async fn after(&mut self, name: &str, one: &Webhook) -> Result<()> {
         let Some(id) = self.ids.get(name).copied() else {
             return Ok(());
@@ -112,7 +114,7 @@ impl Work<'_> {
             None => None,
             Some(told) => {
                 let found = self.ids.get(told).copied();
-                // One that was refused is complained of already.
+                // If it is a webhook of the file, it was refused, which is a fault already.
                 if found.is_none() && !self.file.content.webhook.contains_key(told) {
                     self.complain(
                         &["webhook", name, "notify_webhook"],

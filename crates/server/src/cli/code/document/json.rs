@@ -1,9 +1,10 @@
-//! JSON as TOML says it.
+//! JSON values in TOML.
 
 use serde::Deserialize;
 use serde_json::{Number, Value};
 
-/// `{ json = "null" }`: a constant that TOML has no words for.
+/// Returns `{"value": VALUE}` for `{"json": TEXT}`, where VALUE is TEXT read as JSON. A file has this form for constants that TOML cannot
+/// express, such as null. `None`: the value is something else, or TEXT is not JSON.
 pub(super) fn constant(value: &Value) -> Option<Value> {
     let text = value
         .as_object()
@@ -14,7 +15,7 @@ pub(super) fn constant(value: &Value) -> Option<Value> {
     Some(serde_json::json!({ "value": value }))
 }
 
-/// A JSON object: a table, or a text that is one.
+/// A JSON object, which a file writes as a table, or as a string of JSON.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(try_from = "toml::Value")]
 pub struct Data(pub Value);
@@ -25,18 +26,22 @@ impl TryFrom<toml::Value> for Data {
     fn try_from(value: toml::Value) -> Result<Self, Self::Error> {
         let value = match value {
             toml::Value::String(text) => {
-                serde_json::from_str(&text).map_err(|error| format!("it is no JSON: {error}"))?
+                serde_json::from_str(&text).map_err(|error| format!("it is not JSON: {error}"))?
             }
             other => json_of(other)?,
         };
         if value.is_object() {
             Ok(Self(value))
         } else {
-            Err("it has to be a table, or a text that is a JSON object".to_owned())
+            Err("it must be a table, or a text that contains a JSON object".to_owned())
         }
     }
 }
 
+/// Returns a TOML value as JSON.
+///
+/// # Errors
+/// When it contains a time, or a number that is not finite.
 fn json_of(value: toml::Value) -> Result<Value, String> {
     Ok(match value {
         toml::Value::String(text) => Value::String(text),
@@ -56,7 +61,7 @@ fn json_of(value: toml::Value) -> Result<Value, String> {
     })
 }
 
-/// None: TOML cannot say it so that it comes back as it is.
+/// Returns a JSON value as TOML. `None`: it would not be read back unchanged, as with null, and with numbers other than integers of 64 bits.
 pub fn toml_of(value: &Value) -> Option<toml::Value> {
     Some(match value {
         Value::Null => return None,

@@ -1,17 +1,17 @@
-//! Where a webhook's secrets are: they stand in no file that others may read.
+//! References to the secrets of webhooks, which are kept outside the configuration file.
 
 use std::fs;
 use std::path::Path;
 
 use serde::Deserialize;
 
-/// Where a secret is. It stands in no file that others may read.
+/// A reference to a secret. The secret itself is not in the configuration file, which others may read.
 #[derive(Clone, Debug, Deserialize, PartialEq)]
 #[serde(try_from = "toml::Value")]
 pub enum Secret {
-    /// A variable of the environment.
+    /// The name of a variable of the environment.
     Env(String),
-    /// A file, relative to this one.
+    /// The path of a file, relative to the directory of the configuration file.
     File(String),
 }
 
@@ -19,32 +19,36 @@ impl TryFrom<toml::Value> for Secret {
     type Error = &'static str;
 
     fn try_from(value: toml::Value) -> Result<Self, Self::Error> {
-        const FORMS: &str = "a secret stands elsewhere\nWrite { env = \"NAME\" } for a variable of the environment, or { file = \"PATH\" }, which is relative to this file.";
+        const FORMS: &str = "a secret must not be in this file\nWrite { env = \"NAME\" } for an environment variable, or { file = \"PATH\" } for a file, relative to this one.";
         let toml::Value::Table(table) = value else {
             return Err(FORMS);
         };
         let mut entries = table.into_iter();
         match (entries.next(), entries.next()) {
-            // It stands in what is said to be typed.
+            // The hint of an error puts the name into a shell command, so it has to be a plain one.
             (Some((key, toml::Value::String(name))), None) if key == "env" && is_variable(&name) => {
                 Ok(Self::Env(name))
             }
-            (Some((key, toml::Value::String(_))), None) if key == "env" => {
-                Err("no variable of the environment is called so\nLetters, digits and underscores.")
-            }
+            (Some((key, toml::Value::String(_))), None) if key == "env" => Err(
+                "this cannot be the name of an environment variable\nUse letters, digits and underscores.",
+            ),
             (Some((key, toml::Value::String(path))), None) if key == "file" => Ok(Self::File(path)),
             _ => Err(FORMS),
         }
     }
 }
 
+/// Returns whether the name is not empty, has only ASCII letters, digits and underscores, and does not begin with a digit.
 fn is_variable(name: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
     name.starts_with(|c: char| !c.is_ascii_digit()) && name.chars().all(plain)
 }
 
 impl Secret {
-    /// What it is; an error says why nobody knows, and what to do.
+    /// Returns the secret, without line breaks at its end; `directory`: that of the configuration file.
+    ///
+    /// # Errors
+    /// A message and a hint, when the variable or the file cannot be read, or is empty.
     pub fn resolve(&self, directory: &Path) -> Result<String, (String, String)> {
         let (said, text) = match self {
             Self::Env(name) => (
@@ -57,7 +61,7 @@ impl Secret {
                 let text = fs::read_to_string(&path);
                 (
                     format!("{} can't be read", path.display()),
-                    text.map_err(|error| format!("{error}. It holds the secret and nothing else.")),
+                    text.map_err(|error| format!("{error}. It must contain the secret and nothing else.")),
                 )
             }
         };
@@ -68,7 +72,7 @@ impl Secret {
                 Self::Env(name) => format!("{name} is empty in the environment"),
                 Self::File(path) => format!("{} is empty", directory.join(path).display()),
             };
-            return Err((what, "It holds the secret and nothing else.".to_owned()));
+            return Err((what, "It must contain the secret and nothing else.".to_owned()));
         }
         Ok(text.to_owned())
     }
@@ -103,7 +107,7 @@ mod tests {
         for name in ["", "9a", "a-b", "a b", "a;rm", "ä"] {
             let error = read(&format!("{{ env = \"{name}\" }}")).unwrap_err();
             assert!(
-                error.starts_with("no variable of the environment"),
+                error.starts_with("this cannot be the name of an environment variable"),
                 "{name}: {error}"
             );
         }
@@ -116,7 +120,10 @@ mod tests {
             "{ env = \"A\", file = \"b\" }",
         ] {
             let error = read(text).unwrap_err();
-            assert!(error.starts_with("a secret stands elsewhere"), "{text}: {error}");
+            assert!(
+                error.starts_with("a secret must not be in this file"),
+                "{text}: {error}"
+            );
             assert!(!error.contains("swordfish"));
         }
     }
@@ -136,7 +143,7 @@ mod tests {
         );
         let (error, hint) = secret("other").unwrap_err();
         assert!(
-            error.ends_with("other can't be read") && hint.contains("It holds the secret"),
+            error.ends_with("other can't be read") && hint.contains("It must contain the secret"),
             "{error}: {hint}"
         );
         fs::remove_dir_all(&directory).unwrap();

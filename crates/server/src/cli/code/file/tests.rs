@@ -34,7 +34,7 @@ fn what_is_wrong_is_said_with_its_place() {
     }
     let url = said(&format!("{HEAD}url = \"https://swordfish\"\n"));
     assert!(
-        url.starts_with("z.toml:3:7: a secret stands elsewhere\nhint: Write { env"),
+        url.starts_with("z.toml:3:7: a secret must not be in this file\nhint: Write { env"),
         "{url}"
     );
     for wrong in [

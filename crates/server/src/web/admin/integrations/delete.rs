@@ -1,4 +1,4 @@
-//! An integration is deleted after a question.
+//! Deleting an integration, after a question.
 
 use axum::response::Redirect;
 use maud::{Markup, html};
@@ -12,6 +12,7 @@ use crate::web::admin::parts;
 use crate::web::admin::visitor::Visitor;
 use crate::web::path::Id;
 
+/// Returns the page that asks whether to delete the integration.
 pub async fn ask(visitor: Visitor, Id(id): Id) -> Result<Markup, Error> {
     let mut connection = visitor.connection().await?;
     let session = connection.begin(Access::Read).await?;

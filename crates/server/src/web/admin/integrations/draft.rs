@@ -1,4 +1,4 @@
-//! What a form says of an integration: texts as they were typed, until they are values for the database.
+//! The contents of the form of an integration: texts as they were typed, and their conversion to values for the database.
 
 use serde_json::Value;
 
@@ -7,7 +7,7 @@ use crate::queries::settings::Rules;
 use crate::vendors;
 use crate::web::error::Fields;
 
-/// Events that a message holds unless it is said.
+/// The default of `max_events_per_message`, which the form shows as an empty field.
 const MOST_EVENTS: i32 = 10;
 
 /// The fields of the form.
@@ -15,11 +15,11 @@ const MOST_EVENTS: i32 = 10;
 pub struct Draft {
     pub name: String,
     pub webhook_type: String,
-    /// Empty in a change: as it is.
+    /// In a change, an empty URL stays as it is.
     pub webhook_url: String,
-    /// Empty: every project.
+    /// The project's id; empty: every project.
     pub project: String,
-    /// `*`: all
+    /// The names of event types; `*` stands for all.
     pub event_types: Vec<String>,
     pub is_active: bool,
     pub filter: String,
@@ -42,14 +42,14 @@ pub struct Draft {
     pub notify_webhook_id: String,
     pub notices: bool,
     pub thread_by: String,
-    /// JSON; empty in a change: as they are.
+    /// A JSON object; in a change, empty headers stay as they are.
     pub headers: String,
-    /// Empty in a change: as they are.
+    /// In a change, empty credentials stay as they are.
     pub credentials: String,
 }
 
 impl Draft {
-    /// An integration that is to be.
+    /// Returns a draft with the defaults of a new integration.
     pub fn fresh() -> Self {
         Self {
             webhook_type: "discord".to_owned(),
@@ -59,7 +59,8 @@ impl Draft {
         }
     }
 
-    /// One that there is.
+    /// Returns the draft of an existing integration. Its URL, headers and credentials are secret, so these fields are empty; settings that have
+    /// their defaults are empty too.
     pub fn of(webhook: &Webhook) -> Self {
         let integration = &webhook.integration;
         let set = &integration.settings;
@@ -106,7 +107,7 @@ impl Draft {
         }
     }
 
-    /// A new one that is like another, but for its address and its name.
+    /// Returns the draft of a copy: all fields of another integration, with another name, and without its URL, headers and credentials.
     pub fn like(webhook: &Webhook) -> Self {
         Self {
             name: format!("{} (copy)", webhook.integration.name),
@@ -114,7 +115,8 @@ impl Draft {
         }
     }
 
-    /// One that was sent by a form. PostgreSQL's text has no null characters, and no keyboard types them.
+    /// Returns the draft that a form sent, without white space at the ends of texts. Null characters, which PostgreSQL's text cannot contain, are
+    /// removed; unknown fields are ignored.
     pub fn sent(pairs: Vec<(String, String)>) -> Self {
         let mut draft = Self::default();
         let mut heard_all = false;
@@ -169,18 +171,19 @@ impl Draft {
             };
             *field = value;
         }
-        // Where no script takes the tick away from all events, who ticks single ones means these.
+        // If the box for all events was ticked when the form was loaded, and no script has cleared it, ticking single events means only these.
         if heard_all && draft.event_types.len() > 1 {
             draft.event_types.retain(|name| name != "*");
         }
         draft
     }
 
+    /// Returns whether this event type is among those of the draft; `*`: whether all are heard.
     pub fn hears(&self, event_type: &str) -> bool {
         self.event_types.iter().any(|name| name == event_type)
     }
 
-    /// What to register.
+    /// Returns the integration to register, or the errors of fields that should be numbers or JSON and are not.
     pub fn new_integration(&self) -> Result<New, Fields> {
         let (project, rules) = self.values()?;
         Ok(New {
@@ -197,7 +200,8 @@ impl Draft {
         })
     }
 
-    /// What to change: everything, so that what was cleared is taken away.
+    /// Returns a change that sets all fields but an empty URL or headers, so that a cleared field removes its setting. The errors are those of
+    /// [`new_integration`](Self::new_integration).
     pub fn change(&self) -> Result<Change, Fields> {
         let (project, rules) = self.values()?;
         Ok(Change {
@@ -212,17 +216,18 @@ impl Draft {
         })
     }
 
-    /// Whether the service has a place for it. The form does not show what it has none for.
+    /// Returns whether the chosen type supports a setting. The form does not show settings that it does not support.
     fn has(&self, setting: &str) -> bool {
         vendors::has(&self.webhook_type, setting)
     }
 
-    /// What was given.
+    /// Returns the credentials that were typed; `None` if there are none or if the type does not support credentials.
     pub fn credentials(&self) -> Option<&str> {
         let given = !self.credentials.is_empty() && self.has("credentials");
         given.then_some(&*self.credentials)
     }
 
+    /// Returns the headers that were typed; `None` if there are none or if the type does not support headers.
     fn headers(&self) -> Result<Option<Value>, Fields> {
         if self.headers.is_empty() || !self.has("headers") {
             return Ok(None);
@@ -230,7 +235,7 @@ impl Draft {
         match serde_json::from_str(&self.headers) {
             Ok(headers @ Value::Object(_)) => Ok(Some(headers)),
             _ => {
-                let problem = "This is no JSON object of names and texts.".to_owned();
+                let problem = "This is not a JSON object of names and texts.".to_owned();
                 Err(Fields::from([("headers".to_owned(), vec![problem])]))
             }
         }
@@ -244,7 +249,8 @@ impl Draft {
         }
     }
 
-    /// Only what is no number at all is refused here.
+    /// Returns the project's id, `None` for every project, and the settings, without those that the type does not support. Only texts that should
+    /// be numbers and are not are errors; the database checks the rest.
     fn values(&self) -> Result<(Option<i64>, Rules), Fields> {
         let mut wrong = Fields::new();
         let project = number::<i64>(&mut wrong, "project", &self.project).filter(|id| *id != 0);
@@ -292,15 +298,17 @@ impl Draft {
     }
 }
 
-/// The length of time, or none.
+/// Returns a length of time, or `0`, which removes the setting, if the text is empty.
 fn or_zero(text: &str) -> String {
     if text.is_empty() { "0" } else { text }.to_owned()
 }
 
+/// Returns the items of a list with commas, without empty ones.
 fn items(list: &str) -> impl Iterator<Item = &str> {
     list.split(',').map(str::trim).filter(|item| !item.is_empty())
 }
 
+/// Returns the number; `None` if the text is empty, or if it is no number, in which case an error is added.
 fn number<T: std::str::FromStr>(wrong: &mut Fields, name: &str, text: &str) -> Option<T> {
     if text.is_empty() {
         return None;
@@ -313,81 +321,4 @@ fn number<T: std::str::FromStr>(wrong: &mut Fields, name: &str, text: &str) -> O
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-
-    fn sent(pairs: &[(&str, &str)]) -> Draft {
-        Draft::sent(
-            pairs
-                .iter()
-                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-                .collect(),
-        )
-    }
-
-    #[test]
-    fn what_is_typed_becomes_values() {
-        let draft = sent(&[
-            ("name", " Team "),
-            ("project", "7"),
-            ("event_type", "task_completed"),
-            ("event_type", "badge_earned"),
-            ("milestones", "50 %, 100"),
-            ("omit_keys", "a, b,"),
-            ("is_active", "true"),
-        ]);
-        let new = draft.new_integration().unwrap();
-        assert_eq!(
-            (new.name.as_str(), new.project, new.is_active),
-            ("Team", Some(7), Some(true))
-        );
-        assert_eq!(new.event_types.unwrap(), ["task_completed", "badge_earned"]);
-        assert_eq!(new.rules.milestones, Some(vec![50, 100]));
-        assert_eq!(new.rules.omit_keys.unwrap(), ["a", "b"]);
-        // What is empty, or 0, is to the database what is left out.
-        assert_eq!(
-            (new.rules.filter.as_deref(), new.rules.min_streak_days),
-            (Some(""), Some(0))
-        );
-    }
-
-    #[test]
-    fn what_is_cleared_is_taken_away() {
-        let change = sent(&[("name", "Team"), ("event_type", "*"), ("event_type", "x")])
-            .change()
-            .unwrap();
-        assert_eq!(change.webhook_url, None, "the URL stays");
-        assert_eq!(change.project, Some(None));
-        assert_eq!(change.event_types.unwrap(), ["*"]);
-        assert_eq!(
-            (change.rules.filter.as_deref(), change.rules.min_streak_days),
-            (Some(""), Some(0))
-        );
-        assert_eq!(
-            (change.rules.milestones, change.is_active),
-            (Some(vec![]), Some(false))
-        );
-    }
-
-    #[test]
-    fn single_events_take_the_place_of_all_that_were_heard_before() {
-        let all = ("event_type", "*");
-        for (pairs, heard) in [
-            (&[("heard_all", "true"), all, ("event_type", "a")][..], &["a"][..]),
-            (&[("heard_all", "true"), all], &["*"]),
-            (&[("heard_all", "true"), ("event_type", "a")], &["a"]),
-            (&[all, ("event_type", "a")], &["*"]),
-        ] {
-            assert_eq!(sent(pairs).event_types(), heard, "{pairs:?}");
-        }
-    }
-
-    #[test]
-    fn what_is_no_number_is_named() {
-        let wrong = sent(&[("project", "one"), ("milestones", "50, x")])
-            .change()
-            .unwrap_err();
-        assert_eq!(wrong.keys().collect::<Vec<_>>(), ["milestones", "project"]);
-    }
-}
+mod tests;

@@ -1,5 +1,6 @@
 //! The form that registers an integration or changes one.
 
+mod choices;
 mod fieldsets;
 
 use axum::http::StatusCode;
@@ -10,7 +11,6 @@ use serde::{Deserialize, Serialize};
 
 use super::draft::Draft;
 use crate::database::{Access, Session};
-use crate::queries::events::{self, EventType};
 use crate::queries::integrations::{self, Webhook};
 use crate::queries::rights::{Deed, Rights};
 use crate::web::Error;
@@ -20,27 +20,13 @@ use crate::web::admin::visitor::Visitor;
 use crate::web::error::Fields;
 use crate::web::filters::Filters;
 use crate::web::path::Id;
+use choices::Choices;
 use fieldsets::{appearance, events as heard, pace, place, rules, trouble};
 
-/// What the form's fields send: a name may come several times.
+/// The names and values that the form sends; a name may occur several times.
 type Sent = Form<Vec<(String, String)>>;
 
-/// What the form offers to choose from.
-struct Choices {
-    types: Vec<EventType>,
-    projects: Vec<(i64, String)>,
-}
-
-impl Choices {
-    async fn of(session: &Session<'_>) -> Result<Self, Error> {
-        Ok(Self {
-            types: events::types(session).await?,
-            projects: integrations::projects(session).await?,
-        })
-    }
-}
-
-/// Empty, or as another integration is.
+/// Returns the form for a new integration: with the defaults, or as a copy of the integration whose id is the parameter `from`.
 pub async fn show_new(visitor: Visitor, mut filters: Filters) -> Result<Markup, Error> {
     let from = filters.number("from");
     filters.finish()?;
@@ -55,6 +41,7 @@ pub async fn show_new(visitor: Visitor, mut filters: Filters) -> Result<Markup, 
     Ok(page(&visitor, None, &choices, &draft, &Fields::new()))
 }
 
+/// Registers an integration, and redirects to its page, or shows the secret that was generated for it.
 pub async fn create(visitor: Visitor, Form(sent): Sent) -> Result<Response, Error> {
     let draft = Draft::sent(sent);
     let mut connection = visitor.connection().await?;
@@ -68,14 +55,14 @@ pub async fn create(visitor: Visitor, Form(sent): Sent) -> Result<Response, Erro
         }
         Ok((id, Some(secret))) => {
             session.commit().await?;
-            let notice = html! { "It is registered." };
+            let notice = html! { "The integration is registered." };
             Ok(super::secret::page(&visitor, id, &draft.name, &secret, notice).into_response())
         }
         Err(error) => again(&visitor, None, &choices, &draft, error),
     }
 }
 
-/// Its id, and the secret that was made for it.
+/// Registers the integration of a draft, and returns its id and the secret that was generated for it, if one was.
 async fn register(session: &Session<'_>, draft: &Draft) -> Result<(i64, Option<String>), Error> {
     let new = draft.new_integration().map_err(Error::fields)?;
     let id = integrations::create(session, &new).await?;
@@ -116,14 +103,14 @@ pub async fn change(visitor: Visitor, Id(id): Id, Form(sent): Sent) -> Result<Re
 async fn update(session: &Session<'_>, id: i64, draft: &Draft) -> Result<(), Error> {
     let change = draft.change().map_err(Error::fields)?;
     integrations::update(session, id, &change).await?;
-    // After the URL: another one takes them away.
+    // The credentials are set after the URL, because a new URL removes them.
     if let Some(credentials) = draft.credentials() {
         integrations::new_secret(session, id, Some(credentials), None).await?;
     }
     Ok(())
 }
 
-/// The form as it was sent, with what is wrong; any other error as it is.
+/// Returns the form as it was sent, with the errors of its fields and status 400; an error that is not about fields is returned as it is.
 fn again(
     visitor: &Visitor,
     webhook: Option<&Webhook>,
@@ -140,19 +127,20 @@ fn again(
     }
 }
 
-/// A URL that is being typed.
+/// A URL to check while it is typed, with the type of webhook that is chosen.
 #[derive(Debug, Deserialize)]
 pub struct Typed {
     webhook_type: String,
     webhook_url: String,
 }
 
-/// What is wrong with it; null: nothing.
+/// The answer about a URL: the problem with it, or null if there is none.
 #[derive(Debug, Serialize)]
 pub struct Checked {
     problem: Option<String>,
 }
 
+/// Returns what is wrong with a URL, for the form's script.
 pub async fn check(visitor: Visitor, Form(typed): Form<Typed>) -> Result<Json<Checked>, Error> {
     let clean = |text: String| text.replace('\0', "").trim().to_owned();
     let (kind, url) = (clean(typed.webhook_type), clean(typed.webhook_url));

@@ -1,4 +1,4 @@
-//! What an integration's page says of it: its state and its settings.
+//! The lists of an integration's state and of its settings, on its page.
 
 use maud::{Markup, html};
 
@@ -52,8 +52,8 @@ pub(super) fn settings(webhook: &Webhook) -> Markup {
         ("Quiet hours", set.quiet_hours.clone()),
         ("Pings", set.mention.clone()),
         ("Left out", omitted),
-        ("Comes from", set.username.clone()),
-        ("Picture", set.avatar_url.clone()),
+        ("Sender's name", set.username.clone()),
+        ("Sender's picture", set.avatar_url.clone()),
         (
             "Phones",
             set.announce.then(|| "a line of text above the events".to_owned()),
@@ -73,16 +73,16 @@ pub(super) fn settings(webhook: &Webhook) -> Markup {
         ),
         ("Between messages", pause.map(|pause| format!("at least {pause}"))),
         ("Digest", set.digest.clone()),
-        ("Rate", set.rate_limit.clone()),
-        ("Shares its rate with", set.rate_group.clone()),
+        ("Rate limit", set.rate_limit.clone()),
+        ("Rate group", set.rate_group.clone()),
         (
-            "Whom it tells of its trouble",
+            "Its notices go to",
             set.notify_webhook_id.map(|id| format!("webhook {id}")),
         ),
         (
             "Notices",
             set.notices
-                .then(|| "is told of the trouble of the others".to_owned()),
+                .then(|| "gets those about other integrations".to_owned()),
         ),
         ("Expires after", set.max_age.clone()),
         (
@@ -93,7 +93,7 @@ pub(super) fn settings(webhook: &Webhook) -> Markup {
     ];
     html! {
         dl {
-            dt { "Where" } dd { (crate::vendors::name(&integration.webhook_type)) }
+            dt { "Service" } dd { (crate::vendors::name(&integration.webhook_type)) }
             dt { "URL" } dd.words { (integration.webhook_url) }
             dt { "Project" } dd { (parts::project(integration.project, integration.project_name.as_deref())) }
             dt { "Hears" } dd { (integration.heard()) }

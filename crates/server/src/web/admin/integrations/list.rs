@@ -55,7 +55,9 @@ pub async fn show(visitor: Visitor, here: Here, mut filters: Filters) -> Result<
     Ok(frame.render(html! {
         (narrowing(&filter, order, &projects))
         @if page.results.is_empty() {
-            p.empty { "No integration fits: nobody hears anything here." }
+            p.empty {
+                @if filter == Filter::default() { "There are no integrations yet, so nothing is sent." } @else { "No integration matches." }
+            }
         } @else {
             (table(&page.results, rights.may(Deed::Update)))
             @if rights.may(Deed::Update) {
@@ -71,7 +73,7 @@ pub async fn show(visitor: Visitor, here: Here, mut filters: Filters) -> Result<
 
 const STATES: [&str; 4] = ["active", "failing", "gone", "off"];
 
-/// What the form says, its words, and the order.
+/// The orders of the list: the value that the form sends, its label, and the order of the query. The first is the default.
 const ORDERS: [(&str, &str, Order); 5] = [
     ("newest", "newest first", Order::Newest),
     ("name", "by name", Order::Name),
@@ -95,7 +97,7 @@ fn narrowing(filter: &Filter, order: Order, projects: &[(i64, String)]) -> Marku
                 label for="name" { "Name" }
                 input id="name" name="name" type="search" value=(filter.name.as_deref().unwrap_or_default()) autocomplete="off";
             }
-            (input::choice("webhook_type", "Where", Some("Everywhere"), crate::vendors::choices(),
+            (input::choice("webhook_type", "Service", Some("All services"), crate::vendors::choices(),
                 filter.webhook_type.as_deref().unwrap_or_default()))
             (input::choice("state", "State", Some("any"), STATES.map(|state| (state, state)), filter.state.as_deref().unwrap_or_default()))
             (input::choice("is_active", "Switched", Some("on and off"), [("true", "on"), ("false", "off")], active))

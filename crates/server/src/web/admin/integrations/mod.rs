@@ -1,4 +1,4 @@
-//! Integrations: the list, one of them, what is changed of it.
+//! The pages of integrations: the list, the page of one, and the forms that change it.
 
 pub mod delete;
 mod draft;

@@ -1,4 +1,4 @@
-//! The page of an integration: its state and settings, a trial, what it was sent last, who changed it.
+//! The page of an integration: its state and settings, a test, its latest deliveries and changes.
 
 use axum::response::Redirect;
 use maud::{Markup, html};
@@ -19,10 +19,10 @@ use crate::web::admin::{parts, plot};
 use crate::web::filters::Filters;
 use crate::web::path::Id;
 
-/// Deliveries that are shown.
+/// The number of deliveries that are shown.
 const LATEST: i64 = 10;
 
-/// Changes that are shown.
+/// The latest changes, as many as are shown.
 const CHANGES: Slice = Slice { offset: 0, limit: 20 };
 
 pub async fn show(visitor: Visitor, Id(id): Id, mut filters: Filters) -> Result<Markup, Error> {
@@ -77,12 +77,12 @@ pub async fn show(visitor: Visitor, Id(id): Id, mut filters: Filters) -> Result<
         }
         section {
             h2 { "Changes" }
-            @if changes.is_empty() { p.empty { "Nothing is known of who changed it." } } @else { (history(&changes)) }
+            @if changes.is_empty() { p.empty { "No changes are recorded." } } @else { (history(&changes)) }
         }
     }))
 }
 
-/// Which words are its own, and where they are set.
+/// Returns a paragraph with the integration's own language and the events that have wordings of its own, with links to where they are set.
 async fn words(session: &Session<'_>, id: i64) -> Result<Markup, Error> {
     let all = wordings::list(session).await?;
     let own: Vec<&Wording> = all.iter().filter(|one| one.webhook == Some(id)).collect();
@@ -92,7 +92,7 @@ async fn words(session: &Session<'_>, id: i64) -> Result<Markup, Error> {
         p.below {
             @if let Some(language) = language { "Its language is " code { (language) } ". " }
             @if events().next().is_some() {
-                "It has words of its own for "
+                "It has its own wording for "
                 @for (place, one) in events().enumerate() {
                     @if place > 0 { ", " }
                     a href={ "/admin/events/" (one.event_type) "/?webhook=" (id) } { (one.event_type) }
@@ -104,17 +104,17 @@ async fn words(session: &Session<'_>, id: i64) -> Result<Markup, Error> {
     })
 }
 
-/// Who changed what of it.
+/// Returns the table of changes to the integration: when, by whom, and from what to what.
 fn history(changes: &[audit::Change]) -> Markup {
     let content = html! {
-        thead { tr { @for head in ["Changed", "By", "What", "From what to what"] { th scope="col" { (head) } } } }
+        thead { tr { @for head in ["Changed", "By", "What", "Old and new values"] { th scope="col" { (head) } } } }
         tbody {
             @for change in changes {
                 tr {
                     th scope="row" data-label="Changed" { (parts::time(change.changed_at)) }
                     td.words data-label="By" { (change.who()) }
                     td.words data-label="What" { (change.operation) " " (change.what()) }
-                    td.words data-label="From what to what" {
+                    td.words data-label="Old and new values" {
                         @for (column, text) in change.lines() { div { code { (column) } " " (text) } }
                     }
                 }
@@ -124,13 +124,14 @@ fn history(changes: &[audit::Change]) -> Markup {
     parts::table("The latest changes", content)
 }
 
+/// Returns the integration with this id; if there is none, the error has status 404.
 pub(super) async fn found(session: &Session<'_>, id: i64) -> Result<Webhook, Error> {
     integrations::webhook(session, id)
         .await?
         .ok_or_else(Error::not_found)
 }
 
-/// As the database's words stand alone.
+/// Returns a phrase of the database as a sentence: with a capital letter and a full stop.
 fn sentence(words: &str) -> String {
     let mut letters = words.chars();
     let first = letters.next().map(|letter| letter.to_uppercase().to_string());
@@ -159,7 +160,7 @@ fn actions(webhook: &Webhook, rights: &Rights) -> Markup {
     }
 }
 
-/// Has what waits sent now, whatever its endpoint has asked for.
+/// Has waiting deliveries sent now, even if the endpoint has asked to wait, and redirects to the integration's page.
 pub async fn resume(visitor: Visitor, Id(id): Id) -> Result<Redirect, Error> {
     let mut connection = visitor.connection().await?;
     let session = connection.begin(Access::Write).await?;

@@ -1,4 +1,4 @@
-//! A new secret to sign by, which is shown once.
+//! A new secret for an integration's signatures, which is shown once.
 
 use maud::{Markup, html};
 
@@ -10,24 +10,25 @@ use crate::web::admin::parts;
 use crate::web::admin::visitor::Visitor;
 use crate::web::path::Id;
 
-/// Gives it a new secret to sign by, and shows it this once.
+/// Gives an integration a new secret for its signatures, and returns the only page that shows it.
 pub async fn renew(visitor: Visitor, Id(id): Id) -> Result<Markup, Error> {
     let mut connection = visitor.connection().await?;
     let session = connection.begin(Access::Write).await?;
     let webhook = super::one::found(&session, id).await?;
     let secret = integrations::new_secret(&session, id, None, None).await?;
     session.commit().await?;
-    let grace = html! { "For a day, requests are signed by the secret of before, too." };
+    let grace = html! { "For one day, requests are also signed with the previous secret." };
     Ok(page(&visitor, id, &webhook.integration.name, &secret, grace))
 }
 
+/// Returns the page that shows a secret. `notice`: a sentence that stands above it.
 pub(super) fn page(visitor: &Visitor, id: i64, name: &str, secret: &str, notice: Markup) -> Markup {
     let back = format!("/admin/integrations/{id}/");
     let frame = Frame::new(visitor, Section::Integrations, "New secret").under(&back, name);
     frame.render(html! {
         section {
             p { (notice) }
-            p { "What " (name) " checks signatures by from now on. Copy it now: it is not shown again." }
+            p { "The new signing secret of " (name) ". Copy it now: it is not shown again." }
             (parts::text_box("The new secret", secret))
             a.button href=(back) { "Done" }
         }

@@ -1,4 +1,4 @@
-//! Integrations are switched on and off: one, or those that are ticked in the list.
+//! Switching integrations on and off: one, or those that are selected in the list.
 
 use axum::Form;
 use axum::response::Redirect;
@@ -12,7 +12,7 @@ use crate::web::admin::frame::Notice;
 use crate::web::admin::visitor::Visitor;
 use crate::web::path::Id;
 
-/// A button that switches it on, or off; `from` is the page that comes back.
+/// Returns the button that switches an integration on or off. `from`: the page to return to, `list` for the list, else the integration's own.
 pub(super) fn form(webhook: &Webhook, from: &str) -> Markup {
     let (id, name) = (webhook.integration.id, &webhook.integration.name);
     let on = !webhook.integration.is_active;
@@ -26,7 +26,7 @@ pub(super) fn form(webhook: &Webhook, from: &str) -> Markup {
     }
 }
 
-/// What the switch's form sends.
+/// The fields of the form with the button.
 #[derive(Debug, Deserialize)]
 pub struct Switch {
     on: bool,
@@ -34,6 +34,7 @@ pub struct Switch {
     from: String,
 }
 
+/// Switches an integration on or off.
 pub async fn one(
     visitor: Visitor,
     Id(id): Id,
@@ -63,7 +64,7 @@ pub async fn one(
     )))
 }
 
-/// Those that are ticked: all of them, or none.
+/// Switches the selected integrations on or off, in one transaction: if one fails, none is changed.
 pub async fn many(visitor: Visitor, Form(sent): Form<Vec<(String, String)>>) -> Result<Redirect, Error> {
     let on = sent.iter().any(|(name, value)| name == "on" && value == "true");
     let ids = sent.iter().filter(|(name, _)| name == "id");

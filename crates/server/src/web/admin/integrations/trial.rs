@@ -1,4 +1,4 @@
-//! Test: a message that is posted at once, and what became of it.
+//! The test of an integration: a message that is posted at once, and its outcome.
 
 use axum::Form;
 use axum::response::Redirect;
@@ -13,7 +13,7 @@ use crate::web::admin::parts;
 use crate::web::admin::visitor::Visitor;
 use crate::web::path::Id;
 
-/// A form that posts a message, and what became of the one that was.
+/// Returns the form that posts a test message. `tried`: the delivery of the last test message, whose outcome is shown below.
 pub(super) fn form(id: i64, tried: Option<&Detail>) -> Markup {
     html! {
         section #trial {
@@ -39,13 +39,14 @@ pub(super) fn form(id: i64, tried: Option<&Detail>) -> Markup {
     }
 }
 
-/// What the trial's form sends.
+/// The fields of the form.
 #[derive(Debug, Deserialize)]
 pub struct Trial {
     #[serde(default)]
     test_message: String,
 }
 
+/// Posts a test message, waits for the outcome, and redirects to the integration's page; an empty message stands for the default one.
 pub async fn post(visitor: Visitor, Id(id): Id, Form(trial): Form<Trial>) -> Result<Redirect, Error> {
     let message = trial.test_message.replace('\0', "");
     let mut connection = visitor.trial().await?;

@@ -61,8 +61,8 @@ pub async fn show(visitor: Visitor, here: Here, mut filters: Filters) -> Result<
         @if page.results.is_empty() {
             p.empty {
                 @match page.reached {
-                    Some(id) => { "No delivery fits down to number " (id) ". " },
-                    None => "No delivery fits.",
+                    Some(id) => { "No delivery matches down to number " (id) ". " },
+                    None => "No delivery matches.",
                 }
                 @if let Some(next) = &page.next { a href=(next) rel="next" { "Look further" } }
             }
@@ -79,11 +79,11 @@ pub async fn show(visitor: Visitor, here: Here, mut filters: Filters) -> Result<
     }))
 }
 
-/// Pending and retry alike.
+/// The choice that stands for both `pending` and `retry`.
 const WAITING: &str = "waiting";
 const OUTCOMES: [&str; 5] = ["waiting", "pending", "retry", "sent", "failed"];
 
-/// How far back: what the form says, its words, and how long that is.
+/// The spans before now to choose from: the value that the form sends, its label, and its length.
 const SPANS: [(&str, &str, Duration); 4] = [
     ("hour", "hour", Duration::from_secs(60 * 60)),
     ("day", "day", Duration::from_secs(24 * 60 * 60)),
@@ -91,19 +91,20 @@ const SPANS: [(&str, &str, Duration); 4] = [
     ("month", "30 days", Duration::from_secs(30 * 24 * 60 * 60)),
 ];
 
-/// The time as it was asked for.
+/// The range of time as the request has it, to fill in the form again.
 struct Asked {
     from: Option<String>,
     to: Option<String>,
     span: Option<String>,
 }
 
+/// Returns the time at which a span of [`SPANS`] that ends now begins; `None` if there is no such span.
 fn ago(span: &str) -> Option<Timestamp> {
     let (_, _, length) = SPANS.into_iter().find(|(code, _, _)| *code == span)?;
     Timestamp::now().checked_sub(length).ok()
 }
 
-/// When the day begins that comes so many days after this one, in UTC.
+/// Returns when the day begins, in UTC, that comes `days` days after `day`; `None` if `day` is not a date such as 2026-11-29.
 fn start_of(day: &str, days: i64) -> Option<Timestamp> {
     let day: Date = day.parse().ok()?;
     let day = day.checked_add(jiff::Span::new().days(days)).ok()?;
@@ -111,10 +112,7 @@ fn start_of(day: &str, days: i64) -> Option<Timestamp> {
 }
 
 fn no_day() -> Error {
-    Error::detail(
-        axum::http::StatusCode::BAD_REQUEST,
-        "A day is written 2026-11-29.",
-    )
+    Error::detail(axum::http::StatusCode::BAD_REQUEST, "Write a day as 2026-11-29.")
 }
 
 fn narrowing(filter: &Filter, asked: &Asked, types: &[EventType], names: &[(i64, String)]) -> Markup {
@@ -138,12 +136,12 @@ fn narrowing(filter: &Filter, asked: &Asked, types: &[EventType], names: &[(i64,
     html! {
         form.filters method="get" role="search" aria-label="Deliveries" {
             div.field {
-                label for="text" { "With the words" }
+                label for="text" { "Containing the text" }
                 input id="text" name="text" type="search" value=(filter.text.as_deref().unwrap_or_default()) autocomplete="off";
             }
             (input::choice("status", "Outcome", Some("any"), OUTCOMES.map(|name| (name, words(name))), outcome))
             (events_choice("event_type", types, filter.event_type.as_deref(), true))
-            (input::choice("webhook_type", "Where", Some("Everywhere"), crate::vendors::choices(),
+            (input::choice("webhook_type", "Service", Some("All services"), crate::vendors::choices(),
                 filter.webhook_type.as_deref().unwrap_or_default()))
             (integrations_choice("webhook", names, filter.webhook_integration))
             (input::choice("within", "Of the last", Some("(all there are)"), SPANS.map(|(code, text, _)| (code, text)),
@@ -155,6 +153,7 @@ fn narrowing(filter: &Filter, asked: &Asked, types: &[EventType], names: &[(i64,
     }
 }
 
+/// Returns the choice of an event type. `with_trials`: whether test messages can be chosen too.
 fn events_choice(name: &str, types: &[EventType], chosen: Option<&str>, with_trials: bool) -> Markup {
     let trials = with_trials.then_some(("test", "test"));
     let all = types
@@ -179,7 +178,7 @@ fn integrations_choice(name: &str, names: &[(i64, String)], chosen: Option<i64>)
     )
 }
 
-/// A form that sends again all that failed and was not sent again yet.
+/// Returns the form that sends failed deliveries again that were not sent again yet; event type and integration are preset from the filter.
 fn retry_failed(filter: &Filter, types: &[EventType], names: &[(i64, String)]) -> Markup {
     html! {
         details.more {

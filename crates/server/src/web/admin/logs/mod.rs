@@ -1,4 +1,4 @@
-//! The log: the list, one delivery, sending again.
+//! The pages of the log: the list, the page of a delivery, and sending again.
 
 pub mod list;
 pub mod one;

@@ -1,4 +1,4 @@
-//! One delivery: what was sent, what was answered, and what went wrong.
+//! The page of a delivery: its outcome, its message, its attempts, the event's data and the answer.
 
 use maud::{Markup, html};
 
@@ -35,27 +35,28 @@ pub async fn show(visitor: Visitor, Id(id): Id, mut filters: Filters) -> Result<
     }
     Ok(frame.render(html! {
         div.columns {
-            section { h2 { "What became of it" } (outcome(&detail)) }
+            section { h2 { "Summary" } (outcome(&detail)) }
             @if let Some(message) = message {
-                section { h2 { "What it says" } (message.draw()) }
+                section { h2 { "Message" } (message.draw()) }
             }
         }
         @if !attempts.is_empty() {
             section { h2 { "Attempts" } (history(&attempts, &detail)) }
         }
         section {
-            h2 { "Its data" }
+            h2 { "Event data" }
             (parts::json("The event's data", &entry.payload))
         }
         section {
             h2 { "The answer" }
-            @if entry.response_body.is_empty() { p.empty { @if entry.response_status_code.is_some() { "It was empty." } @else { "None came." } } }
+            @if entry.response_body.is_empty() { p.empty { @if entry.response_status_code.is_some() { "It was empty." } @else { "There was no answer." } } }
             @else { (parts::text_box("The answer's body", &entry.response_body)) }
         }
     }))
 }
 
-/// The message as it would be posted now. A trial's has no event type, and of one that is gone there are no words any more.
+/// Returns the message as it would be posted now; `None` if it cannot be made: for a test message, and if the event type, the webhook's type or
+/// the data are gone.
 async fn message(session: &Session<'_>, entry: &Entry) -> Result<Option<Message>, Error> {
     let known = events::types(session)
         .await?
@@ -98,13 +99,13 @@ fn outcome(detail: &Detail) -> Markup {
                 dt { "Sent again" } dd { "as " a href={ "/admin/logs/" (id) "/" } { "delivery " (id) } }
             }
             @if let Some(id) = entry.retry_of {
-                dt { "Repeats" } dd { a href={ "/admin/logs/" (id) "/" } { "delivery " (id) } " (the " (ordinal(entry.retry_count)) " time by hand)" }
+                dt { "Re-send of" } dd { a href={ "/admin/logs/" (id) "/" } { "delivery " (id) } " (re-send no. " (entry.retry_count) ")" }
             }
         }
     }
 }
 
-/// What came of each request for it: those that came to nothing, and the one that was taken.
+/// Returns the table of the requests for the delivery: those that failed, and the one that succeeded, if one did.
 fn history(attempts: &[Attempt], detail: &Detail) -> Markup {
     let content = html! {
         thead { tr { @for head in ["Attempt", "When", "Answer", "What went wrong", "Next attempt"] { th scope="col" { (head) } } } }
@@ -134,23 +135,15 @@ fn history(attempts: &[Attempt], detail: &Detail) -> Markup {
         }
     };
     html! {
-        (parts::table("What came of each attempt, in order", content))
-        @if attempts.len() >= KEPT { p.muted { "Of the attempts that came to nothing, the first " (KEPT) " are kept, and the last when it was given up." } }
+        (parts::table("Attempts, in order", content))
+        @if attempts.len() >= KEPT { p.muted { "Only the first " (KEPT) " failed attempts are kept, and the last one if the delivery was given up." } }
     }
 }
 
-/// Of each delivery so many attempts are kept.
+/// The number of failed requests that are kept for each delivery, besides the last one if it was given up.
 const KEPT: usize = 50;
 
+/// Returns the status code of an answer for display; `None`: there was no answer.
 fn answer(code: Option<i32>) -> Markup {
     html! { @match code { Some(code) => { "HTTP " (code) }, None => "none" } }
-}
-
-fn ordinal(number: i32) -> String {
-    match number {
-        1 => "first".to_owned(),
-        2 => "second".to_owned(),
-        3 => "third".to_owned(),
-        other => format!("{other}th"),
-    }
 }

@@ -1,4 +1,4 @@
-//! Sending again: one delivery, those that are ticked, or all that failed.
+//! Sending again: one delivery, those that are selected, or all that failed.
 
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ use crate::web::admin::parts;
 use crate::web::admin::visitor::Visitor;
 use crate::web::path::Id;
 
+/// Sends a delivery again, and redirects to the delivery that does so.
 pub async fn one(visitor: Visitor, Id(id): Id) -> Result<Redirect, Error> {
     let again = again(&visitor, id).await?;
     Ok(Redirect::to(&format!(
@@ -24,7 +25,8 @@ pub async fn one(visitor: Visitor, Id(id): Id) -> Result<Redirect, Error> {
     )))
 }
 
-/// The id of the delivery that does it.
+/// Sends a delivery again in a transaction of its own, and returns the id of the delivery that does so: the same one if it was waiting for its
+/// next attempt.
 async fn again(visitor: &Visitor, id: i64) -> Result<i64, Error> {
     let mut connection = visitor.connection().await?;
     let session = connection.begin(Access::Write).await?;
@@ -33,7 +35,8 @@ async fn again(visitor: &Visitor, id: i64) -> Result<i64, Error> {
     Ok(again)
 }
 
-/// Each by itself, so that one that cannot be sent again keeps no other back.
+/// Sends the selected deliveries again, each in a transaction of its own, so that one that cannot be sent again does not keep back the others.
+/// The page lists the outcomes; an error that is not the client's ends it.
 pub async fn selected(visitor: Visitor, Form(sent): Form<Vec<(String, String)>>) -> Result<Markup, Error> {
     let ids = sent
         .iter()
@@ -50,9 +53,9 @@ pub async fn selected(visitor: Visitor, Form(sent): Form<Vec<(String, String)>>)
     let frame = Frame::new(&visitor, Section::Log, "Sent again").under("/admin/logs/", "Log");
     Ok(frame.render(html! {
         @if outcomes.is_empty() {
-            p.empty { "None was selected." }
+            p.empty { "Nothing was selected." }
         } @else {
-            (parts::table("What was sent again", html! {
+            (parts::table("Deliveries that were sent again", html! {
                 thead { tr { th scope="col" { "Delivery" } th scope="col" { "Sent again" } } }
                 tbody {
                     @for (id, outcome) in &outcomes {
@@ -72,7 +75,7 @@ pub async fn selected(visitor: Visitor, Form(sent): Form<Vec<(String, String)>>)
     }))
 }
 
-/// How far back one may go: what the form says, its words, and how long that is.
+/// The spans before now to choose from: the value that the form sends, its label, and its length; `None`: all deliveries there are.
 pub const SPANS: [(&str, &str, Option<Duration>); 4] = [
     ("hour", "hour", Some(Duration::from_secs(60 * 60))),
     ("day", "day", Some(Duration::from_secs(24 * 60 * 60))),
@@ -80,7 +83,7 @@ pub const SPANS: [(&str, &str, Option<Duration>); 4] = [
     ("ever", "(all there are)", None),
 ];
 
-/// Which are meant; an empty field is any.
+/// The deliveries to send again; an empty event type or webhook stands for any.
 #[derive(Debug, Deserialize)]
 pub struct Which {
     since: String,
@@ -90,6 +93,7 @@ pub struct Which {
     webhook: String,
 }
 
+/// Sends again all matching failed deliveries that were not sent again yet. An unknown span, or a webhook that is no id, is an error 404.
 pub async fn failed(visitor: Visitor, Form(which): Form<Which>) -> Result<Markup, Error> {
     let (_, _, span) = SPANS
         .into_iter()
@@ -114,6 +118,6 @@ pub async fn failed(visitor: Visitor, Form(which): Form<Which>) -> Result<Markup
                 count => { (parts::grouped(count)) " deliveries are sent again." },
             }
         }
-        p { a href="/admin/logs/" { "See what becomes of them" } }
+        p { a href="/admin/logs/" { "Show them in the log" } }
     }))
 }

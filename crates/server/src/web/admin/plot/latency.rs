@@ -1,21 +1,23 @@
-//! How long deliveries took, as curves.
+//! The plot of the latency, as curves.
 
 use maud::{Markup, html};
 
 use super::{Plane, canvas, clock, duration, round, table};
 use crate::queries::status::Hour;
 
-/// What a curve of the latency shows.
+/// A quantile of the latency, which has a curve.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Share {
+    /// The median
     Half,
-    /// 95 %
+    /// The 95th percentile
     Most,
 }
 
 impl Share {
     const BOTH: [Self; 2] = [Self::Half, Self::Most];
 
+    /// Returns the quantile of an hour, in seconds; `None`: nothing was sent.
     fn of(self, hour: &Hour) -> Option<f64> {
         match self {
             Self::Half => hour.p50,
@@ -38,7 +40,7 @@ impl Share {
     }
 }
 
-/// How long it took from the event to the answer: what half of all took at most, and what 95 % did.
+/// Returns the plot of the latency, from the event to the answer: the median and the 95th percentile of each hour.
 pub fn latency(hours: &[Hour]) -> Markup {
     let all = || {
         hours
@@ -51,7 +53,7 @@ pub fn latency(hours: &[Hour]) -> Markup {
         return html! { p.empty { "Nothing was sent." } };
     };
     let shortest = all().fold(longest, f64::min);
-    // Powers of ten, so that milliseconds and minutes are both seen.
+    // The axis is logarithmic, between powers of ten, so that milliseconds and minutes are both visible.
     let (low, high) = (shortest.log10().floor(), longest.log10().ceil());
     let high = if high > low { high } else { low + 1.0 };
     let decades = (low as i32)..=(high as i32);
@@ -79,7 +81,7 @@ pub fn latency(hours: &[Hour]) -> Markup {
     }
 }
 
-/// A line through the hours that have a value, interrupted by those that have none, and a mark at each.
+/// Returns a line through the hours that have a value, interrupted at those that have none, with a mark at each value.
 fn curve(plane: &Plane, hours: &[Hour], share: Share) -> Markup {
     let points: Vec<Option<(f64, f64)>> = hours
         .iter()
@@ -106,6 +108,7 @@ fn curve(plane: &Plane, hours: &[Hour], share: Share) -> Markup {
     }
 }
 
+/// Returns the mark of a curve: a circle or a diamond.
 fn mark(share: Share, x: f64, y: f64) -> Markup {
     let class = share.class();
     html! {
@@ -118,7 +121,7 @@ fn mark(share: Share, x: f64, y: f64) -> Markup {
     }
 }
 
-/// At least a millisecond: the axis is logarithmic.
+/// Returns a latency in seconds, at least a millisecond, because the axis is logarithmic.
 fn seconds(value: f64) -> f64 {
     value.max(0.001)
 }
@@ -127,6 +130,48 @@ fn seconds(value: f64) -> f64 {
 mod tests {
     use super::super::tests::hour;
     use super::*;
+
+    #[test]
+    fn an_hour_alone_and_one_without_any_time_have_their_place() {
+        let one = |p50: f64| {
+            let p95 = Some(p50);
+            let hour = Hour {
+                p95,
+                ..hour(0, 1, 0, Some(p50))
+            };
+            latency(&[hour]).into_string()
+        };
+        let html = one(1.0);
+        assert!(
+            html.contains(">1 s</text>") && html.contains(">10 s</text>"),
+            "{html}"
+        );
+        for html in [html, one(0.0), one(3.0)] {
+            assert!(!html.contains("NaN") && !html.contains("inf"), "{html}");
+        }
+        assert!(one(0.0).contains("From 1 ms to 1 ms"));
+        let html = one(3.0);
+        assert!(
+            html.contains(">1 s</text>") && html.contains(">10 s</text>") && !html.contains("min"),
+            "{html}"
+        );
+    }
+
+    #[test]
+    fn the_legend_tells_the_curves_apart() {
+        let html = latency(&[hour(0, 1, 0, Some(2.0))]).into_string();
+        for words in [
+            "half of them took at most",
+            "95 % of them took at most",
+            "series half",
+            "series most",
+            ": 2 s",
+            ": 4 s",
+        ] {
+            assert!(html.contains(words), "{words}: {html}");
+        }
+        assert_eq!(html.matches("<polygon").count(), 2, "the key's and one: {html}");
+    }
 
     #[test]
     fn a_curve_is_interrupted_where_nothing_was_sent() {

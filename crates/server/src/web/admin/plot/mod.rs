@@ -1,6 +1,5 @@
-//! Plots by the hour, as SVG within the page. Drawn here and not by a plotting library, because those set colours on each
-//! element, where these come from the style sheet and follow dark mode. Shapes tell apart what colours do, and a table below has
-//! the numbers.
+//! Plots by the hour, as SVG within the page. They are not drawn by a plotting library, because those set colours on each element, whereas
+//! these colours come from the style sheet and follow dark mode. Series differ in shape as well as in colour, and a table below has the numbers.
 
 mod latency;
 mod outcomes;
@@ -14,25 +13,28 @@ use maud::{Markup, html};
 use super::parts;
 use crate::queries::status::Hour;
 
+// Sizes of the picture and of its margins, in units of the SVG's view box.
 const WIDTH: f64 = 640.0;
 const HEIGHT: f64 = 220.0;
 const RIGHT: f64 = 20.0;
 const TOP: f64 = 10.0;
 const BOTTOM: f64 = 26.0;
 
-/// How wide a letter of a label is at most, of those that numbers, units and times have.
+/// The greatest width of a character of a label, which has digits, units and times only.
 const LETTER: f64 = 7.0;
-/// Between a label and the plot.
+/// The distance between a label and the plot.
 const GAP: f64 = 6.0;
 
-/// Where values and hours are on the plot.
+/// The positions of values and hours on the plot, in units of the view box.
 struct Plane {
     hours: usize,
+    /// The value at the lower edge.
     low: f64,
+    /// The value at the upper edge.
     high: f64,
-    /// As wide as its labels: where the plot begins.
+    /// The left edge of the plot; the labels stand left of it.
     left: f64,
-    /// Values that have a line, and its label.
+    /// The values that have a line, each with its label.
     ticks: Vec<(f64, String)>,
 }
 
@@ -49,11 +51,12 @@ impl Plane {
         }
     }
 
-    /// The left edge of an hour.
+    /// Returns the left edge of an hour.
     fn x(&self, hour: usize) -> f64 {
         self.left + (WIDTH - self.left - RIGHT) * hour as f64 / self.hours as f64
     }
 
+    /// Returns the width of an hour.
     fn width(&self) -> f64 {
         self.x(1) - self.x(0)
     }
@@ -68,7 +71,7 @@ impl Plane {
     }
 }
 
-/// The plot's frame: lines and labels for values and hours.
+/// Returns the picture with the lines and labels of values and hours, and `content` in it. `label`: its text for screen readers.
 fn canvas(label: &str, plane: &Plane, hours: &[Hour], content: Markup) -> Markup {
     html! {
         div.plot role="group" aria-label="Plot" tabindex="0" {
@@ -87,7 +90,7 @@ fn canvas(label: &str, plane: &Plane, hours: &[Hour], content: Markup) -> Markup
     }
 }
 
-/// Every fourth hour of a day, or the midnights of several.
+/// Returns whether an hour has a label: every fourth hour in plots of up to 48 hours, every midnight in longer ones, both in UTC.
 fn has_label(start: Timestamp, hours: usize) -> bool {
     let every = if hours <= 48 { 4 } else { 24 };
     (start.as_second() / 3600) % every == 0
@@ -97,7 +100,7 @@ fn label_format(hours: usize) -> &'static str {
     if hours <= 48 { "%H:%M" } else { "%d %b" }
 }
 
-/// The numbers, for who cannot see the plot or wants to know exactly. Hours without any are left out.
+/// Returns the numbers as a table, for readers who cannot see the plot or want exact values. Hours without deliveries are left out.
 fn table(hours: &[Hour]) -> Markup {
     let busy = || hours.iter().filter(|hour| hour.sent + hour.failed > 0);
     html! {
@@ -121,10 +124,12 @@ fn table(hours: &[Hour]) -> Markup {
     }
 }
 
+/// Returns a time in UTC, in a format of `strftime`.
 fn clock(at: Timestamp, format: &str) -> String {
     at.strftime(format).to_string()
 }
 
+/// Returns seconds as text, with the unit that fits: ms, s, min or h.
 fn duration(seconds: f64) -> String {
     match seconds {
         seconds if seconds < 1.0 => format!("{} ms", (seconds * 1000.0).round()),
@@ -134,6 +139,7 @@ fn duration(seconds: f64) -> String {
     }
 }
 
+/// Returns the value with one decimal.
 fn round(value: f64) -> f64 {
     (value * 10.0).round() / 10.0
 }
@@ -143,7 +149,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    /// An hour in which 95 % took twice as long as half.
+    /// Returns an hour whose 95th percentile is twice its median.
     pub fn hour(start: i64, sent: i64, failed: i64, p50: Option<f64>) -> Hour {
         Hour {
             start: Timestamp::from_second(start * 3600).unwrap(),
@@ -164,7 +170,7 @@ mod tests {
         assert!(latency(&[hour(0, 0, 3, None)]).into_string().contains("Nothing"));
     }
 
-    /// Those at the left end where the plot begins; those below are as wide as an hour and the margins at the least.
+    /// The labels of values are no wider than the space left of the plot, and half of a label of an hour fits into the right margin.
     #[test]
     fn labels_are_not_cut_off() {
         let slow = [hour(0, 1, 0, Some(0.02)), hour(1, 1, 0, Some(990.0))];
@@ -194,6 +200,20 @@ mod tests {
             [5.0, 10.0, 15.0].map(|value| plane.y(value)),
             [HEIGHT - BOTTOM, 102.0, TOP]
         );
+    }
+
+    #[test]
+    fn the_table_has_the_hours_in_which_something_was() {
+        let hours = [
+            hour(0, 0, 0, None),
+            hour(1, 2, 0, Some(1.5)),
+            hour(2, 0, 3, None),
+            hour(3, 4, 4, None),
+        ];
+        let html = table(&hours).into_string();
+        let starts: Vec<&str> = html.split("1970-01-01 ").skip(1).map(|rest| &rest[..5]).collect();
+        assert_eq!(starts, ["01:00", "02:00", "03:00"]);
+        assert!(html.contains(">1.5 s<") && html.contains(">3 s<"), "{html}");
     }
 
     #[test]

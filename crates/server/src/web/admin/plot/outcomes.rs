@@ -1,4 +1,4 @@
-//! What was sent and what failed, as bars.
+//! The plot of sent and failed deliveries, as bars.
 
 use maud::{Markup, html};
 
@@ -6,7 +6,7 @@ use super::{Plane, canvas, clock, round, table};
 use crate::queries::status::Hour;
 use crate::web::admin::parts;
 
-/// How many were sent and failed in each hour, one above the other.
+/// Returns the plot of the numbers of sent and failed deliveries in each hour, as stacked bars.
 pub fn sent_and_failed(hours: &[Hour]) -> Markup {
     let (sent, failed) = hours.iter().fold((0, 0), |(sent, failed), hour| {
         (sent + hour.sent, failed + hour.failed)
@@ -63,7 +63,7 @@ fn bar(plane: &Plane, number: usize, hour: &Hour) -> Markup {
     }
 }
 
-/// What fills the bars of what failed.
+/// Returns the definition of the pattern that fills the bars of failed deliveries; its id is `hatch-` and the name.
 fn hatch(name: &str) -> Markup {
     html! {
         defs {
@@ -75,7 +75,7 @@ fn hatch(name: &str) -> Markup {
     }
 }
 
-/// A round number that is not less: 1, 2 or 5 times a power of ten.
+/// Returns the least number that is not less than `most` and is 1, 2 or 5 times a power of ten, at least 1.
 fn ceiling(most: i64) -> f64 {
     let mut power = 1.0;
     loop {
@@ -107,5 +107,39 @@ mod tests {
         );
         assert_eq!(svg.matches("class=\"failed\"").count(), 2);
         assert!(svg.contains("20 sent and 10 failed"));
+        for rect in [
+            "<rect class=\"sent\" x=\"21.5\" y=\"120.4\" width=\"297\" height=\"73.6\">",
+            "<rect class=\"failed\" x=\"21.5\" y=\"83.6\" width=\"297\" height=\"36.8\"",
+        ] {
+            assert!(svg.contains(rect), "{svg}");
+        }
+        // The gaps between narrower bars are narrower.
+        let many: Vec<_> = (0..50).map(|start| hour(start, 50, 0, None)).collect();
+        let svg = sent_and_failed(&many).into_string();
+        assert!(
+            svg.contains("<rect class=\"sent\" x=\"20.9\" y=\"10\" width=\"10.2\" height=\"184\""),
+            "{svg}"
+        );
+    }
+
+    #[test]
+    fn what_is_counted_is_all_hours() {
+        let said = |hours: &[Hour]| sent_and_failed(hours).into_string();
+        for (hours, words) in [
+            (
+                &[hour(0, 3, 0, None), hour(1, 4, 5, None)][..],
+                "7 sent and 5 failed",
+            ),
+            (&[hour(0, 5, 5, None)], "5 sent and 5 failed"),
+            (&[hour(0, 0, 2, None)], "0 sent and 2 failed"),
+        ] {
+            assert!(said(hours).contains(words), "{words}");
+        }
+        // Half of 5 is not a whole number of deliveries, so it has no line.
+        let html = said(&[hour(0, 5, 0, None)]);
+        assert!(
+            html.contains(">0</text>") && html.contains(">5</text>") && !html.contains(">2"),
+            "{html}"
+        );
     }
 }

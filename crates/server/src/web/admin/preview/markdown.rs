@@ -1,4 +1,4 @@
-//! The vendors' markup, as HTML: bold parts and lines. What the messages escape is shown as it was meant.
+//! The markup of messages as HTML: bold text, lines and items of lists. Escaped characters are shown as text.
 
 mod tags;
 
@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use maud::{Markup, PreEscaped, Render};
 use pulldown_cmark::{Event, Parser, Tag, TagEnd};
 
-/// Whose it is.
+/// The dialect of a message's structure and markup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dialect {
     Discord,
@@ -15,16 +15,17 @@ pub enum Dialect {
     Slack,
     GoogleChat,
     Mattermost,
-    /// CommonMark, of a service that is drawn as any other.
+    /// CommonMark, for services that have no drawing of their own.
     Other,
     /// An event as JSON, which has no markup.
     Event,
 }
 
-/// What begins an item of a list.
+/// The text before an item of a list.
 const BULLET: &str = "• ";
 
-/// Discord shows a line break as one; CommonMark, which Teams reads, begins a line with an empty one.
+/// Returns the HTML of markup. A line break stays one for Discord, Mattermost and other services; in Teams, which reads CommonMark, it is a
+/// space, and only an empty line begins a new line.
 pub fn marked(dialect: Dialect, source: &str) -> Markup {
     match dialect {
         Dialect::Slack => return tags::slack(source),
@@ -60,7 +61,8 @@ pub fn marked(dialect: Dialect, source: &str) -> Markup {
     PreEscaped(out)
 }
 
-/// An Adaptive Card's `{{DATE(2024-01-15T10:30:00Z, SHORT)}}` and `{{TIME(...)}}`, which Teams shows in each reader's time, in UTC.
+/// Returns the text with an Adaptive Card's `{{DATE(2024-01-15T10:30:00Z, SHORT)}}` and `{{TIME(...)}}` replaced by date and time in UTC. Teams
+/// shows them in each reader's time zone.
 pub fn with_times(source: &str) -> String {
     let mut out = String::new();
     let mut rest = source;
@@ -80,6 +82,7 @@ pub fn with_times(source: &str) -> String {
     out + rest
 }
 
+/// Returns the text for a call such as `TIME(2024-01-15T10:30:00Z)`; `None` if the function is unknown or its argument is no time.
 fn function(call: &str) -> Option<String> {
     let (name, arguments) = call.strip_suffix(')')?.split_once('(')?;
     let time: Timestamp = arguments.split(',').next()?.trim().parse().ok()?;

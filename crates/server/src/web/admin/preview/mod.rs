@@ -1,4 +1,4 @@
-//! A message roughly as its readers see it.
+//! The preview of a message, roughly as its service shows it.
 
 mod markdown;
 
@@ -7,18 +7,19 @@ use serde_json::Value;
 
 use self::markdown::Dialect;
 
-/// A message as it is posted.
+/// A message as it is posted, with the dialect that its structure shows.
 #[derive(Clone, Debug)]
 pub struct Message {
     json: Value,
     dialect: Dialect,
 }
 
-/// One event in it.
+/// One event of a message.
 #[derive(Debug, Default)]
 struct Card<'a> {
+    /// Hexadecimal digits, without `#`.
     colour: Option<String>,
-    /// Of an Adaptive Card, which has no colours of its own.
+    /// The style of a container of an Adaptive Card, which has styles instead of colours.
     style: Option<&'a str>,
     title: &'a str,
     subtitle: &'a str,
@@ -35,6 +36,7 @@ struct Field<'a> {
 }
 
 impl Message {
+    /// Returns the message with its dialect, which is recognised by the keys of the JSON.
     pub fn of(json: Value) -> Self {
         let first = &json["attachments"][0];
         let dialect = if json.get("data").is_some() {
@@ -61,6 +63,7 @@ impl Message {
         &self.json
     }
 
+    /// Returns the CSS class of the message.
     fn service(&self) -> &'static str {
         match self.dialect {
             Dialect::Discord => "discord",
@@ -73,7 +76,7 @@ impl Message {
         }
     }
 
-    /// What stands above the events.
+    /// Returns the text above the events; `None` if there is none.
     fn above(&self) -> Option<Markup> {
         let text = |name: &str| self.json[name].as_str();
         match self.dialect {
@@ -85,6 +88,7 @@ impl Message {
         }
     }
 
+    /// Returns the message as HTML; an event for a program is shown as JSON.
     pub fn draw(&self) -> Markup {
         if self.dialect == Dialect::Event {
             return super::parts::json("The event", &self.json);
@@ -127,7 +131,7 @@ impl Message {
         }
     }
 
-    /// Only some services know markup there.
+    /// Returns a footer as HTML; only some services have markup there.
     fn small_print(&self, footer: &str) -> Markup {
         match self.dialect {
             Dialect::Slack | Dialect::GoogleChat => markdown::marked(self.dialect, footer),
@@ -140,7 +144,7 @@ impl Message {
         html! {
             div.card.(card.style.unwrap_or_default()) {
                 @if let Some(colour) = &card.colour {
-                    // A style attribute would need a laxer policy than these pages have.
+                    // The Content-Security-Policy of these pages does not allow style attributes.
                     svg.bar aria-hidden="true" { rect width="100%" height="100%" fill={ "#" (colour) } {} }
                 }
                 @if !card.title.is_empty() { p.heading { (marked(card.title)) } }
@@ -159,7 +163,7 @@ impl Message {
     }
 }
 
-/// Of Discord.
+/// Returns the card of an embed of Discord.
 fn embed(embed: &Value) -> Card<'_> {
     let time = embed["timestamp"]
         .as_str()
@@ -182,7 +186,7 @@ fn embed(embed: &Value) -> Card<'_> {
     }
 }
 
-/// Of a service without cards: a title and a text, or nothing that can be drawn.
+/// Returns the card of a message of a service without cards: its title and its text, each empty if it is missing.
 fn plain(message: &Value) -> Card<'_> {
     let words = ["message", "text"]
         .into_iter()
@@ -194,7 +198,7 @@ fn plain(message: &Value) -> Card<'_> {
     }
 }
 
-/// Of Slack: the first line of the first section is the title, the context the small print.
+/// Returns the card of an attachment of Slack: the first line of the block with a text is the title, the context block is the footer.
 fn attachment(attachment: &Value) -> Card<'_> {
     let mut card = Card {
         colour: hex(&attachment["color"]),
@@ -219,7 +223,7 @@ fn attachment(attachment: &Value) -> Card<'_> {
     card
 }
 
-/// Of Mattermost.
+/// Returns the card of an attachment of Mattermost.
 fn post(attachment: &Value) -> Card<'_> {
     let fields = list(&attachment["fields"]).map(|one| Field {
         inline: one["short"] == true,
@@ -235,7 +239,7 @@ fn post(attachment: &Value) -> Card<'_> {
     }
 }
 
-/// Of Google Chat: the first paragraph is the title, the last one the small print.
+/// Returns the card of a card of Google Chat: its first paragraph is the title, the last of the others is the footer.
 fn chat_card(card: &Value) -> Card<'_> {
     let widgets = || list(&card["card"]["sections"][0]["widgets"]);
     let paragraphs = widgets().filter_map(|widget| widget["textParagraph"]["text"].as_str());
@@ -265,7 +269,8 @@ fn chat_card(card: &Value) -> Card<'_> {
     }
 }
 
-/// `#rrggbb`, of which nothing else is put into a page.
+/// Returns the digits of a colour such as `#57F287`; `None` if it has no `#`, or other characters than hexadecimal digits
+/// after it, which must not get into the page.
 fn hex(colour: &Value) -> Option<String> {
     let digits = colour.as_str()?.strip_prefix('#')?;
     digits
@@ -274,7 +279,7 @@ fn hex(colour: &Value) -> Option<String> {
         .then(|| digits.to_owned())
 }
 
-/// Of a MessageCard.
+/// Returns the card of a section of a MessageCard of Teams.
 fn section(section: &Value) -> Card<'_> {
     Card {
         title: text(&section["activityTitle"]),
@@ -285,7 +290,7 @@ fn section(section: &Value) -> Card<'_> {
     }
 }
 
-/// Of an Adaptive Card: a container with an event, or a text with whom it pings.
+/// Returns the card of an element of an Adaptive Card: a container with an event, or a text with mentions.
 fn element(element: &Value) -> Card<'_> {
     let mut card = Card {
         style: element["style"].as_str(),
@@ -306,6 +311,7 @@ fn element(element: &Value) -> Card<'_> {
     card
 }
 
+/// Returns a field; `name`: the key of its name.
 fn field<'a>(field: &'a Value, name: &str) -> Field<'a> {
     Field {
         name: text(&field[name]),
@@ -314,10 +320,15 @@ fn field<'a>(field: &'a Value, name: &str) -> Field<'a> {
     }
 }
 
+/// Returns the items of an array; none of any other value.
 fn list(value: &Value) -> impl Iterator<Item = &Value> {
     value.as_array().into_iter().flatten()
 }
 
+/// Returns a text; any other value is an empty one.
 fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,4 @@
-//! What the form of an event's words says, as it was typed.
+//! The contents of the form of a wording, as they were typed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,14 +8,14 @@ use super::fields::{fields_of, lines_of, without_value};
 use crate::queries::words::Words;
 use crate::web::error::Fields;
 
-/// A part of what a message says, as the form has it.
+/// A part of a message, with its field of the form.
 pub(super) struct Part {
     pub name: &'static str,
     pub label: &'static str,
     pub hint: &'static str,
-    /// Its value may have several lines.
+    /// Whether its value may have several lines.
     pub is_long: bool,
-    /// That a message has none of it can be said.
+    /// Whether the form has a box that says that messages have none of it.
     pub may_lack: bool,
 }
 
@@ -35,7 +35,7 @@ pub(super) const PARTS: [Part; 8] = [
         ..part(
             "title",
             "Title",
-            "Words, and keys of the event's data in double braces.",
+            "A text, with keys of the event data in double braces.",
         )
     },
     Part {
@@ -47,32 +47,33 @@ pub(super) const PARTS: [Part; 8] = [
         ..part(
             "fields",
             "Fields",
-            "A line each: its name, a colon, and its value, such as Points: {{ points }}.",
+            "One per line: a name, a colon and a value, such as Points: {{ points }}.",
         )
     },
     Part {
         may_lack: false,
         ..part("colour", "Colour", "Such as #57F287.")
     },
-    part("emoji", "Emoji", "Before the title."),
-    part("footer", "Footer", "The small print."),
+    part("emoji", "Emoji", "In front of the title."),
+    part("footer", "Footer", "Small print below the message."),
     part(
         "url",
         "Link",
-        "Of the thing that the event is about: an address, or a path below zentry_notify.link_base.",
+        "URL of what the event is about, or a path below zentry_notify.link_base.",
     ),
-    part("thumbnail", "Picture", "An address, like the link."),
+    part("thumbnail", "Picture", "A URL, like the link."),
 ];
 
-/// What the form says: texts as they were typed. An empty one is as before.
+/// The texts of the form, by the name of the part, as they were typed. A part whose text is empty stays as it is without the wording.
 #[derive(Debug, Default)]
 pub(super) struct Draft {
     texts: BTreeMap<&'static str, String>,
-    /// Of which the message has none.
+    /// The parts that messages are to have none of.
     pub lacks: BTreeSet<&'static str>,
 }
 
 impl Draft {
+    /// Returns the draft of the words that are set.
     pub fn of(words: &Words) -> Self {
         let mut draft = Self::default();
         for (name, value) in words.parts() {
@@ -88,6 +89,7 @@ impl Draft {
         draft
     }
 
+    /// Returns the draft that the form sent, without null characters and white space at the ends of texts.
     pub fn sent(sent: &[(String, String)]) -> Self {
         let mut draft = Self::default();
         for part in &PARTS {
@@ -106,7 +108,8 @@ impl Draft {
         draft
     }
 
-    /// What can't be meant, and the database can't see.
+    /// Returns the errors that the database cannot find, by field: a part with a text whose box says that there is none, and a line of the fields
+    /// without a colon.
     pub fn slips(&self) -> Fields {
         let mut slips = Fields::new();
         let mut slip = |name: &str, words: String| slips.entry(name.to_owned()).or_default().push(words);
@@ -132,6 +135,7 @@ impl Draft {
         self.texts.get(name).map_or("", String::as_str)
     }
 
+    /// Returns the words to set: `None` for a part that stays as it is, empty for a part that messages are to have none of.
     pub fn words(&self) -> Words {
         let said = |name: &str| {
             let text = self.text(name);
@@ -143,7 +147,7 @@ impl Draft {
         Words::of(said, said("fields").map(|text| fields_of(&text)))
     }
 
-    /// What is set of it, in a line.
+    /// Returns the parts that are set, in one line.
     pub fn summary(&self) -> String {
         let said = |part: &&Part| !self.text(part.name).is_empty() || self.lacks.contains(part.name);
         let parts: Vec<String> = PARTS
@@ -196,5 +200,29 @@ mod tests {
         let draft = Draft::of(&expected);
         assert_eq!(draft.words(), expected);
         assert_eq!(draft.summary(), "Title: Done · no fields · no emoji");
+    }
+
+    #[test]
+    fn what_may_lack_and_what_has_several_lines_is_known() {
+        let named =
+            |is: fn(&&Part) -> bool| PARTS.iter().filter(is).map(|part| part.name).collect::<Vec<_>>();
+        assert_eq!(named(|part| part.is_long), ["text", "fields"]);
+        assert_eq!(named(|part| !part.may_lack), ["title", "colour"]);
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_said() {
+        let slips = |pairs: &[(&str, &str)]| {
+            let pairs: Vec<_> = pairs
+                .iter()
+                .map(|(n, v)| ((*n).to_owned(), (*v).to_owned()))
+                .collect();
+            let slips = Draft::sent(&pairs).slips();
+            slips.into_keys().collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(slips(&[("emoji", "x"), ("none", "emoji")]), "emoji");
+        assert_eq!(slips(&[("emoji", ""), ("none", "emoji"), ("text", "x")]), "");
+        assert_eq!(slips(&[("fields", "Points"), ("text", "x")]), "fields");
+        assert_eq!(slips(&[("fields", "Points: 1")]), "");
     }
 }

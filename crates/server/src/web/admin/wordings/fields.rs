@@ -1,8 +1,8 @@
-//! The fields of a message as people write them: a line each.
+//! The fields of a message as people write them: one line each, with name, colon and value.
 
 use serde_json::{Value, json};
 
-/// Names and values as people write them, or as JSON where lines can't say it.
+/// Returns fields as lines, or as JSON if a name or a value cannot be written as part of a line.
 pub(super) fn lines_of(fields: &Value) -> String {
     let pairs: Vec<(&str, &str)> = fields
         .as_array()
@@ -28,13 +28,13 @@ fn text_of(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
 }
 
-/// Fields that are written as JSON.
+/// Returns the fields of a text that is a JSON array or object; `None` of any other text.
 fn json_of(text: &str) -> Option<Value> {
     let value: Value = serde_json::from_str(text).ok()?;
     (value.is_array() || value.is_object()).then_some(value)
 }
 
-/// The first line that is no name and value.
+/// Returns the first line without a colon, empty ones aside; `None` if there is none, or if the text is JSON.
 pub(super) fn without_value(text: &str) -> Option<&str> {
     if json_of(text).is_some() {
         return None;
@@ -43,7 +43,7 @@ pub(super) fn without_value(text: &str) -> Option<&str> {
         .find(|line| !line.trim().is_empty() && !line.contains(':'))
 }
 
-/// What the database takes for fields.
+/// Returns the fields of a text as the database takes them: the JSON, or an array of objects with `name` and `value`, one for each line.
 pub(super) fn fields_of(text: &str) -> Value {
     if let Some(value) = json_of(text) {
         return value;
@@ -67,6 +67,10 @@ mod tests {
         for odd in [
             json!([{"name": "a: b", "value": "x"}]),
             json!([{"name": "a", "value": "x\ny"}]),
+            json!([{"name": "", "value": "x"}]),
+            json!([{"name": " a", "value": "x"}]),
+            json!([{"name": "a", "value": "x "}]),
+            json!([{"name": "[1]", "value": "x"}]),
         ] {
             assert_eq!(fields_of(&lines_of(&odd)), odd);
         }

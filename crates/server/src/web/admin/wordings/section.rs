@@ -1,4 +1,4 @@
-//! What is set of an event's words, on the event's page.
+//! The section of an event's page that lists its wordings.
 
 use maud::{Markup, html};
 
@@ -11,7 +11,7 @@ use crate::queries::wordings::{self, Wording};
 use crate::web::Error;
 use crate::web::admin::{guide, parts};
 
-/// What is set of an event, with whose it is.
+/// Returns the section: a table of the wordings of an event, with whose each is, and a link or form to change them if the role may.
 pub async fn section(session: &Session<'_>, event: &str, rights: &Rights) -> Result<Markup, Error> {
     let wordings = wordings::list(session).await?;
     let of_it: Vec<&Wording> = wordings.iter().filter(|one| one.event_type == event).collect();
@@ -20,16 +20,16 @@ pub async fn section(session: &Session<'_>, event: &str, rights: &Rights) -> Res
     let address = |webhook: Option<i64>| address(event, webhook);
     Ok(html! {
         section {
-            h2 { "Its words" }
-            @if of_it.is_empty() { p.empty { "Nobody has set other words than those that it comes with." } }
+            h2 { "Wordings" }
+            @if of_it.is_empty() { p.empty { "None: messages have the texts of the event type." } }
             @else {
-                (parts::table("Whose words are set", html! {
-                    thead { tr { @for head in ["Of", "What is set"] { th scope="col" { (head) } } @if may { th scope="col" { span.hidden { "Change" } } } } }
+                (parts::table("Wordings", html! {
+                    thead { tr { @for head in ["For", "Parts"] { th scope="col" { (head) } } @if may { th scope="col" { span.hidden { "Change" } } } } }
                     tbody {
                         @for one in &of_it {
                             tr {
-                                th scope="row" data-label="Of" { (whose(one.webhook, &names)) }
-                                td.words data-label="What is set" { (Draft::of(&one.words).summary()) }
+                                th scope="row" data-label="For" { (whose(one.webhook, &names)) }
+                                td.words data-label="Parts" { (Draft::of(&one.words).summary()) }
                                 @if may { td.end { a href=(address(one.webhook)) { "Change" span.hidden { " those of " (whose(one.webhook, &names)) } } } }
                             }
                         }
@@ -38,11 +38,11 @@ pub async fn section(session: &Session<'_>, event: &str, rights: &Rights) -> Res
             }
             @if may {
                 form.filters.below method="get" action={ "/admin/events/" (event) "/wording/" } {
-                    (webhook_choice("of", "webhook", "Words of", "all integrations", &names, None))
-                    button { "Set words" }
+                    (webhook_choice("of", "webhook", "Wording for", "all integrations", &names, None))
+                    button { "Set wording" }
                 }
             }
-            p.below { a href="/admin/languages/" { "Languages" } " change the words of all events at once. " (guide::link("own-event-type", "Other words for an event")) }
+            p.below { a href="/admin/languages/" { "Languages" } " change the texts of all events at once. " (guide::link("own-event-type", "Other words for an event")) }
         }
     })
 }

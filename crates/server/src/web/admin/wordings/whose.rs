@@ -1,8 +1,8 @@
-//! Whose words are meant: those of all integrations, or of one.
+//! The owner of a wording or of a language: all integrations, or one.
 
 use maud::{Markup, html};
 
-/// A choice among integrations, whose first one stands for all of them.
+/// Returns a select element for an integration. `all`: the label of the first option, which is empty and stands for all of them.
 pub fn webhook_choice(
     id: &str,
     name: &str,
@@ -22,7 +22,7 @@ pub fn webhook_choice(
     }
 }
 
-/// Whose words, or language, they are.
+/// Returns whose wording or language it is, for display: the integration's name, or its id if the name is unknown; `None`: all integrations.
 pub fn whose(webhook: Option<i64>, names: &[(i64, String)]) -> String {
     let Some(id) = webhook else {
         return "all integrations".to_owned();
@@ -31,6 +31,7 @@ pub fn whose(webhook: Option<i64>, names: &[(i64, String)]) -> String {
     name.map_or_else(|| format!("integration {id}"), |(_, name)| name.clone())
 }
 
+/// Returns the address of the form for the wording of an event, of one integration or of all (`None`).
 pub(super) fn address(event: &str, webhook: Option<i64>) -> String {
     let query = webhook.map(|id| format!("?webhook={id}")).unwrap_or_default();
     format!("/admin/events/{event}/wording/{query}")

@@ -1,4 +1,4 @@
-//! What is done with an integration.
+//! Actions on an integration: a test message, sending what waits, and a new secret.
 
 use axum::Json;
 use serde::{Deserialize, Serialize};
@@ -7,35 +7,35 @@ use utoipa::ToSchema;
 use super::found;
 use crate::database::Access;
 use crate::queries::integrations::{self, Webhook};
-use crate::web::api::IdParams;
 use crate::web::api::responses::{Missing, NotAllowed, Refused};
+use crate::web::api::schemas::IdParams;
 use crate::web::form::Form;
 use crate::web::path::Id;
 use crate::web::{Caller, Error};
 
-/// What to post
+/// The message to post
 #[derive(Deserialize, ToSchema)]
 #[allow(dead_code, reason = "describes what Form reads")]
 pub struct TestMessage {
-    /// Cut at 500 characters
+    /// Its text, which is cut after 500 characters
     #[schema(nullable = false, example = "Hello from Zentry")]
     test_message: Option<String>,
 }
 
-/// What became of a test message
+/// The result of a test message
 #[derive(Serialize, ToSchema)]
 pub struct Trial {
-    /// In words
+    /// The result in words
     message: String,
     /// The delivery's id in the log
     log_id: i64,
     /// `sent` or `failed`
     status: String,
-    /// The HTTP status of the answer; null: none came
+    /// The HTTP status of the answer; null: there was none
     response_status_code: Option<i32>,
 }
 
-/// Post a message to the webhook at once and wait for the answer. That it fails is a result, not an error
+/// Post a test message to the webhook and wait for the answer. A failed post is a result, not an error
 #[utoipa::path(
     post, path = "/webhook-integrations/{id}/test", operation_id = "test_integration", tag = "Webhook integrations", params(IdParams),
     request_body = Option<TestMessage>,
@@ -59,7 +59,7 @@ pub async fn test(caller: Caller, Id(id): Id, mut form: Form) -> Result<Json<Tri
     }))
 }
 
-/// Have what waits sent now, whatever its endpoint has asked for: also to one that was switched off
+/// Send waiting deliveries now, even if the endpoint has asked to wait or the integration was switched off
 #[utoipa::path(
     post, path = "/webhook-integrations/{id}/resume", operation_id = "resume_integration", tag = "Webhook integrations", params(IdParams),
     responses((status = 200, body = Webhook), Refused, NotAllowed, Missing)
@@ -73,26 +73,26 @@ pub async fn resume(caller: Caller, Id(id): Id) -> Result<Json<Webhook>, Error> 
     Ok(Json(resumed))
 }
 
-/// How a secret is changed
+/// The new secret
 #[derive(Deserialize, ToSchema)]
 #[allow(dead_code, reason = "describes what Form reads")]
 pub struct NewSecret {
-    /// One is made unless it is given; credentials are not
+    /// If it is left out, a signing secret is generated. Credentials must be given
     #[schema(nullable = false)]
     secret: Option<String>,
-    /// So long requests are signed by the one of before, too; a day unless given
+    /// How long requests are also signed with the previous secret. Default: one day
     #[schema(nullable = false, example = "7 days")]
     grace: Option<String>,
 }
 
-/// What a receiver checks signatures by
+/// The secret that a receiver checks signatures with
 #[derive(Serialize, ToSchema)]
 pub struct Secret {
     /// It is not shown again
     secret: String,
 }
 
-/// Give an integration of type `webhook` a new secret to sign by, or one of type `nats` other credentials
+/// Set a new signing secret of an integration of type `webhook`, or new credentials of one of type `nats`
 #[utoipa::path(
     post, path = "/webhook-integrations/{id}/secret", operation_id = "new_secret", tag = "Webhook integrations", params(IdParams),
     request_body = Option<NewSecret>,

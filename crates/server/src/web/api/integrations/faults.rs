@@ -1,22 +1,25 @@
-//! Everything that is wrong with a request, not the first fault alone.
+//! All errors of a request, not only the first.
 
 use crate::web::Error;
 use crate::web::error::{Fields, NOT_ONE};
 use crate::web::form::Form;
 
-/// All that is wrong, not the first fault alone: what is wrong is left out, and the rest tried, until nothing else is.
+/// The errors of a request by field. Fields with errors are left out and the rest is tried again, until there are no new errors.
 pub(super) struct Faults(Fields);
 
 impl Faults {
+    /// Returns the errors of the form's fields.
     pub fn of(form: Form) -> Self {
         Self(form.wrong())
     }
 
+    /// Returns the names of the fields that have errors.
     pub fn fields(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str)
     }
 
-    /// The fields that the database refuses. An error: there is nothing more to find out.
+    /// Adds an error of the database, and returns the fields that it is about, which are to be left out of the next try. Returns all errors as
+    /// one if there is nothing more to find out: the error is not about single fields, or not a new one.
     pub fn add(&mut self, error: Error) -> Result<Vec<String>, Error> {
         let Some(found) = error.wrong_fields() else {
             return Err(self.all().unwrap_or(error));
@@ -33,10 +36,12 @@ impl Faults {
         Ok(fields)
     }
 
+    /// Returns all errors as one; `None` if there are none.
     fn all(&self) -> Option<Error> {
         (!self.0.is_empty()).then(|| Error::fields(self.0.clone()))
     }
 
+    /// Returns an error with all errors, if there are any.
     pub fn finish(&self) -> Result<(), Error> {
         self.all().map_or(Ok(()), Err)
     }
@@ -72,19 +77,19 @@ mod tests {
         assert_eq!(faults.fields().collect::<Vec<_>>(), ["digest", "name"]);
         let all = faults.finish().unwrap_err();
         assert_eq!(all.wrong_fields(), Some(&fields(&["digest", "name"])));
-        // The same again, although it was left out: that is the end of it.
+        // An error of a field that was left out already ends the search.
         let all = faults.add(error(&["name"])).unwrap_err();
         assert_eq!(all.wrong_fields(), Some(&fields(&["digest", "name"])));
     }
 
-    /// What is wrong with no field alone can't be left out.
+    /// An error that is not about a single field ends the search, because nothing can be left out.
     #[test]
     fn what_is_about_no_field_ends_the_search() {
         let all = of(&["name"]).add(error(&[NOT_ONE])).unwrap_err();
         assert_eq!(all.wrong_fields(), Some(&fields(&["name", NOT_ONE])));
         let rest = of(&[]).add(error(&["name", NOT_ONE])).unwrap();
         assert_eq!(rest, ["name"]);
-        // Neither can another kind of error, which is told if there is nothing else.
+        // So does an error that is not about fields; it is returned only if there are no errors of fields.
         let other = of(&[]).add(Error::not_found()).unwrap_err();
         assert_eq!(other.wrong_fields(), None);
         let known = of(&["name"]).add(Error::not_found()).unwrap_err();

@@ -1,4 +1,4 @@
-//! What a request may say of an integration.
+//! The parameters and bodies of requests about integrations.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -6,10 +6,10 @@ use utoipa::openapi::schema::Schema;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::queries::settings::Rules;
-use crate::web::api::{PageNumber, WebhookState, WebhookType, or_empty, webhook_type};
+use crate::web::api::schemas::{PageNumber, WebhookState, WebhookType, or_empty, webhook_type};
 use crate::web::form::Form;
 
-/// Which integrations are wanted
+/// Filters of the list
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[allow(dead_code, reason = "describes what Filters reads")]
@@ -33,46 +33,46 @@ pub struct ListParams {
 }
 
 fn state() -> Schema {
-    or_empty::<WebhookState>("How it does")
+    or_empty::<WebhookState>("Its state")
 }
 
 fn notices() -> Schema {
-    or_empty::<bool>("Whether it is told of the trouble of the others")
+    or_empty::<bool>("Whether it gets notices about other integrations")
 }
 
 fn notify_webhook_id() -> Schema {
-    or_empty::<i64>("The webhook that is told of their trouble")
+    or_empty::<i64>("The webhook that gets notices about it")
 }
 
 fn rate_group() -> Schema {
-    or_empty::<String>("Whose webhooks share a rate")
+    or_empty::<String>("Its rate group")
 }
 
 fn page() -> Schema {
-    or_empty::<PageNumber>("From 1, or `last`")
+    or_empty::<PageNumber>("Number of the page from 1, or `last`")
 }
 
 fn project() -> Schema {
-    or_empty::<i64>("The project's id")
+    or_empty::<i64>("Id of its project")
 }
 
 fn is_active() -> Schema {
     or_empty::<bool>("Whether it is switched on")
 }
 
-/// What can be set of a webhook; null takes away what need not be
+/// Settings of a webhook; null removes an optional one
 #[derive(Deserialize, ToSchema)]
 #[allow(dead_code, reason = "describes what Form reads")]
 pub struct GivenSettings {
-    /// Keys of the events' data that its messages do not have
+    /// Keys of the event data that are left out
     #[schema(value_type = Option<Vec<String>>, nullable = false)]
     omit_keys: Option<Vec<String>>,
-    /// Only events whose data this JSON path predicate is true of are heard; null: all
+    /// JSON path predicate over the event data: only events for which it is true are sent; null: all
     #[schema(example = "$.points > 20")]
     filter: Option<String>,
-    /// Of `daily_streak`, only streaks of so many days; null: all
+    /// For `daily_streak`: minimum length of a streak, in days; null: all are sent
     min_streak_days: Option<i32>,
-    /// Of `milestone_reached`, only these, in per cent; null: all
+    /// For `milestone_reached`: the milestones that are sent, in per cent; null: all
     #[schema(value_type = Option<Vec<i32>>)]
     milestones: Option<Vec<i32>>,
     /// When nothing is sent; null: never
@@ -81,46 +81,46 @@ pub struct GivenSettings {
     /// Whom each message pings; null: nobody
     #[schema(example = "role:123456789012345678")]
     mention: Option<String>,
-    /// The name that its messages come from, in Discord and Mattermost; null: the installation's
+    /// The sender's name that its messages show, in Discord and Mattermost; null: `zentry_notify.username`
     username: Option<String>,
-    /// The picture that its messages come with, in Discord and Mattermost; null: the installation's
+    /// The sender's picture that its messages show, in Discord and Mattermost; null: `zentry_notify.avatar_url`
     avatar_url: Option<String>,
-    /// A line of text stands above the events, for phones' notifications
+    /// Whether a line of text stands above the events, for notifications on phones
     #[schema(nullable = false)]
     announce: Option<bool>,
-    /// For a forum of Discord: each message becomes a post of this name
+    /// For a Discord forum channel: each message becomes a post with this name
     thread_name: Option<String>,
-    /// For a forum of Discord: ids of the tags of these posts
+    /// For a Discord forum channel: ids of the tags of these posts
     #[schema(value_type = Option<Vec<String>>, nullable = false)]
     applied_tags: Option<Vec<String>>,
-    /// How many messages it may get, and in what time; null: what is usual for its service
+    /// Maximum number of messages in a period, such as `25/5min`; null: the limit of the service
     #[schema(example = "25/5min")]
     rate_limit: Option<String>,
-    /// Webhooks of the same group share their rate; null: it is on its own
+    /// Webhooks with the same group share one rate limit; null: it shares none
     rate_group: Option<String>,
-    /// The webhook that is told of its trouble; null: those with `notices`
+    /// The webhook that gets notices about this one; null: those with `notices`
     notify_webhook_id: Option<i64>,
-    /// It is told of the trouble of the others
+    /// Whether it gets notices about webhooks that have no `notify_webhook_id`
     #[schema(nullable = false)]
     notices: Option<bool>,
-    /// When what has gathered leaves as one message; null: what waits leaves at once, up to `max_events_per_message` in a message
+    /// When waiting events are sent as one message: an interval after the first of them, or a cron expression; null: at once, up to `max_events_per_message` in a message
     #[schema(example = "0 9 * * 1-5 Europe/Berlin")]
     digest: Option<String>,
-    /// How many waiting events may leave as one message
+    /// Maximum number of waiting events in one message
     #[schema(nullable = false)]
     max_events_per_message: Option<i32>,
-    /// The shortest time between two messages
+    /// Minimum time between two messages
     #[schema(nullable = false, example = "30 seconds")]
     min_interval: Option<String>,
-    /// Deliveries older than this expire; null: as the installation has it
+    /// Deliveries older than this expire; null: `zentry_notify.max_age`
     #[schema(example = "1 day")]
     max_age: Option<String>,
-    /// For Google Chat: what the messages of a thread have in common, `task` or `project`; null: each message begins one
+    /// For Google Chat: events of the same `task` or `project` go to one thread; null: each message begins a thread
     #[schema(example = "project")]
     thread_by: Option<String>,
 }
 
-/// What a new integration is made of
+/// A new integration
 #[derive(Deserialize, ToSchema)]
 #[allow(dead_code, reason = "describes what Form reads")]
 pub struct NewIntegration {
@@ -129,26 +129,26 @@ pub struct NewIntegration {
     webhook_type: WebhookType,
     #[schema(example = "https://discord.com/api/webhooks/123456789012345678/TOKEN")]
     webhook_url: String,
-    /// Null: every project
+    /// The project whose events are sent; null: every project's
     #[schema(minimum = 1)]
     project: Option<i64>,
-    /// All unless given; `*` stands for all
+    /// The event types that are sent; `*` means all, which is the default
     #[schema(value_type = Option<Vec<String>>, nullable = false, example = json!(["task_completed", "badge_earned"]))]
     event_types: Option<Vec<String>>,
-    /// True unless given
+    /// Default: true
     #[schema(nullable = false)]
     is_active: Option<bool>,
-    /// For type `webhook`: what to sign by; one is made unless it is given, and shown in the answer. For type `nats`: credentials
+    /// For type `webhook`: the signing secret; if it is left out, one is generated and returned. For type `nats`: credentials
     #[schema(nullable = false, example = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")]
     secret: Option<String>,
-    /// For type `webhook`: headers that its requests have besides. Their values are secrets
+    /// For types `webhook` and `ntfy`: additional headers of its requests. Their values are secrets
     #[schema(value_type = Option<HashMap<String, String>>)]
     headers: Option<Value>,
     #[serde(flatten)]
     settings: GivenSettings,
 }
 
-/// What is to be changed; what is left out stays as it is
+/// Changes of an integration; fields that are left out stay as they are
 #[derive(Deserialize, ToSchema)]
 #[allow(dead_code, reason = "describes what Form reads")]
 pub struct IntegrationChange {
@@ -156,25 +156,25 @@ pub struct IntegrationChange {
     name: Option<String>,
     #[schema(nullable = false)]
     webhook_type: Option<WebhookType>,
-    /// The redacted URL that a read shows stands for the one that is there
+    /// The redacted URL, as responses show it, means that the URL stays
     #[schema(nullable = false)]
     webhook_url: Option<String>,
-    /// Null: every project
+    /// The project whose events are sent; null: every project's
     #[schema(minimum = 1)]
     project: Option<i64>,
     #[schema(value_type = Option<Vec<String>>, nullable = false)]
     event_types: Option<Vec<String>>,
-    /// True also brings back an integration that was switched off because its endpoint was gone
+    /// True also switches on an integration whose endpoint was gone
     #[schema(nullable = false)]
     is_active: Option<bool>,
-    /// For type `webhook`: all headers that its requests have besides; null or empty: none
+    /// For types `webhook` and `ntfy`: all additional headers of its requests; null or empty: none
     #[schema(value_type = Option<HashMap<String, String>>)]
     headers: Option<Value>,
     #[serde(flatten)]
     settings: GivenSettings,
 }
 
-/// What the form sets of a webhook: null is what is taken away.
+/// Takes the settings of a webhook from the form; null removes a setting, and a missing field is `None`.
 pub(super) fn rules(form: &mut Form) -> Rules {
     Rules {
         omit_keys: form.names("omit_keys"),
@@ -202,7 +202,7 @@ pub(super) fn rules(form: &mut Form) -> Rules {
     }
 }
 
-/// What is read, and not written: whoever sends back what was read means nothing by it.
+/// The fields of an integration that can only be read. In requests they are ignored, so that clients can send back what they have read.
 pub(super) const READ_ONLY: [&str; 17] = [
     "id",
     "project_name",

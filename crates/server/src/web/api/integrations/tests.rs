@@ -18,7 +18,7 @@ fn properties<T: PartialSchema>() -> Vec<String> {
     names
 }
 
-/// What is read can be written, and what is described is what is written.
+/// The settings that responses have, those that requests are described with, and those that are written are the same.
 #[test]
 fn every_setting_is_described_and_written() {
     let rules = Rules::default();
@@ -32,7 +32,7 @@ fn every_setting_is_described_and_written() {
     assert_eq!(properties::<GivenSettings>(), written);
 }
 
-/// What is left out of a change is left out of it: else its fault would be found for ever.
+/// Each setting can be left out of a change, so that after an error in it the others are checked.
 #[test]
 fn every_setting_can_be_left_out() {
     let filled = || Rules {
@@ -64,7 +64,7 @@ fn every_setting_can_be_left_out() {
     }
 }
 
-/// What is read can be sent back.
+/// Each field that is ignored in requests is one that responses have.
 #[test]
 fn every_field_is_written_or_ignored() {
     let read = serde_json::to_value([Webhook::schema(), integrations::Integration::schema()])

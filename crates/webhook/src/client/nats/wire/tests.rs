@@ -114,23 +114,39 @@ fn connected() -> (Wire, tokio::io::DuplexStream) {
     (Wire::new(Box::new(ours)), theirs)
 }
 
+/// What is said by bytes that have arrived.
+async fn hear_at_once(wire: &mut Wire) -> Said {
+    tokio::select! {
+        biased;
+        said = wire.hear() => said.unwrap(),
+        () = std::future::ready(()) => panic!("nothing is heard"),
+    }
+}
+
 #[tokio::test]
 async fn a_connection_is_heard_until_it_ends() {
     let (mut wire, mut server) = connected();
     server.write_all(b"PING\r\n+O").await.unwrap();
-    assert_eq!(wire.hear().await.unwrap(), Said::Ping);
+    assert_eq!(hear_at_once(&mut wire).await, Said::Ping);
     assert_eq!(wire.received(), 8);
     server.write_all(b"K\r\n").await.unwrap();
-    assert_eq!(wire.hear().await.unwrap(), Said::Nothing);
+    assert_eq!(hear_at_once(&mut wire).await, Said::Nothing);
     assert_eq!(wire.received(), 11);
     assert!(format!("{wire:?}").contains("received: 11"));
-    wire.say(b"PONG\r\n").await.unwrap();
-    let mut said = [0; 6];
-    server.read_exact(&mut said).await.unwrap();
-    assert_eq!(&said, b"PONG\r\n");
     drop(server);
     let error = wire.hear().await.unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
+}
+
+#[tokio::test]
+async fn what_is_said_is_sent() {
+    let (mut wire, mut server) = connected();
+    wire.say(b"PING\r\n").await.unwrap();
+    wire.say(b"PONG\r\n").await.unwrap();
+    drop(wire);
+    let mut said = Vec::new();
+    server.read_to_end(&mut said).await.unwrap();
+    assert_eq!(said, b"PING\r\nPONG\r\n");
 }
 
 /// What comes in clear before the encryption begins is not taken for what the server says encrypted.
@@ -138,11 +154,11 @@ async fn a_connection_is_heard_until_it_ends() {
 async fn nothing_may_come_before_the_encryption() {
     let (mut wire, mut server) = connected();
     server.write_all(b"PING\r\n").await.unwrap();
-    wire.hear().await.unwrap();
+    assert_eq!(hear_at_once(&mut wire).await, Said::Ping);
     assert!(wire.into_channel().is_ok());
     let (mut wire, mut server) = connected();
     server.write_all(b"PING\r\n+OK\r\n").await.unwrap();
-    wire.hear().await.unwrap();
+    assert_eq!(hear_at_once(&mut wire).await, Said::Ping);
     let error = wire.into_channel().err().unwrap();
     assert!(error.to_string().contains("something before the encryption"));
 }
@@ -157,6 +173,33 @@ fn what_is_published_has_its_length() {
 }
 
 proptest! {
+    /// However a message is cut, nothing is taken until all of it is there, and nothing is taken of what follows it.
+    #[test]
+    fn a_message_is_taken_whole(
+        subject in "[a-zA-Z0-9_.]{1,12}",
+        reply in proptest::option::of("[a-z.]{1,8}"),
+        status in proptest::option::of(proptest::option::of(100..=599u16)),
+        payload in proptest::collection::vec(any::<u8>(), 0..8),
+    ) {
+        let head = match status {
+            None => String::new(),
+            Some(None) => "NATS/1.0\r\nA: b\r\n\r\n".to_owned(),
+            Some(Some(status)) => format!("NATS/1.0 {status} Text\r\n\r\n"),
+        };
+        let reply = reply.map_or_else(String::new, |reply| format!("{reply} "));
+        let size = head.len() + payload.len();
+        let line = match head.len() {
+            0 => format!("MSG {subject} 1 {reply}{size}\r\n"),
+            length => format!("HMSG {subject} 1 {reply}{length} {size}\r\n"),
+        };
+        let whole = [line.as_bytes(), head.as_bytes(), &payload, b"\r\n"].concat();
+        for length in 0..whole.len() {
+            prop_assert_eq!(all(&whole[..length]), (vec![], None), "{} bytes", length);
+        }
+        let message = Said::Message(Message { subject, status: status.flatten(), payload: payload.into() });
+        prop_assert_eq!(all(&[&whole[..], b"PING\r\n"].concat()), (vec![message, Said::Ping], None));
+    }
+
     #[test]
     fn anything_is_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
         all(&bytes);

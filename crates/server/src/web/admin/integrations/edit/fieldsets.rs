@@ -1,8 +1,8 @@
-//! What can be set of an integration, a fieldset for each idea.
+//! The fieldsets of the form, one for each group of settings.
 
 use maud::{Markup, html};
 
-use super::Choices;
+use super::choices::Choices;
 use crate::queries::events::TROUBLE;
 use crate::queries::integrations::Webhook;
 use crate::vendors;
@@ -14,7 +14,7 @@ use crate::web::error::Fields;
 pub(super) fn place(webhook: Option<&Webhook>, draft: &Draft, wrong: &Fields) -> Markup {
     html! {
         fieldset {
-            legend { "Where it posts to" }
+            legend { "Destination" }
                 (TextField {
                 name: "name", label: "Name", value: &draft.name, required: true,
                 hint: html! { "One that its team knows, such as Backend channel." },
@@ -37,7 +37,7 @@ pub(super) fn place(webhook: Option<&Webhook>, draft: &Draft, wrong: &Fields) ->
                 check: Some("/admin/integrations/check/"),
                 hint: html! {
                     "Who knows it can post to the channel, so it is not shown again. " a href="/admin/guide/" { "Where each service shows it" } ". "
-                    @if let Some(webhook) = webhook { "Left empty, it stays " code { (webhook.integration.webhook_url) } "." }
+                    @if let Some(webhook) = webhook { "Leave it empty to keep " code { (webhook.integration.webhook_url) } "." }
                 },
                 ..TextField::default()
             }.render(wrong))
@@ -46,17 +46,17 @@ pub(super) fn place(webhook: Option<&Webhook>, draft: &Draft, wrong: &Fields) ->
                     name: "secret", label: "Credentials", kind: "password", autocomplete: "new-password",
                     hint: html! {
                         "The content of a " code { ".creds" } " file, a user's seed, " code { "user:password" } " or a token. They are not shown again. "
-                        @if webhook.is_some() { "Left empty, they stay; another URL takes them away." }
+                        @if webhook.is_some() { "Leave them empty to keep the present ones; a new URL removes them." }
                     },
                     ..TextField::default()
                 }.render(wrong))
             }
             div data-services=[vendors::with(&["headers"])] {
                 (TextField {
-                    name: "headers", label: "Headers of its requests", value: &draft.headers,
+                    name: "headers", label: "Additional headers", value: &draft.headers,
                     hint: html! {
                         "Such as " code { "{\"authorization\": \"Bearer TOKEN\"}" } ". Their values are not shown again. "
-                        @if webhook.is_some() { "Left empty, they stay; " code { "{}" } " takes them away." }
+                        @if webhook.is_some() { "Leave them empty to keep the present ones; " code { "{}" } " removes them." }
                     },
                     ..TextField::default()
                 }.render(wrong))
@@ -73,7 +73,7 @@ pub(super) fn events(choices: &Choices, draft: &Draft, wrong: &Fields) -> Markup
         .filter(|name| *name != "*" && types.iter().all(|kind| kind.name != **name));
     html! {
         fieldset #event_types aria-describedby="event_types-problem" {
-            legend { "What it hears" }
+            legend { "Events" }
             @if draft.hears("*") { input type="hidden" name="heard_all" value="true"; }
             (tick_box("event_type", "*", "All events, also those that are added later", draft.hears("*")))
             div.ticks data-unless-all {
@@ -85,7 +85,7 @@ pub(super) fn events(choices: &Choices, draft: &Draft, wrong: &Fields) -> Markup
             (problem_text("event_types", wrong.get("event_types")))
             (TextField {
                 name: "project", label: "Project id", kind: "number", value: &draft.project,
-                hint: html! { "Left empty, it hears of every project." },
+                hint: html! { "Leave it empty for the events of all projects." },
                 list: Some(PROJECTS),
                 ..TextField::default()
             }.render(wrong))
@@ -101,14 +101,14 @@ pub(super) fn pace(draft: &Draft, wrong: &Fields) -> Markup {
             label: "Digest",
             value: &draft.digest,
             hint: html! {
-                "What has gathered leaves as one message: " code { "1 hour" } " after the first event, or at "
-                code { "0 9 * * 1-5 Europe/Berlin" } ", which is every working day at 9. " (guide::link("digest", "Digest"))
+                "When waiting events are sent as one message: " code { "1 hour" } " after the first of them, or at "
+                code { "0 9 * * 1-5 Europe/Berlin" } ", every working day at 9. " (guide::link("digest", "Digest"))
             },
             ..TextField::default()
         },
         TextField {
             name: "max_events_per_message",
-            label: "Most events in a message",
+            label: "Maximum number of events in a message",
             kind: "number",
             value: &draft.max_events_per_message,
             hint: html! { "1 to 10; left empty, it is 10." },
@@ -116,42 +116,42 @@ pub(super) fn pace(draft: &Draft, wrong: &Fields) -> Markup {
         },
         TextField {
             name: "min_interval",
-            label: "Least time between messages",
+            label: "Minimum time between messages",
             value: &draft.min_interval,
             hint: html! { "Such as " code { "30 seconds" } "." },
             ..TextField::default()
         },
         TextField {
             name: "max_age",
-            label: "When deliveries expire",
+            label: "Maximum age of deliveries",
             value: &draft.max_age,
-            hint: html! { "Such as " code { "1 day" } ". Left empty, it is the installation's, " code { "zentry_notify.max_age" } "." },
+            hint: html! { "Such as " code { "1 day" } ". Leave it empty for the setting " code { "zentry_notify.max_age" } "." },
             ..TextField::default()
         },
         TextField {
             name: "rate_limit",
-            label: "Rate",
+            label: "Rate limit",
             value: &draft.rate_limit,
-            hint: html! { "How many messages, and in what time, such as " code { "25/5min" } "; " code { "0" } " is no limit." },
+            hint: html! { "Maximum number of messages in a period, such as " code { "25/5min" } "; " code { "0" } " means no limit." },
             ..TextField::default()
         },
         TextField {
             name: "rate_group",
-            label: "With whom it shares its rate",
+            label: "Rate group",
             value: &draft.rate_group,
-            hint: html! { "Any name: webhooks of the same one share it, as flows of one owner do in Teams." },
+            hint: html! { "Any name. Webhooks with the same group share one rate limit, as the flows of one owner in Teams do." },
             ..TextField::default()
         },
     ];
     html! {
         details.more open[fields.iter().any(|field| !field.value.is_empty() || wrong.contains_key(field.name))] {
-            summary { "Digest, rate, age" }
+            summary { "Digest, rate limit, age" }
             @for field in fields { (of_services(&field, wrong)) }
         }
     }
 }
 
-/// A field, shown for the services that have a place for it.
+/// Returns a field that the script shows only for the types that support this setting.
 fn of_services(field: &TextField<'_>, wrong: &Fields) -> Markup {
     html! { div data-services=[vendors::with(&[field.name])] { (field.render(wrong)) } }
 }
@@ -159,17 +159,17 @@ fn of_services(field: &TextField<'_>, wrong: &Fields) -> Markup {
 pub(super) fn trouble(draft: &Draft, wrong: &Fields) -> Markup {
     let told = TextField {
         name: "notify_webhook_id",
-        label: "Which integration is told of this one's trouble",
+        label: "Integration that gets notices about this one",
         kind: "number",
         value: &draft.notify_webhook_id,
-        hint: html! { "Its id. Left empty, those are told that are for notices." },
+        hint: html! { "Its id. Leave it empty for the integrations that get notices." },
         ..TextField::default()
     };
     html! {
         details.more open[draft.notices || !told.value.is_empty() || wrong.contains_key(told.name)] {
             summary { "Notices" }
             (told.render(wrong))
-            (tick_box("notices", "true", "It is for notices: it is told when another one fails, is switched off or lets deliveries expire", draft.notices))
+            (tick_box("notices", "true", "It gets notices when other integrations fail, are switched off or let deliveries expire", draft.notices))
         }
     }
 }
@@ -178,21 +178,21 @@ pub(super) fn appearance(draft: &Draft, wrong: &Fields) -> Markup {
     let fields = [
         TextField {
             name: "username",
-            label: "Name that messages come from",
+            label: "Sender's name",
             value: &draft.username,
-            hint: html! { "Left empty, it is the installation's, " code { "zentry_notify.username" } "." },
+            hint: html! { "Leave it empty for the setting " code { "zentry_notify.username" } "." },
             ..TextField::default()
         },
         TextField {
             name: "avatar_url",
-            label: "Picture that they come with",
+            label: "Sender's picture",
             value: &draft.avatar_url,
-            hint: html! { "An address that begins with " code { "https://" } "." },
+            hint: html! { "A URL that begins with " code { "https://" } "." },
             ..TextField::default()
         },
         TextField {
             name: "thread_name",
-            label: "Posts in a forum",
+            label: "Name of posts in a forum",
             value: &draft.thread_name,
             hint: html! { "The name of the post that each message becomes, if the channel is a forum." },
             ..TextField::default()
@@ -206,7 +206,7 @@ pub(super) fn appearance(draft: &Draft, wrong: &Fields) -> Markup {
         },
         TextField {
             name: "thread_by",
-            label: "What the messages of a thread have in common",
+            label: "Threads",
             value: &draft.thread_by,
             hint: html! { code { "task" } " or " code { "project" } ". Left empty, each message begins a thread." },
             ..TextField::default()
@@ -229,7 +229,7 @@ pub(super) fn appearance(draft: &Draft, wrong: &Fields) -> Markup {
     }
 }
 
-/// Whom each service can ping. What stands between backticks is written as it is.
+/// Returns how a mention is written for each type; the script shows that of the chosen type. Text between backticks becomes code.
 fn mention_hint() -> Markup {
     html! {
         @for vendor in vendors::all() {
@@ -251,12 +251,12 @@ pub(super) fn rules(draft: &Draft, wrong: &Fields) -> Markup {
             name: "filter",
             label: "Filter",
             value: &draft.filter,
-            hint: html! { "Only events whose data it is true of, such as " code { "$.points > 20" } ". " (guide::link("filters", "Filters")) },
+            hint: html! { "Only events for whose data this is true are sent, such as " code { "$.points > 20" } ". " (guide::link("filters", "Filters")) },
             ..TextField::default()
         },
         TextField {
             name: "min_streak_days",
-            label: "Shortest streak, in days",
+            label: "Minimum length of streaks, in days",
             kind: "number",
             value: &draft.min_streak_days,
             ..TextField::default()
@@ -272,7 +272,7 @@ pub(super) fn rules(draft: &Draft, wrong: &Fields) -> Markup {
             name: "quiet_hours",
             label: "Quiet hours",
             value: &draft.quiet_hours,
-            hint: html! { "What comes meanwhile is sent afterwards. Such as " code { "22:00-07:00 Europe/Berlin" } ". " (guide::link("quiet-hours", "Quiet hours")) },
+            hint: html! { "Events of these hours are sent afterwards. Such as " code { "22:00-07:00 Europe/Berlin" } ". " (guide::link("quiet-hours", "Quiet hours")) },
             ..TextField::default()
         },
         TextField {
@@ -284,9 +284,9 @@ pub(super) fn rules(draft: &Draft, wrong: &Fields) -> Markup {
         },
         TextField {
             name: "omit_keys",
-            label: "What its messages must not have",
+            label: "Keys that are left out",
             value: &draft.omit_keys,
-            hint: html! { "Keys of the events' data, such as " code { "task_description, user_name" } ". " (guide::link("privacy", "Privacy")) },
+            hint: html! { "Keys of the event data that its messages must not contain, such as " code { "task_description, user_name" } ". " (guide::link("privacy", "Privacy")) },
             ..TextField::default()
         },
     ];

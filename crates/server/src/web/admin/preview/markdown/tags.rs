@@ -1,11 +1,11 @@
-//! What is in angle brackets: Slack's markup and the small HTML of Google Chat's cards.
+//! Markup with angle brackets, as HTML: that of Slack, and the few HTML tags of Google Chat's cards.
 
 use maud::{Markup, PreEscaped, Render};
 
-/// Separates what would be markup together.
+/// The character that messages have between characters that would be markup together.
 const ZERO_WIDTH_SPACE: char = '\u{200B}';
 
-/// HTML that is being written.
+/// HTML that is being written, and whether its text is bold.
 #[derive(Default)]
 struct Html {
     out: String,
@@ -35,7 +35,7 @@ impl Html {
     }
 }
 
-/// `*bold*`, `<address|label>`, `<!date^...|label>` and three entities.
+/// Returns the HTML of Slack's markup: `*bold*`, `<address|label>` and `<!date^...|label>`, of which the label is shown, mentions and entities.
 pub fn slack(source: &str) -> Markup {
     let mut html = Html::default();
     write_slack(source, &mut html);
@@ -67,7 +67,7 @@ fn write_slack(source: &str, html: &mut Html) {
     }
 }
 
-/// What has no marks in it.
+/// Writes a label, in which only entities are markup.
 fn write_label(label: &str, html: &mut Html) {
     let mut rest = label;
     while let Some(first) = rest.chars().next() {
@@ -77,19 +77,19 @@ fn write_label(label: &str, html: &mut Html) {
     }
 }
 
-/// Whether a mark between these begins something.
+/// Returns whether an asterisk between these characters begins bold text; `None`: the text begins or ends there.
 fn opens(before: Option<char>, after: Option<char>) -> bool {
     let is_space = |c: char| c.is_whitespace() || c == ZERO_WIDTH_SPACE;
     before.is_none_or(|c| !c.is_alphanumeric()) && after.is_some_and(|c| !is_space(c))
 }
 
-/// What is in the brackets that the text begins with.
+/// Returns what is in the angle brackets that the text begins with; `None` if it does not begin with them, or if they are not closed.
 fn bracket(rest: &str) -> Option<&str> {
     let inner = rest.strip_prefix('<')?;
     inner.get(..inner.find('>')?)
 }
 
-/// Who is meant by `<@U1>`, `<!here>` or `<users/all>`.
+/// Returns the mention in `<@U1>`, `<!here>` or `<users/all>` as text: `@U1`, `@here` or `@all`.
 fn pinged(inner: &str) -> String {
     let name = inner
         .trim_start_matches(['@', '!'])
@@ -98,6 +98,7 @@ fn pinged(inner: &str) -> String {
     format!("@{name}")
 }
 
+/// Returns the character of the entity that the text begins with, and the entity's length in bytes.
 fn entity(rest: &str) -> Option<(&'static str, usize)> {
     let known = [
         ("&amp;", "&"),
@@ -110,7 +111,8 @@ fn entity(rest: &str) -> Option<(&'static str, usize)> {
     found.map(|(name, shown)| (shown, name.len()))
 }
 
-/// `<b>`, `<br>`, other tags, which are passed over, mentions, and what a backslash escapes above the cards.
+/// Returns the HTML of Google Chat's markup: `<b>`, `<br>`, mentions, entities, and the characters that a backslash escapes above the cards.
+/// Other tags are left out.
 pub fn google_chat(source: &str) -> Markup {
     let mut html = Html::default();
     let mut rest = source;

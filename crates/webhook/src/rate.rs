@@ -57,7 +57,7 @@ impl Rate {
     }
 
     /// Returns whether it allows less in the long run.
-    pub(super) fn is_below(self, other: Rate) -> bool {
+    pub(crate) fn is_below(self, other: Rate) -> bool {
         match (self.count, other.count) {
             (0, _) => false,
             (_, 0) => true,

@@ -5,9 +5,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::id_set::IdSet;
+use crate::route_cursor::{Look, RouteCursor};
 use fastrand::Rng;
-use webhook::id_set::IdSet;
-use webhook::route_cursor::{Look, RouteCursor};
 
 #[derive(Default)]
 struct Database {
@@ -276,4 +276,51 @@ fn a_page_that_is_cut_off_closes_nothing_that_it_has_not_read() {
         "the gap before 9 is closed, the rest of the one after it is not"
     );
     assert_eq!(cursor.written().to_text(), "{(,9),[12,13)}");
+}
+
+/// Writers are asked for only where a gap is or comes, and a gap is gone with the last id that it lacked.
+#[test]
+fn there_are_gaps_where_ids_are_missing_and_nowhere_else() {
+    let look = |ids| Look {
+        ids,
+        complete: true,
+        oldest_running: 50,
+        unnumbered: &[],
+        next_transaction: 51,
+    };
+    let mut cursor = RouteCursor::default();
+    assert!(!cursor.leaves_gaps(&[]) && !cursor.leaves_gaps(&[1, 2]));
+    assert!(cursor.leaves_gaps(&[2]) && cursor.leaves_gaps(&[1, 3]));
+    cursor.read(&look(&[1, 2]));
+    assert_eq!(cursor.gaps(), 0);
+    assert!(!cursor.leaves_gaps(&[3]) && cursor.leaves_gaps(&[4]));
+    cursor.read(&look(&[7]));
+    assert_eq!(cursor.gaps(), 1);
+    assert!(cursor.leaves_gaps(&[8]) && cursor.leaves_gaps(&[]));
+    for (ids, gaps) in [(&[3], 1), (&[6], 1), (&[4], 1), (&[5], 0)] {
+        cursor.read(&look(ids));
+        assert_eq!(cursor.gaps(), gaps, "after {ids:?}");
+    }
+    assert!(!cursor.leaves_gaps(&[8]));
+    cursor.read(&look(&[11]));
+    cursor.read(&look(&[9]));
+    assert_eq!(cursor.gaps(), 2);
+}
+
+/// What is found in a gap in which nothing more can come is read, as what was found before it; neither is written.
+#[test]
+fn what_is_read_is_not_written_because_a_gap_around_it_closes() {
+    let mut cursor = RouteCursor::default();
+    let look = |ids, oldest_running| Look {
+        ids,
+        complete: true,
+        oldest_running,
+        unnumbered: &[],
+        next_transaction: 12,
+    };
+    cursor.read(&look(&[2, 3, 7], 11));
+    cursor.read(&look(&[1, 5], 12));
+    assert_eq!(cursor.gaps(), 0);
+    assert_eq!(cursor.written().to_text(), "{(,1),[4,5),[6,7)}");
+    assert_eq!(cursor.with([1, 2, 3, 5, 7]).to_text(), "{(,8)}");
 }
