@@ -21,6 +21,7 @@ mod pg;
 mod report;
 mod settings;
 mod timestamp;
+mod utility;
 mod wake;
 mod worker;
 
@@ -39,7 +40,7 @@ pub extern "C-unwind" fn _PG_init() {
     wake::register_callbacks();
     if process::is_preloading() {
         shared::request();
-        pg::utility::register_hook();
+        utility::register_hook();
         // The servers that pg_upgrade starts serve its own sessions only.
         if !process::is_upgrading() {
             worker::register_launcher();

@@ -4,7 +4,7 @@ pub mod acting_as;
 pub mod catalogue;
 pub mod column;
 pub mod crash_note;
-mod database_statement;
+pub mod database;
 mod entry;
 pub mod equality;
 pub mod error;

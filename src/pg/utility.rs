@@ -1,134 +1,219 @@
-//! The hook of utility statements. It acts on those about databases; on COMMIT PREPARED, after which there may be work that no transaction of this
-//! session wrote; on DROP and ALTER EXTENSION, after which the worker has to look again; and on a rename of the extension's schema, which is
-//! refused.
+//! Utility statements, as they pass PostgreSQL's hook.
 
-use std::ffi::CStr;
+use std::ffi::{CStr, CString, c_char};
 
 use pgrx::PgList;
 use pgrx::prelude::*;
 
-use super::version::{self, UtilityCall};
-use crate::pg::database_statement::DatabaseStatement;
-use crate::wake::{self, registry};
-use crate::{attach, installation, report};
+use super::version;
+pub use super::version::UtilityCall;
 
-/// Sets the hook, in the postmaster, for all sessions to come.
-pub fn register_hook() {
-    // SAFETY: _PG_init calls this once, while libraries are preloaded.
-    unsafe { version::hook_utility(process_utility) };
-}
-
-/// # Safety
-/// Called by [`version::hook_utility`], with a call of the hook.
-unsafe fn process_utility(call: &UtilityCall) {
-    // SAFETY: the PlannedStmt of a utility statement has its parse tree; each cast is of a node whose tag was checked by Utility::of().
-    unsafe {
-        let utility = Utility::of((*call.statement).utilityStmt);
-        let of_database = DatabaseStatement::before((*call.statement).utilityStmt);
-        if matches!(utility, Utility::DropExtension) && names_ours((*call.statement).utilityStmt.cast()) {
-            attach::make_way_for_drop();
-        }
-        refuse_rename((*call.statement).utilityStmt);
-        call.run();
-        if let Some(statement) = of_database {
-            statement.after();
-        }
-        match utility {
-            Utility::CommitPrepared => {
-                if let Some(registry) = registry() {
-                    registry.prepared_committed(pg_sys::MyDatabaseId);
-                }
-            }
-            // The worker finds that the extension is gone, and leaves.
-            Utility::DropExtension => wake::at_commit(|work| work.configuration = true),
-            // The worker may have waited for the new version.
-            Utility::AlterExtension => {
-                wake::at_commit(|work| work.configuration = true);
-                if is_ours((*call.statement).utilityStmt.cast()) {
-                    installation::renew_grants();
-                }
-            }
-            Utility::Other => {}
-        }
-    }
-}
-
-enum Utility {
+/// A utility statement that may concern the extension.
+pub enum Statement {
     CommitPrepared,
-    /// Of any extension; the worker looks whether it was this one.
-    DropExtension,
-    /// Of any extension.
-    AlterExtension,
-    Other,
+    /// DROP EXTENSION, with the names.
+    DropExtension(Vec<CString>),
+    /// ALTER EXTENSION ... UPDATE, with the name.
+    UpdateExtension(CString),
+    /// ALTER SCHEMA ... RENAME, with the old name.
+    RenameSchema(CString),
+    /// DROP DATABASE.
+    DropDatabase {
+        database: pg_sys::Oid,
+        force: bool,
+    },
+    /// CREATE DATABASE, with the database that is copied.
+    CreateDatabase {
+        template: pg_sys::Oid,
+    },
+    /// ALTER DATABASE ... SET TABLESPACE.
+    MoveDatabase(pg_sys::Oid),
+    /// ALTER DATABASE ... RENAME.
+    RenameDatabase(pg_sys::Oid),
+    /// ALTER DATABASE with options, such as ALLOW_CONNECTIONS.
+    AlterDatabase,
+    /// ALTER DATABASE ... SET or RESET.
+    SetOfDatabase {
+        database: pg_sys::Oid,
+        setting: Setting,
+    },
+    /// ALTER ROLE ... SET or RESET.
+    SetOfRole {
+        /// None: all roles.
+        role: Option<pg_sys::Oid>,
+        /// None: all databases.
+        database: Option<pg_sys::Oid>,
+        setting: Setting,
+    },
 }
 
-impl Utility {
-    /// # Safety
-    /// `node` is a statement's parse tree.
-    unsafe fn of(node: *mut pg_sys::Node) -> Utility {
-        // SAFETY: each cast is to the type that the node's tag names.
+/// What a SET or RESET changes.
+pub enum Setting {
+    All,
+    Named(CString),
+}
+
+/// Has `handler` called for every utility statement of the sessions to come, which it has to [run](UtilityCall::run). Called once, while libraries
+/// are preloaded.
+pub fn register_hook(handler: fn(UtilityCall)) {
+    // SAFETY: _PG_init calls this once, while libraries are preloaded.
+    unsafe { version::hook_utility(handler) };
+}
+
+impl Statement {
+    /// Returns the statement of a call. None: it is of another kind, or names a database or a role that does not exist, so that PostgreSQL refuses it.
+    pub fn of(call: &UtilityCall) -> Option<Statement> {
+        let node = call.node();
+        // SAFETY: the parse tree of a statement that is about to run; each cast is to the type that the node's tag names.
         unsafe {
             match (*node).type_ {
                 pg_sys::NodeTag::T_TransactionStmt => {
                     let kind = (*node.cast::<pg_sys::TransactionStmt>()).kind;
-                    match kind {
-                        pg_sys::TransactionStmtKind::TRANS_STMT_COMMIT_PREPARED => Utility::CommitPrepared,
-                        _ => Utility::Other,
-                    }
+                    (kind == pg_sys::TransactionStmtKind::TRANS_STMT_COMMIT_PREPARED)
+                        .then_some(Statement::CommitPrepared)
                 }
-                pg_sys::NodeTag::T_AlterExtensionStmt => Utility::AlterExtension,
-                pg_sys::NodeTag::T_DropStmt => match (*node.cast::<pg_sys::DropStmt>()).removeType {
-                    pg_sys::ObjectType::OBJECT_EXTENSION => Utility::DropExtension,
-                    _ => Utility::Other,
-                },
-                _ => Utility::Other,
+                pg_sys::NodeTag::T_DropStmt => drop_extension(&*node.cast()),
+                pg_sys::NodeTag::T_AlterExtensionStmt => {
+                    let name = (*node.cast::<pg_sys::AlterExtensionStmt>()).extname;
+                    Some(Statement::UpdateExtension(owned(name)))
+                }
+                pg_sys::NodeTag::T_RenameStmt => rename(&*node.cast()),
+                pg_sys::NodeTag::T_DropdbStmt => drop_database(&*node.cast()),
+                pg_sys::NodeTag::T_CreatedbStmt => create_database(&*node.cast()),
+                pg_sys::NodeTag::T_AlterDatabaseStmt => alter_database(&*node.cast()),
+                pg_sys::NodeTag::T_AlterDatabaseSetStmt => set_of_database(&*node.cast()),
+                pg_sys::NodeTag::T_AlterRoleSetStmt => set_of_role(&*node.cast()),
+                _ => None,
             }
         }
     }
 }
 
-/// Raises an error for a rename of the schema zentry_notify, which the bodies of the extension's functions name. A rename that PostgreSQL
-/// itself refuses is left to it.
-///
-/// # Safety
-/// `node` is a statement's parse tree.
-unsafe fn refuse_rename(node: *mut pg_sys::Node) {
-    // SAFETY: the cast is to the type that the node's tag names; in a rename of a schema, subname is its name.
-    let of_ours = unsafe {
-        (*node).type_ == pg_sys::NodeTag::T_RenameStmt && {
-            let statement = node.cast::<pg_sys::RenameStmt>();
-            (*statement).renameType == pg_sys::ObjectType::OBJECT_SCHEMA
-                && CStr::from_ptr((*statement).subname) == c"zentry_notify"
-        }
-    };
-    if of_ours && installation::is_callers_schema() {
-        report::error(
-            PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
-            "cannot rename schema zentry_notify because extension zentry_notify requires it".to_owned(),
-            "The extension's functions refer to the schema by name.",
-            "Only the functions zentry_* can be in another schema: use CREATE EXTENSION zentry_notify SCHEMA ...",
-        );
+// Each of the following takes a part of a parse tree whose strings and lists are null or valid, as the parser makes them.
+
+unsafe fn drop_extension(statement: &pg_sys::DropStmt) -> Option<Statement> {
+    if statement.removeType != pg_sys::ObjectType::OBJECT_EXTENSION {
+        return None;
     }
+    // SAFETY: the objects of a DROP EXTENSION are String nodes, the names.
+    let names = unsafe { PgList::<pg_sys::String>::from_pg(statement.objects) };
+    // SAFETY: as above.
+    let names = names.iter_ptr().map(|name| unsafe { owned((*name).sval) });
+    Some(Statement::DropExtension(names.collect()))
 }
 
-/// Whether a DROP EXTENSION names this extension.
-///
-/// # Safety
-/// `statement` is a DROP EXTENSION.
-unsafe fn names_ours(statement: *const pg_sys::DropStmt) -> bool {
-    // SAFETY: by the caller's promise; the objects are String nodes, the names of extensions.
+unsafe fn rename(statement: &pg_sys::RenameStmt) -> Option<Statement> {
+    // SAFETY: subname is the old name of a schema or a database.
     unsafe {
-        PgList::<pg_sys::String>::from_pg((*statement).objects)
-            .iter_ptr()
-            .any(|name| CStr::from_ptr((*name).sval) == c"zentry_notify")
+        match statement.renameType {
+            pg_sys::ObjectType::OBJECT_SCHEMA => Some(Statement::RenameSchema(owned(statement.subname))),
+            pg_sys::ObjectType::OBJECT_DATABASE => database(statement.subname).map(Statement::RenameDatabase),
+            _ => None,
+        }
     }
 }
 
-/// Whether an ALTER EXTENSION ... UPDATE is of this extension.
-///
-/// # Safety
-/// `statement` is an ALTER EXTENSION ... UPDATE.
-unsafe fn is_ours(statement: *const pg_sys::AlterExtensionStmt) -> bool {
-    // SAFETY: by the caller's promise; extname is a C string.
-    unsafe { CStr::from_ptr((*statement).extname) == c"zentry_notify" }
+unsafe fn drop_database(statement: &pg_sys::DropdbStmt) -> Option<Statement> {
+    // SAFETY: by what all of these are given.
+    unsafe {
+        Some(Statement::DropDatabase {
+            database: database(statement.dbname)?,
+            force: option(statement.options, c"force").is_some(),
+        })
+    }
+}
+
+unsafe fn create_database(statement: &pg_sys::CreatedbStmt) -> Option<Statement> {
+    // SAFETY: by what all of these are given; an option that has an argument has one that can be read as text, or an error is raised as the
+    // statement itself would raise it.
+    unsafe {
+        let template = match option(statement.options, c"template") {
+            Some(option) if !(*option).arg.is_null() => pg_sys::defGetString(option).cast_const(),
+            _ => c"template1".as_ptr(),
+        };
+        Some(Statement::CreateDatabase {
+            template: database(template)?,
+        })
+    }
+}
+
+unsafe fn alter_database(statement: &pg_sys::AlterDatabaseStmt) -> Option<Statement> {
+    // SAFETY: by what all of these are given.
+    unsafe {
+        let database = database(statement.dbname)?;
+        Some(match option(statement.options, c"tablespace") {
+            Some(_) => Statement::MoveDatabase(database),
+            None => Statement::AlterDatabase,
+        })
+    }
+}
+
+unsafe fn set_of_database(statement: &pg_sys::AlterDatabaseSetStmt) -> Option<Statement> {
+    // SAFETY: by what all of these are given.
+    unsafe {
+        Some(Statement::SetOfDatabase {
+            database: database(statement.dbname)?,
+            setting: setting(statement.setstmt)?,
+        })
+    }
+}
+
+unsafe fn set_of_role(statement: &pg_sys::AlterRoleSetStmt) -> Option<Statement> {
+    // SAFETY: by what all of these are given; the role is null in ALTER ROLE ALL, and the database where none is named.
+    unsafe {
+        let role = match statement.role.is_null() {
+            true => None,
+            false => Some(known(pg_sys::get_rolespec_oid(statement.role, true))?),
+        };
+        let database = match statement.database.is_null() {
+            true => None,
+            false => Some(database(statement.database)?),
+        };
+        Some(Statement::SetOfRole {
+            role,
+            database,
+            setting: setting(statement.setstmt)?,
+        })
+    }
+}
+
+/// Returns what a SET or RESET is of, whose name is null in RESET ALL.
+unsafe fn setting(statement: *const pg_sys::VariableSetStmt) -> Option<Setting> {
+    // SAFETY: by what all of these are given.
+    unsafe {
+        let name = statement.as_ref()?.name;
+        Some(match name.is_null() {
+            true => Setting::All,
+            false => Setting::Named(owned(name)),
+        })
+    }
+}
+
+/// Returns the database of that name; None: there is none.
+unsafe fn database(name: *const c_char) -> Option<pg_sys::Oid> {
+    if name.is_null() {
+        return None;
+    }
+    // SAFETY: a name from the parse tree, or a constant; with missing_ok, an unknown name gives an invalid OID.
+    known(unsafe { pg_sys::get_database_oid(name, true) })
+}
+
+fn known(oid: pg_sys::Oid) -> Option<pg_sys::Oid> {
+    (oid != pg_sys::InvalidOid).then_some(oid)
+}
+
+/// Returns the option of that name of a list of DefElem.
+unsafe fn option(options: *mut pg_sys::List, name: &CStr) -> Option<*mut pg_sys::DefElem> {
+    // SAFETY: by what all of these are given.
+    unsafe {
+        PgList::<pg_sys::DefElem>::from_pg(options)
+            .iter_ptr()
+            .find(|option| CStr::from_ptr((**option).defname) == name)
+    }
+}
+
+/// Copies a name: the tree may be changed or freed while the statement runs.
+unsafe fn owned(name: *const c_char) -> CString {
+    // SAFETY: by what all of these are given; the name is not null.
+    unsafe { CStr::from_ptr(name) }.to_owned()
 }

@@ -5,12 +5,12 @@ use std::ffi::c_char;
 use pgrx::prelude::*;
 
 static mut PREVIOUS: pg_sys::ProcessUtility_hook_type = None;
-static mut HANDLER: Option<unsafe fn(&UtilityCall)> = None;
+static mut HANDLER: Option<fn(UtilityCall)> = None;
 
-/// A call of the hook.
+/// A call of the hook, whose statement runs when the handler says so.
 pub struct UtilityCall {
     /// The utility statement, with its parse tree.
-    pub statement: *mut pg_sys::PlannedStmt,
+    statement: *mut pg_sys::PlannedStmt,
     text: *const c_char,
     /// Whether the tree must be copied before it is changed.
     read_only_tree: bool,
@@ -25,7 +25,7 @@ pub struct UtilityCall {
 ///
 /// # Safety
 /// Called once, while libraries are preloaded.
-pub unsafe fn hook_utility(handler: unsafe fn(&UtilityCall)) {
+pub unsafe fn hook_utility(handler: fn(UtilityCall)) {
     // SAFETY: by the caller's promise, the postmaster is running, which has one thread and calls no hook meanwhile.
     unsafe {
         HANDLER = Some(handler);
@@ -56,20 +56,21 @@ unsafe extern "C-unwind" fn process_utility(
         destination,
         completion,
     };
-    // SAFETY: the handler was set before the hook, and gets a call of it.
-    unsafe {
-        if let Some(handler) = HANDLER {
-            handler(&call);
-        }
+    // SAFETY: the handler was set before the hook.
+    if let Some(handler) = unsafe { HANDLER } {
+        handler(call);
     }
 }
 
 impl UtilityCall {
+    /// Returns the parse tree of the statement, which is valid until that runs.
+    pub fn node(&self) -> *mut pg_sys::Node {
+        // SAFETY: the hook is called with a utility statement, whose PlannedStmt has its parse tree.
+        unsafe { (*self.statement).utilityStmt }
+    }
+
     /// Runs the statement, by the hook that was set before or by PostgreSQL.
-    ///
-    /// # Safety
-    /// Called within the handler.
-    pub unsafe fn run(&self) {
+    pub fn run(self) {
         let Self {
             statement,
             text,
@@ -79,8 +80,8 @@ impl UtilityCall {
             environment,
             destination,
             completion,
-        } = *self;
-        // SAFETY: the arguments are passed on as they came.
+        } = self;
+        // SAFETY: the arguments are passed on as they came, and once, since this takes the call. It exists only within the hook.
         unsafe {
             match PREVIOUS {
                 Some(previous) => pg_sys::submodules::ffi::pg_guard_ffi_boundary(|| {
