@@ -130,6 +130,7 @@ AS $$
                 ELSE format('ALTER TABLE %s ADD CONSTRAINT %I %s;', c.oid::regclass, i.name, i.definition) END
       FROM zentry_notify.own_indexes() i
       JOIN pg_class c ON c.relnamespace = 'zentry_notify'::regnamespace AND c.relname = i.relation AND c.relkind = 'r'
+      JOIN zentry_notify.members() m ON m.classid = 'pg_class'::regclass AND m.objid = c.oid
      WHERE NOT EXISTS (SELECT FROM pg_index x
                          JOIN pg_class n ON n.oid = x.indexrelid
                          LEFT JOIN pg_constraint k ON k.conindid = x.indexrelid AND k.contype IN ('p', 'u')

@@ -4685,6 +4685,7 @@ AS $$
                 ELSE format('ALTER TABLE %s ADD CONSTRAINT %I %s;', c.oid::regclass, i.name, i.definition) END
       FROM zentry_notify.own_indexes() i
       JOIN pg_class c ON c.relnamespace = 'zentry_notify'::regnamespace AND c.relname = i.relation AND c.relkind = 'r'
+      JOIN zentry_notify.members() m ON m.classid = 'pg_class'::regclass AND m.objid = c.oid
      WHERE NOT EXISTS (SELECT FROM pg_index x
                          JOIN pg_class n ON n.oid = x.indexrelid
                          LEFT JOIN pg_constraint k ON k.conindid = x.indexrelid AND k.contype IN ('p', 'u')
@@ -5777,7 +5778,7 @@ BEGIN
                      FROM pg_class c
                      LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attacl IS NOT NULL
                      CROSS JOIN LATERAL (SELECT e.grantee FROM aclexplode(c.relacl) e UNION SELECT e.grantee FROM aclexplode(a.attacl) e) acl
-                    WHERE c.relnamespace = 'zentry_notify'::regnamespace AND c.relkind IN ('r', 'S') AND acl.grantee = revoke_former.grantee
+                    WHERE c.relnamespace = 'zentry_notify'::regnamespace AND c.relkind IN ('r', 'S') AND acl.grantee = revoke_former.grantee AND c.relowner <> acl.grantee
     LOOP
         EXECUTE format('REVOKE ALL ON %s FROM %s', granted, grantee);
     END LOOP;
@@ -5786,7 +5787,7 @@ BEGIN
                JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'zentry_notify'
                JOIN pg_proc p ON p.oid = d.objid
               WHERE d.classid = 'pg_proc'::regclass AND d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e'
-                AND EXISTS (SELECT FROM aclexplode(p.proacl) a WHERE a.grantee = revoke_former.grantee)
+                AND EXISTS (SELECT FROM aclexplode(p.proacl) a WHERE a.grantee = revoke_former.grantee AND p.proowner <> a.grantee)
              EXCEPT
              SELECT g FROM unnest('{reader,manager,application,server,sender}'::text[]) AS of (privilege), zentry_notify.functions_of(of.privilege) g
     LOOP
@@ -5832,25 +5833,36 @@ $$;
 COMMENT ON FUNCTION zentry_notify.renew_grants() IS
     'Repeats the grants of zentry_grant, so that they include what a new version adds. The library calls it after ALTER EXTENSION UPDATE, because pg_dump leaves out what the script of an update grants';
 
+-- What a role owns it keeps: REVOKE would take an owner's own entry from the object's list, which functions that run with the owner's rights need.
 CREATE OR REPLACE FUNCTION @extschema@.zentry_revoke(grantee regrole) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    f regprocedure;
+    granted text;
 BEGIN
     PERFORM zentry_notify.check_grantee(grantee, 'Name the role: SELECT zentry_revoke(''reports'');');
-    EXECUTE format('REVOKE ALL ON ALL TABLES IN SCHEMA zentry_notify FROM %s', grantee);
-    EXECUTE format('REVOKE ALL ON SCHEMA zentry_notify FROM %s', grantee);
-    FOR f IN SELECT d.objid::regprocedure
-               FROM pg_depend d
-               JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'zentry_notify'
-              WHERE d.classid = 'pg_proc'::regclass AND d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e'
+    IF grantee = (SELECT e.extowner FROM pg_extension e WHERE e.extname = 'zentry_notify') THEN
+        PERFORM zentry_notify.refuse('invalid_parameter_value', format('%s owns the extension, and keeps its privileges', grantee),
+            'Name a role that zentry_grant has given a privilege: SELECT * FROM zentry_notify.grants();');
+    END IF;
+    FOR granted IN
+        SELECT format('%s', c.oid::regclass)
+          FROM pg_class c
+         WHERE c.relnamespace = 'zentry_notify'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND c.relowner <> grantee
+         UNION ALL
+        SELECT format('SCHEMA %I', n.nspname) FROM pg_namespace n WHERE n.nspname = 'zentry_notify' AND n.nspowner <> grantee
+         UNION ALL
+        SELECT format('FUNCTION %s', p.oid::regprocedure)
+          FROM pg_depend d
+          JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'zentry_notify'
+          JOIN pg_proc p ON p.oid = d.objid
+         WHERE d.classid = 'pg_proc'::regclass AND d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e' AND p.proowner <> grantee
     LOOP
-        EXECUTE format('REVOKE ALL ON FUNCTION %s FROM %s', f, grantee);
+        EXECUTE format('REVOKE ALL ON %s FROM %s', granted, grantee);
     END LOOP;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.zentry_revoke(regrole) IS 'Revokes every privilege that zentry_grant gave to the role';
+COMMENT ON FUNCTION @extschema@.zentry_revoke(regrole) IS 'Revokes every privilege that zentry_grant gave to the role. The owner of the extension keeps its own';
 
 DO $$
 DECLARE

@@ -232,7 +232,7 @@ fn refuse_what_a_write_lacks(names: Names, operations: Operations) {
     }
 }
 
-/// Raises the error that PostgreSQL has raised for a user's condition, in terms of that condition.
+/// Raises the error that PostgreSQL has raised, in English, for a user's condition, in terms of that condition.
 pub fn refuse_for(failure: &Failure, table: &Table) -> ! {
     let name = failure.message().split('"').nth(1);
     let named = name.or_else(|| failure.message().split_whitespace().nth(1));

@@ -7,6 +7,7 @@ use pgrx::prelude::*;
 use super::table::{Column, Table};
 use crate::pg::expression;
 use crate::pg::own_code::{self, AsOwner};
+use crate::pg::setting;
 use crate::search_path::SearchPath;
 use crate::subtransaction::{self, Failure};
 use crate::{column_types, report};
@@ -23,9 +24,10 @@ impl Expression {
     /// Parses a text as an expression over one row of the table, which may be called `new` in it. Names are resolved under the search path `path`.
     ///
     /// # Errors
-    /// Why the text is no such expression, or may not run with the rights of the table's owner.
+    /// Why the text is no such expression, or may not run with the rights of the table's owner, in English.
     pub fn over_row(text: &str, table: &Table, path: &CStr) -> Result<Self, Failure> {
         subtransaction::attempt(|| {
+            let _language = setting::hold(&setting::ENGLISH);
             // Parse analysis converts literals, by input functions of the columns' types and checks of their domains. So it runs with the rights of
             // the table's owner, who has chosen these types and whose rights the caller has.
             let owner = pg_sys::Oid::from(table.owner_oid);

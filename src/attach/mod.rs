@@ -34,6 +34,7 @@ use webhook::spelling::closest;
 use crate::event_source::MILESTONE;
 use crate::pg::jsonb;
 use crate::pg::make_trigger::Operation;
+use crate::pg::setting;
 use crate::report;
 use crate::search_path::SearchPath;
 use crate::subtransaction;
@@ -120,9 +121,13 @@ fn zentry_attach(
     let before = Recorded::of_table(&ours, table.oid());
     ours.require_capture();
     let put = || put(&ours, &table, &source, &conditions, &path, Author::Owner);
+    let put_in_english = || {
+        let _language = setting::hold(&setting::ENGLISH);
+        put();
+    };
     if condition.is_none() {
         put();
-    } else if let Err(failure) = subtransaction::attempt(put) {
+    } else if let Err(failure) = subtransaction::attempt(put_in_english) {
         condition::refuse_for(&failure, &table);
     }
     leave_riders(&ours, &event.name, &table, &before, &path);

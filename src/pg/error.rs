@@ -87,7 +87,7 @@ fn frame_of_the_caller() -> *mut pg_sys::ErrorContextCallback {
         return ptr::null_mut();
     };
     // is_ours() compares English texts.
-    let _language = setting::hold(&[(c"lc_messages", c"C")]);
+    let _language = setting::hold(&setting::ENGLISH);
     let outermost_of_ours = frames
         .iter()
         // SAFETY: as above.

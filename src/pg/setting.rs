@@ -7,6 +7,9 @@ use pgrx::pg_sys;
 /// The settings for a write into the extension's tables, whose triggers have to fire whatever the session has switched off.
 pub const ALL_TRIGGERS: [(&CStr, &CStr); 1] = [(c"session_replication_role", c"origin")];
 
+/// Has PostgreSQL say what it says in English, for code that reads names from its messages.
+pub const ENGLISH: [(&CStr, &CStr); 1] = [(c"lc_messages", c"C")];
+
 /// While it lives, settings have the values that [`hold`] was given. A SET within stays, as after a function with SET. After an error, the abort
 /// of the (sub)transaction restores them.
 pub struct Held {

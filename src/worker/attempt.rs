@@ -87,18 +87,23 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    /// Returns what all statements have found. Rows for which there was no room are not among it.
+    /// Returns what all statements have found. Rows for which there was no room are not among it: what events share is in memory once, but each
+    /// event has a copy of its own once it is joined with what another statement has found.
     fn try_rows(&mut self, rows: &[Row], limit: Duration) -> Result<Vec<(usize, Enriched)>, Failure> {
         let owner = self.prepared.attached.owner;
+        let room = self.room;
         let mut all: Option<Vec<(usize, Enriched)>> = None;
         for (query, known) in self.prepared.queries.iter().zip(&mut self.known) {
-            let found = query.run(owner, limit, rows, known, self.room)?;
+            let found = query.run(owner, limit, rows, known, room)?;
             all = Some(match all {
                 None => found,
                 Some(all) => {
                     let mut found: HashMap<usize, Enriched> = found.into_iter().collect();
+                    let mut bytes = 0;
                     let add = |(place, mut enriched): (usize, Enriched)| {
-                        enriched.add(found.remove(&place)?);
+                        let more = found.remove(&place).filter(|_| bytes < room)?;
+                        enriched.add(more);
+                        bytes += enriched.length();
                         Some((place, enriched))
                     };
                     all.into_iter().filter_map(add).collect()

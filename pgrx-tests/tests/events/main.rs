@@ -11,6 +11,7 @@ mod languages;
 mod mapping;
 mod moved_rows;
 mod numbers;
+mod other_languages;
 mod privileges;
 mod recorded;
 mod support;

@@ -43,6 +43,34 @@ fn what_is_looked_up_for_many_events() {
     assert_eq!(number(&mut scene.client, wrong), 0);
 }
 
+/// What is looked up is shared by all events, and each has a copy of its own once it is joined with the expression's value.
+#[test]
+fn what_is_looked_up_once_beside_an_expression() {
+    let paths = COLUMNS.map(|column| format!("\"{column}\": \"blob_id.{column}\""));
+    let mut scene = Scene::start().unwrap();
+    Watched {
+        webhooks: 1,
+        events: 500,
+        most: 130_000,
+    }
+    .watch(
+        &mut scene,
+        &format!(
+            "CREATE TABLE blob (id int PRIMARY KEY, {}); INSERT INTO blob SELECT 1, {}; \
+             CREATE TABLE item (id bigserial PRIMARY KEY, blob_id int REFERENCES blob); \
+             SELECT zentry_attach('own', 'item', '{{\"twice\": \"id * 2\", {}}}')",
+            COLUMNS.map(|column| format!("{column} text")).join(", "),
+            COLUMNS.map(|_| "repeat('x', 60000)").join(", "),
+            paths.join(", "),
+        ),
+        "INSERT INTO item (blob_id) SELECT 1 FROM NUMBERS n",
+    );
+    let wrong = "SELECT count(*) FROM zentry_notify.notification_log \
+                 WHERE payload ->> 'h' IS DISTINCT FROM repeat('x', 60000) \
+                    OR (payload ->> 'twice')::bigint IS DISTINCT FROM 2 * (payload ->> 'id')::bigint";
+    assert_eq!(number(&mut scene.client, wrong), 0);
+}
+
 #[test]
 fn what_is_recorded_for_expressions_alone() {
     let mut scene = Scene::start().unwrap();

@@ -30,6 +30,49 @@ fn revoke_takes_back_everything() -> Result<()> {
 }
 
 #[test]
+fn an_owner_keeps_what_it_owns() -> Result<()> {
+    let mut scene = Scene::start()?;
+    let refused = scene
+        .client
+        .batch_execute("SELECT zentry_revoke('postgres')")
+        .err()
+        .context("the owner's privileges were revoked")?;
+    let refused = refused.as_db_error().context("no error of the database")?;
+    assert_eq!(refused.code().code(), "22023");
+    assert_eq!(
+        refused.message(),
+        "postgres owns the extension, and keeps its privileges"
+    );
+    // Nor does a grant to the owner, or what is done with a role that owns some of the extension's objects.
+    let role = Role::granted(&mut scene, "reader")?.name;
+    scene.client.batch_execute(&format!(
+        "ALTER TABLE zentry_notify.event OWNER TO {role}; ALTER FUNCTION zentry_logs OWNER TO {role}; \
+         SELECT zentry_grant('postgres', 'reader'); SELECT zentry_grant('{role}', 'sender'); SELECT zentry_revoke('{role}')"
+    ))?;
+    let lost: i64 = scene
+        .client
+        .query_one(
+            "SELECT count(*) FROM zentry_notify.members() m \
+              CROSS JOIN LATERAL (SELECT c.relowner, c.relacl FROM pg_class c WHERE m.classid = 'pg_class'::regclass AND c.oid = m.objid \
+                                   UNION ALL \
+                                  SELECT p.proowner, p.proacl FROM pg_proc p WHERE m.classid = 'pg_proc'::regclass AND p.oid = m.objid) o (owner, acl) \
+              WHERE o.acl IS NOT NULL AND o.owner NOT IN (SELECT a.grantee FROM aclexplode(o.acl) a)",
+            &[],
+        )?
+        .get(0);
+    assert_eq!(lost, 0);
+    let left: i64 = scene
+        .client
+        .query_one(
+            "SELECT count(*) FROM zentry_notify.grants() WHERE grantee = $1::text::regrole",
+            &[&role],
+        )?
+        .get(0);
+    assert_eq!(left, 0);
+    Ok(())
+}
+
+#[test]
 fn an_update_renews_what_was_granted_and_nothing_that_comes_by_membership() -> Result<()> {
     let mut scene = Scene::start()?;
     let superior = Role::granted(&mut scene, "application")?;

@@ -274,6 +274,17 @@ fn tables_that_were_swapped() {
         "zentry_notify.progress_note is not the extension's table",
     );
     assert_eq!(not_ok(client).len(), 0);
+    // Nothing is to be made on a table of somebody else's.
+    client
+        .batch_execute("ALTER TABLE zentry_notify.deleted_webhook RENAME TO kept; CREATE TABLE zentry_notify.deleted_webhook (other int)")
+        .unwrap();
+    mend(
+        client,
+        "tables",
+        "broken",
+        "zentry_notify.deleted_webhook is not the extension's table",
+    );
+    assert_eq!(not_ok(client).len(), 0);
     client
         .batch_execute(
             "ALTER TABLE users_user RENAME TO older; CREATE TABLE users_user (LIKE older INCLUDING ALL)",
