@@ -183,10 +183,7 @@ mod tests {
         count(&mut rest, other, 3);
         merged.merge(rest);
         assert_eq!(merged, together);
-        let (_, _, all) = together
-            .iter()
-            .find(|(queue, event_type, _)| (*queue, *event_type) == (one, ALL_EVENTS))
-            .unwrap();
+        let all = together.of(one, ALL_EVENTS);
         assert_eq!((all.requests, all.messages, all.rate_limited), (15, 5, 10));
         assert_eq!((all.failed, all.retried, all.sent), (15, 20, 25));
         assert_eq!(all.latency_sum, Duration::from_secs(25));
