@@ -263,6 +263,7 @@ mod mistaken {
             ),
             ("https://discord.gg/abcdef", "invitation"),
             ("https://discord.com/invite/abcdef", "invitation"),
+            ("https://discord.com/oauth2/authorize?client_id=1", "invitation"),
             (
                 "https://discord.com/api/oauth2/authorize?client_id=1",
                 "invitation",

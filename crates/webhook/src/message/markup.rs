@@ -171,6 +171,10 @@ mod tests {
             slack(":tada: 10:30:15 a:b"),
             ":\u{200B}tada: 10:\u{200B}30:15 a:\u{200B}b"
         );
+        assert_eq!(
+            slack("an emoji has a name: a::b c"),
+            "an emoji has a name: a::b c"
+        );
     }
 
     #[test]

@@ -141,3 +141,51 @@ impl Counts {
         self.latency_sum = self.latency_sum.saturating_add(other.latency_sum);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outcome::RateScope;
+
+    /// Counts so many of everything, each in its own number.
+    fn count(tally: &mut Tally, queue: QueueId, times: u64) {
+        let limited = Verdict::RateLimited {
+            wait: Duration::ZERO,
+            scope: RateScope::Webhook,
+        };
+        for _ in 0..times {
+            tally.request(queue, std::iter::empty(), &Verdict::Sent);
+            for _ in 0..2 {
+                tally.request(queue, std::iter::empty(), &limited);
+            }
+            for _ in 0..3 {
+                tally.failed(queue, "a");
+            }
+            for _ in 0..4 {
+                tally.retried(queue, "a");
+            }
+            for _ in 0..5 {
+                tally.sent(queue, "a", Duration::from_secs(1));
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_counted_apart_and_merged_is_what_is_counted_together() {
+        let (one, other) = (QueueId(1), QueueId(2));
+        let mut together = Tally::default();
+        count(&mut together, one, 5);
+        count(&mut together, other, 3);
+        let mut merged = Tally::default();
+        count(&mut merged, one, 2);
+        let mut rest = Tally::default();
+        count(&mut rest, one, 3);
+        count(&mut rest, other, 3);
+        merged.merge(rest);
+        assert_eq!(merged, together);
+        let all = together.of(one, ALL_EVENTS);
+        assert_eq!((all.requests, all.messages, all.rate_limited), (15, 5, 10));
+        assert_eq!((all.failed, all.retried, all.sent), (15, 20, 25));
+        assert_eq!(all.latency_sum, Duration::from_secs(25));
+    }
+}
