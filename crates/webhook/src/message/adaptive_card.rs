@@ -282,6 +282,10 @@ mod tests {
             (0xff_66_00, Style::Warning),
             (0x99_66_ff, Style::Accent),
             (0xd1_34_38, Style::Attention),
+            // Greens that lean to red and to blue.
+            (0xaa_cc_00, Style::Warning),
+            (0x66_cc_00, Style::Good),
+            (0x1a_bc_9c, Style::Good),
             (0xff_00_80, Style::Attention),
             (0x80_80_80, Style::Emphasis),
             (0x00_00_00, Style::Emphasis),

@@ -4,11 +4,11 @@ use serde_json::{Value, json};
 use webhook::appearance::Appearance;
 use webhook::card::Card;
 use webhook::definition::Catalogue;
-use webhook::endpoint::EndpointKind::{self, Discord, TeamsConnector, TeamsWorkflow};
+use webhook::endpoint::EndpointKind::{self, Discord, GoogleChat, TeamsConnector, TeamsWorkflow};
 use webhook::event::Event;
 use webhook::message::{Message, compose, compose_into};
 
-use crate::{event, sample_event};
+use crate::{event, model, sample_event};
 
 fn compose_events(kind: EndpointKind, events: &[Event]) -> Message {
     let cards: Vec<Card> = events
@@ -59,4 +59,17 @@ fn what_does_not_fit_waits_for_the_next_message() {
             taken: 0
         }
     );
+}
+
+/// Google Chat shows a hundred widgets of a message. Cards of many short fields reach that before 32,000 bytes.
+#[test]
+fn google_chat_shows_all_of_what_a_message_has() {
+    let mut card = Catalogue::builtin().card(&sample_event("daily_streak"));
+    card.fields = vec![("n".into(), card.title.clone()); 20];
+    let cards = vec![card; 10];
+    let message = compose(GoogleChat, &cards);
+    assert!(message.body.len() < 16_000, "{} bytes", message.body.len());
+    let shown = model::google_chat::cards(&message.body);
+    assert_eq!(shown.len(), message.taken);
+    assert_eq!(message.taken, 3);
 }
