@@ -158,6 +158,21 @@ fn a_banned_address_sends_nothing_until_its_end_and_the_others_go_on() {
     assert_eq!(first, after, "and they come back");
 }
 
+/// Discord's edge turns an address away without saying for how long.
+#[test]
+fn what_the_edge_turns_away_goes_by_another_address_at_once() {
+    let mut desk = Desk::new([discord(1)]);
+    name(&mut desk, &[A, B]);
+    desk.write(1, [1]);
+    let request = desk.one();
+    desk.answer(&request, Verdict::Blocked);
+    let again = desk.one();
+    assert_ne!(again.way, request.way);
+    desk.answer(&again, SENT);
+    desk.record();
+    assert_eq!(desk.row(1, 1).delivery.attempts, 0);
+}
+
 #[test]
 fn when_all_addresses_are_banned_all_of_discord_waits_for_the_first() {
     let mut desk = Desk::new([discord(1), queue(2)]);
