@@ -80,6 +80,27 @@ fn rate_limited_waits_exactly_and_is_no_attempt() {
     assert_eq!(desk.outcome(1, 1), Some(Outcome::Sent));
 }
 
+/// An endpoint that goes on answering so is not asked every few milliseconds.
+#[test]
+fn three_short_waits_in_a_row_are_taken_literally() {
+    let mut desk = Desk::new([queue(1)]);
+    desk.write(1, [1]);
+    let mut request = desk.one();
+    let mut waits = Vec::new();
+    for _ in 0..5 {
+        desk.answer(&request, too_fast(seconds(0.02)));
+        let (slept, next) = desk.next();
+        waits.push(slept);
+        request = next;
+    }
+    assert_eq!(waits, [0.02, 0.02, 0.02, 1.0, 1.0].map(seconds));
+    desk.answer(&request, SENT);
+    desk.write(1, [2]);
+    request = desk.one();
+    desk.answer(&request, too_fast(seconds(0.02)));
+    assert_eq!(desk.next().0, seconds(0.02), "an answer of another kind ends it");
+}
+
 #[test]
 fn rate_limits_outlive_a_crash() {
     let mut desk = Desk::new([queue(1)]);
