@@ -3,7 +3,9 @@
 use serde_json::{Value, json};
 use webhook::appearance::Appearance;
 use webhook::definition::{Catalogue, Definition, EventDefinition};
-use webhook::endpoint::EndpointKind::{Discord, TeamsConnector, TeamsWorkflow};
+use webhook::endpoint::EndpointKind::{
+    Discord, GoogleChat, Mattermost, Slack, TeamsConnector, TeamsWorkflow,
+};
 use webhook::endpoint::parse_mention;
 use webhook::mention::Mention;
 use webhook::message::{compose, compose_with};
@@ -109,6 +111,58 @@ fn what_a_phone_announces_is_text() {
         "🔔 Webhook Test: \\*\\*a\\*\\* @everyone https:\u{200B}//e.com/x"
     );
     assert!(announced(&"*".repeat(5000)).as_str().unwrap().chars().count() <= 1024);
+}
+
+/// Mattermost looks for names in what has no markup, too.
+#[test]
+fn small_print_and_a_fallback_ping_nobody_on_mattermost() {
+    let mut definition = own("a");
+    definition.title = "For @all".into();
+    definition.footer = Some("by @channel".into());
+    let card = Definition::compile(&definition)
+        .unwrap()
+        .card(&event("own", &json!({})), None);
+    let body: Value = serde_json::from_slice(&compose(Mattermost, &[card]).body).unwrap();
+    let attachment = &body["attachments"][0];
+    assert_eq!(attachment["fallback"], "For @\u{200B}all");
+    assert_eq!(
+        attachment["footer"],
+        "by @\u{200B}channel \u{b7} 2024-01-15 10:31 UTC"
+    );
+}
+
+#[test]
+fn slack_has_a_link_if_the_url_leaves_room_for_text() {
+    let mut card = Catalogue::builtin().card(&sample_event("daily_streak"));
+    let mut is_linked = |length: usize| {
+        let url = format!("https://e.com/{}", "x".repeat(length - "https://e.com/".len()));
+        card.url = Some(url.as_str().into());
+        let body = compose(Slack, std::slice::from_ref(&card)).body;
+        String::from_utf8(body).unwrap().contains(&url)
+    };
+    assert!(is_linked(2048));
+    assert!(!is_linked(2049));
+}
+
+#[test]
+fn google_chat_has_a_text_above_the_cards_if_there_is_something_to_say() {
+    let cards = [Catalogue::builtin().card(&sample_event("daily_streak"))];
+    let text = |appearance: &Appearance| {
+        let body = compose_with(GoogleChat, &cards, appearance).body;
+        serde_json::from_slice::<Value>(&body)
+            .unwrap()
+            .get("text")
+            .cloned()
+    };
+    assert_eq!(text(&Appearance::default()), None);
+    let announcing = Appearance {
+        announce: true,
+        ..Appearance::default()
+    };
+    assert_eq!(
+        text(&announcing),
+        Some(json!("🔥 Daily Streak: alice is on a 7-day streak."))
+    );
 }
 
 fn linked(url: &str, thumbnail: &str) -> Definition {
