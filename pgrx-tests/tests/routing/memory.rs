@@ -48,12 +48,7 @@ fn what_is_looked_up_for_many_events() {
 fn what_is_looked_up_once_beside_an_expression() {
     let paths = COLUMNS.map(|column| format!("\"{column}\": \"blob_id.{column}\""));
     let mut scene = Scene::start().unwrap();
-    Watched {
-        webhooks: 1,
-        events: 500,
-        most: 130_000,
-    }
-    .watch(
+    Watched { events: 500, ..MANY }.watch(
         &mut scene,
         &format!(
             "CREATE TABLE blob (id int PRIMARY KEY, {}); INSERT INTO blob SELECT 1, {}; \
